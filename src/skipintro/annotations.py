@@ -1,0 +1,183 @@
+"""Turns raw labels into corrected annotations; a label is never changed, its correction is told."""
+
+import json
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from skipintro.errors import InputError
+from skipintro.labels import Label, check_episode_id, parse_time
+
+
+class Status(StrEnum):
+    """What became of a raw label."""
+
+    AS_LABELLED = "as_labelled"
+    SHIFTED = "shifted"
+    OVERRIDDEN = "overridden"
+    NO_INTRO = "no_intro"
+    UNUSABLE = "unusable"
+
+
+class Annotation(BaseModel):
+    """The corrected label of one episode: `[start_s, end_s)`, or None for both, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str
+    id: str
+    series: str
+    raw_start_s: float | None
+    raw_end_s: float | None
+    start_s: float | None
+    end_s: float | None
+    status: Status
+    reason: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether the truth of this episode is known: it has an interval, or surely no intro."""
+        return self.status is not Status.UNUSABLE
+
+    def intro_frames(self, n_seconds: int) -> range:
+        """Give the frames k with start_s <= k < end_s; empty where there is no intro."""
+        if self.start_s is None or self.end_s is None:
+            return range(0)
+        return range(math.ceil(self.start_s), min(math.ceil(self.end_s), n_seconds))
+
+
+class Annotations(BaseModel):
+    """Every episode of the source, in the order of the label files, train before test."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    episodes: list[Annotation]
+    leaked: list[str]
+
+    def of_split(self, split: str) -> list[Annotation]:
+        """Give one split's annotations, in the label file's order."""
+        return [episode for episode in self.episodes if episode.split == split]
+
+
+class Override(BaseModel):
+    """A hand-written correction; both times None: the episode has no intro."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start_s: float | None
+    end_s: float | None
+    reason: str
+
+
+class CorrectionRule(BaseModel):
+    """When a label is shifted and when it is believed; all in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    inversion_shift_s: float
+    min_length_s: float
+    max_length_s: float
+
+
+def correct(
+    label: Label, rule: CorrectionRule, override: Override | None = None
+) -> tuple[float | None, float | None, Status, str]:
+    """Give (start_s, end_s, status, reason) of a raw label; an override wins over the rule.
+
+    Where start > end, `inversion_shift_s` is taken from start; if that gives start < end it is
+    the label (the rule of the public label files of this task). Start and end are None for
+    no intro and for a label that cannot be used.
+    """
+    if override is not None:
+        return override.start_s, override.end_s, Status.OVERRIDDEN, override.reason
+    start, end = label.start_s, label.end_s
+    if start is None or end is None:
+        return None, None, Status.NO_INTRO, "start and end are null"
+    status, reason = Status.AS_LABELLED, "start lies before end"
+    if start > end:
+        shifted = start - rule.inversion_shift_s
+        told = f"start {start:g} s lies after end {end:g} s"
+        if not 0 <= shifted < end:
+            return None, None, Status.UNUSABLE, f"{told}, and shifting it does not repair that"
+        start, status = shifted, Status.SHIFTED
+        reason = f"{told}; {rule.inversion_shift_s:g} s taken from start"
+    length = end - start
+    if not max(rule.min_length_s, 1e-9) <= length <= rule.max_length_s:
+        bounds = f"{rule.min_length_s:g} to {rule.max_length_s:g} s"
+        return None, None, Status.UNUSABLE, f"a length of {length:g} s lies outside {bounds}"
+    return start, end, status, reason
+
+
+def annotate(
+    split: str, episode: str, label: Label, rule: CorrectionRule, override: Override | None = None
+) -> Annotation:
+    """Give the annotation of one episode."""
+    start_s, end_s, status, reason = correct(label, rule, override)
+    return Annotation(
+        split=split,
+        id=episode,
+        series=label.series or series_of(label.name) or episode,
+        raw_start_s=label.start_s,
+        raw_end_s=label.end_s,
+        start_s=start_s,
+        end_s=end_s,
+        status=status,
+        reason=reason,
+    )
+
+
+def series_of(name: str) -> str:
+    """Give the series' name in an episode's name such as `Show. Season 1, episode 2`."""
+    return name.split(". ", maxsplit=1)[0].strip()
+
+
+def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:
+    """Raise InputError where a corrected label ends after its episode (`n_seconds` rounded up)."""
+    if annotation.end_s is not None and annotation.end_s > n_seconds:
+        raise InputError(
+            f"{place}: {annotation.id}: end {_clock(annotation.end_s)} lies after the episode's "
+            f"end ({n_seconds} s); correct the label, override it or drop the episode"
+        )
+
+
+def read_overrides(path: Path) -> dict[str, Override]:
+    """Read `{id: {"start", "end", "reason"}}`, written by hand; both times null: no intro.
+
+    Raises InputError naming the file, the episode and the remedy.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; write {{}} into it for no overrides") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); correct it") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected an object {{id: override}}; correct it")
+    return {
+        episode: _override(f"{path}: {episode}", fields, episode)
+        for episode, fields in content.items()
+    }
+
+
+def _override(place: str, fields: Any, episode: str) -> Override:
+    check_episode_id(place, episode)
+    if not isinstance(fields, Mapping) or set(fields) != {"start", "end", "reason"}:
+        raise InputError(f"{place}: expected exactly start, end and reason; correct it")
+    start_s = parse_time(f"{place}: start", fields["start"])
+    end_s = parse_time(f"{place}: end", fields["end"])
+    if (start_s is None) != (end_s is None):
+        raise InputError(f"{place}: only one of start and end is null; give both, or null for both")
+    if start_s is not None and end_s is not None and start_s >= end_s:
+        raise InputError(f"{place}: start does not lie before end; correct it")
+    if not isinstance(fields["reason"], str) or not fields["reason"].strip():
+        raise InputError(f"{place}: reason: say why the label is overridden")
+    return Override(start_s=start_s, end_s=end_s, reason=fields["reason"])
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{seconds - whole // 60 * 60:02.0f}"

@@ -1,0 +1,100 @@
+"""The episodes of a source folder: found by name, and described by the ingest stage's manifest."""
+
+import unicodedata
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from skipintro.errors import InputError
+
+
+class VideoInfo(BaseModel):
+    """What decoding a whole file tells of it; its pictures are those at t = 0 … n_seconds - 1 s."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    duration_s: float
+    n_seconds: int
+    n_frames: int
+    fps: float
+    width: int  # pixels, as displayed: upright and with square pixels
+    height: int
+    codec: str
+
+
+class IngestedEpisode(BaseModel):
+    """One labelled episode; `problem` tells why its video is set aside, else None.
+
+    `path` is relative to the root of the checkout (`ingest.mode: copy`) or as the source gives it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str
+    id: str
+    path: Path | None
+    sha256: str | None
+    video: VideoInfo | None
+    problem: str | None
+
+
+class IngestManifest(BaseModel):
+    """What the ingest stage found, in the order of the label files, train before test."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: str
+    episodes: list[IngestedEpisode]
+    unlabelled: list[str]  # video files that no label names
+    leaked: list[str]  # ids whose test video stands in train as well, by id or by content
+    versions: dict[str, str]
+
+    def usable(self) -> dict[tuple[str, str], IngestedEpisode]:
+        """Give the episodes whose video can be used, by (split, id)."""
+        return {(e.split, e.id): e for e in self.episodes if e.problem is None}
+
+
+def find_videos(folder: Path, extensions: Collection[str]) -> dict[str, Path]:
+    """Give the videos of a split folder by id: `<id>/<id>.<ext>` or `<id>.<ext>`, names in NFC.
+
+    Raises InputError where two files claim one id.
+    """
+    nested = (
+        file
+        for sub in folder.iterdir()
+        if sub.is_dir()
+        for file in sub.iterdir()
+        if _nfc(file.stem) == _nfc(sub.name)
+    )
+    found: dict[str, Path] = {}
+    for path in sorted([*nested, *folder.iterdir()]):
+        if path.suffix.lower().lstrip(".") not in extensions or not path.is_file():
+            continue
+        episode = _nfc(path.stem)
+        if episode in found:
+            raise InputError(
+                f"{path}: and {found[episode]} are both the video of {episode!r}; remove one"
+            )
+        found[episode] = path
+    return found
+
+
+def video_of(videos: dict[str, Path], episode: str) -> Path | None:
+    """Give the video of an id, however its letters are composed in the file's name."""
+    return videos.get(_nfc(episode))
+
+
+def leaked_ids(episodes: Collection[IngestedEpisode], train: str, test: str) -> list[str]:
+    """Give the test ids that stand in train as well, under the same id or with the same bytes."""
+    train_ids = {e.id for e in episodes if e.split == train}
+    train_hashes = {e.sha256 for e in episodes if e.split == train and e.sha256}
+    return [
+        e.id
+        for e in episodes
+        if e.split == test and (e.id in train_ids or e.sha256 in train_hashes)
+    ]
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

@@ -1,0 +1,106 @@
+"""The command line: `skipintro labels check`, `skipintro promote`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skipintro.errors import InputError
+from skipintro.files import describe_os_error
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Find the intro of TV episodes: labels, and the registry of detectors.",
+)
+labels_app = typer.Typer(no_args_is_help=True, help="Look at label files.")
+app.add_typer(labels_app, name="labels")
+
+
+@app.callback()
+def _root() -> None:
+    """Keep `skipintro` a group of commands."""
+
+
+@labels_app.command("check")
+def labels_check(
+    train: Annotated[Path, typer.Option(help="Label file of the train split.")],
+    test: Annotated[Path, typer.Option(help="Label file of the test split.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Report on label files without any video: faults, corrections, windows, leaks.
+
+    Example: skipintro labels check --train data/demo/train/labels.json
+    --test data/demo/test/labels.json
+    """
+    from skipintro.label_report import report  # noqa: PLC0415  `--help` stays fast
+    from skipintro.params import load_params  # noqa: PLC0415
+    from skipintro.stages import annotate, window  # noqa: PLC0415
+
+    params = find_checkout() / "params.yaml"
+    cut = load_params(window.Params, "window", params)
+    found = report(
+        {"train": train, "test": test},
+        load_params(annotate.Params, "annotate", params).rule(),
+        length=cut.length,
+        stride=cut.stride,
+    )
+    if as_json:
+        typer.echo(json.dumps(found.model_dump(exclude={"unusable", "leaked_ids"}), indent=2))
+    else:
+        typer.echo(found.as_text())
+
+
+@app.command()
+def promote(
+    version: Annotated[
+        str | None, typer.Option(help="Judge this version instead of the best challenger.")
+    ] = None,
+) -> None:
+    """Make the best challenger the champion, if it passes the gate in params.yaml.
+
+    Example: skipintro promote --version 2
+    """
+    from skipintro.params import load_params  # noqa: PLC0415  `--help` stays fast
+    from skipintro.tracking.promotion import GateParams  # noqa: PLC0415  mlflow takes seconds
+    from skipintro.tracking.promotion import promote as promote_best  # noqa: PLC0415
+    from skipintro.tracking.report import comparison  # noqa: PLC0415
+    from skipintro.tracking.store import StoreParams, connect  # noqa: PLC0415
+
+    os.chdir(find_checkout())
+    tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+    verdict = promote_best(connect(tracking.experiment), tracking.model, gate, version)
+    comparison(verdict, gate.metric)
+    if verdict.refusals:
+        for refusal in verdict.refusals:
+            typer.echo(f"not promoted: {refusal}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{tracking.model} version {verdict.challenger.version} is @champion now")
+
+
+def find_checkout() -> Path:
+    """Give the checkout around the current folder, else the one that this package runs from.
+
+    Raises InputError where there is neither.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return folder
+    raise InputError(f"{here}: no checkout with dvc.yaml and params.yaml here; change into one")
+
+
+def main() -> None:
+    """Run the command line; a fault of the input is one line and exit code 1."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        typer.echo(f"error: {describe_os_error(error)}", err=True)
+        sys.exit(1)

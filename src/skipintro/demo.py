@@ -1,0 +1,289 @@
+"""Renders a planned library of invented series, and writes its labels with their faults.
+
+Writes `<split>/labels.json` and `<split>/<id>/<id>.mp4`. The bytes depend on the plan alone, on
+one machine, not on the number of processes that render it.
+"""
+
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from tqdm import tqdm
+
+from skipintro import demo_openings, demo_scenes, video
+from skipintro.demo_drawing import Canvas, Picture, Scene
+from skipintro.demo_plan import (
+    SHOWS,
+    SPLITS,
+    TEST,
+    Episode,
+    Fault,
+    FaultForm,
+    Library,
+    Look,
+    PictureForm,
+    Shot,
+    ShotKind,
+)
+from skipintro.files import sha256_of_file, write_json
+
+_FIRST_NAMES = ("Anna", "Jun", "Marta", "Idris", "Leonie", "Tomas", "Priya", "Oskar", "Wren")
+_LAST_NAMES = ("Kestrel", "Okafor", "Lindqvist", "Moreau", "Tanaka", "Vale", "Brandt", "Ruiz")
+_N_CLOSING_NAMES = 9
+_SHORT_CLOCK_EVERY, _URL_EVERY = 4, 3  # labels written by several hands differ in form
+
+
+class ShotRecord(BaseModel):
+    """What an episode shows in `[start_s, end_s)`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: ShotKind
+    start_s: int
+    end_s: int
+
+
+class EpisodeRecord(BaseModel):
+    """What was made of one episode; `start_s` and `end_s` are the truth, whatever the label says.
+
+    The duration is that of the whole episode, in a damaged file, too; `n_bytes` and `sha256`
+    are those of the file as it stands.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    split: str
+    id: str
+    series: str
+    start_s: int | None
+    end_s: int | None
+    duration_s: float
+    width: int
+    height: int
+    rate: str
+    n_frames: int
+    faults: list[Fault]
+    n_bytes: int
+    sha256: str
+    shots: list[ShotRecord]
+
+
+class DemoManifest(BaseModel):
+    """The truth about a rendered library: every file, the copies in test included."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    n_files: int
+    duration_s: float
+    without_intro: list[str]
+    faults: dict[Fault, list[str]]
+    episodes: list[EpisodeRecord]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that a process needs to render one file."""
+
+    path: Path
+    episode: Episode
+    look: Look
+    picture: PictureForm
+    lettering_share: float
+
+
+def render_library(
+    folder: Path,
+    library: Library,
+    *,
+    picture: PictureForm,
+    faults: FaultForm,
+    lettering_share: float,
+    n_workers: int,
+) -> None:
+    """Fill `folder` with the source layout: every video, then the damage, copies and labels."""
+    jobs = []
+    for episode in library.episodes:
+        path = video_path(folder, episode.split, episode)
+        path.parent.mkdir(parents=True)
+        look = library.looks[episode.show]
+        jobs.append(_Job(path, episode, look, picture, lettering_share))
+    _run(jobs, n_workers)
+    for episode in library.episodes:
+        made = video_path(folder, episode.split, episode)
+        if Fault.DAMAGED in episode.faults:
+            damage(made, faults.damaged_kept_share)
+        if Fault.LEAKED in episode.faults:
+            copy = video_path(folder, TEST, episode)
+            copy.parent.mkdir(parents=True)
+            shutil.copyfile(made, copy)
+    for split in SPLITS:
+        write_json(folder / split / "labels.json", labels(library.of_split(split), faults))
+
+
+def video_path(folder: Path, split: str, episode: Episode) -> Path:
+    """Give the place of an episode's video."""
+    return folder / split / episode.id / f"{episode.id}.mp4"
+
+
+def damage(path: Path, kept_share: float) -> None:
+    """Cut a file's end off; an MP4 whose index stood there cannot be opened any more."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(round(size * kept_share))
+
+
+def labels(episodes: list[Episode], faults: FaultForm) -> dict[str, dict[str, str | None]]:
+    """Give the content of a label file, with the planned faults."""
+    content: dict[str, dict[str, str | None]] = {}
+    for episode in episodes:
+        start_s, end_s = labelled_times(episode, faults)
+        turn = episode.show + episode.number
+        short = turn % _SHORT_CLOCK_EVERY == 0
+        label = {
+            "name": episode.name,
+            "start": clock(start_s, short=short),
+            "end": clock(end_s, short=short),
+            "series": SHOWS[episode.show].name,
+        }
+        if turn % _URL_EVERY == 0:
+            show = SHOWS[episode.show].slug
+            label["url"] = f"https://video.example/{show}/season-1/{episode.number}"
+        content[episode.id] = label
+    return content
+
+
+def labelled_times(episode: Episode, faults: FaultForm) -> tuple[int | None, int | None]:
+    """Give start and end, in seconds, as the label says."""
+    if episode.intro is None:
+        return None, None
+    start_s, end_s = episode.intro
+    if Fault.LATE in episode.faults:
+        start_s += faults.late_by_s
+    if Fault.BEYOND_REPAIR in episode.faults:
+        start_s = end_s + faults.beyond_repair_by_s
+    return start_s, end_s
+
+
+def clock(seconds: int | None, *, short: bool) -> str | None:
+    """Write whole seconds as `H:MM:SS`, or as `MM:SS`; None stays."""
+    if seconds is None:
+        return None
+    if short:
+        return f"{seconds // 60:02d}:{seconds % 60:02d}"
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def frames(episode: Episode, look: Look, lettering_share: float) -> Iterator[Picture]:
+    """Yield an episode's frames, uint8 (height, width, 3).
+
+    A shot begins with the frame that is on screen at its `start_s`, which at odd rates appears
+    a little before it, and ends before the frame that is on screen at its `end_s`.
+    """
+    canvas = Canvas(*episode.size)
+    for shot in episode.shots:
+        scene = draw(canvas, look, shot, lettering_share)
+        for index in _frame_range(episode, shot):
+            yield scene(max(0.0, float(index / episode.rate - shot.start_s)))
+
+
+def draw(canvas: Canvas, look: Look, shot: Shot, lettering_share: float) -> Scene:
+    """Give the scene of a shot."""
+    length_s = shot.end_s - shot.start_s
+    match shot.kind:
+        case ShotKind.OPENING:
+            first, second = _names(shot.entropy, 2)
+            names = (first.upper(), second.upper())
+            return demo_openings.opening(canvas, look.design, names, length_s)
+        case ShotKind.CLOSING:
+            names_below = _names(shot.entropy, _N_CLOSING_NAMES)
+            return demo_scenes.closing_roll(canvas, names_below, shot.entropy, length_s)
+        case ShotKind.RECAP:
+            shown = demo_scenes.film(canvas, look.moods, shot.entropy, lettering_share)
+            return demo_scenes.recap(canvas, shown, look.design.title)
+        case ShotKind.FILM | ShotKind.ESTABLISHING:
+            return demo_scenes.film(canvas, look.moods, shot.entropy, lettering_share)
+
+
+def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoManifest:
+    """Describe a rendered library."""
+    records = [
+        _record(folder, split, episode) for split in SPLITS for episode in library.of_split(split)
+    ]
+    return DemoManifest(
+        n_files=len(records),
+        duration_s=round(sum(record.duration_s for record in records), 3),
+        without_intro=[episode.id for episode in library.episodes if episode.intro is None],
+        faults={
+            fault: [episode.id for episode in library.episodes if fault in episode.faults]
+            for fault in Fault
+        },
+        episodes=records,
+        versions=versions,
+    )
+
+
+def _record(folder: Path, split: str, episode: Episode) -> EpisodeRecord:
+    path = video_path(folder, split, episode)
+    start_s, end_s = episode.intro or (None, None)
+    n_frames = _frame_range(episode, episode.shots[-1]).stop
+    return EpisodeRecord(
+        split=split,
+        id=episode.id,
+        series=SHOWS[episode.show].name,
+        start_s=start_s,
+        end_s=end_s,
+        duration_s=round(float(n_frames / episode.rate), 3),
+        width=episode.size[0],
+        height=episode.size[1],
+        rate=str(episode.rate),
+        n_frames=n_frames,
+        faults=list(episode.faults),
+        n_bytes=path.stat().st_size,
+        sha256=sha256_of_file(path),
+        shots=[ShotRecord(kind=s.kind, start_s=s.start_s, end_s=s.end_s) for s in episode.shots],
+    )
+
+
+def _frame_range(episode: Episode, shot: Shot) -> range:
+    return range(int(shot.start_s * episode.rate), int(shot.end_s * episode.rate))
+
+
+def _names(entropy: tuple[int, ...], number: int) -> tuple[str, ...]:
+    rng = np.random.default_rng(entropy)
+    picked = rng.choice(len(_FIRST_NAMES) * len(_LAST_NAMES), number, replace=False)
+    pairs = (divmod(int(index), len(_LAST_NAMES)) for index in picked)
+    return tuple(f"{_FIRST_NAMES[first]} {_LAST_NAMES[last]}" for first, last in pairs)
+
+
+def _run(jobs: list[_Job], n_workers: int) -> None:
+    """Render in fresh processes: OpenCV's threads do not survive a fork."""
+    pool = ProcessPoolExecutor(
+        n_workers,
+        multiprocessing.get_context("spawn"),
+        initializer=cv2.setNumThreads,
+        initargs=(1,),
+    )
+    try:
+        running = [pool.submit(_render, job) for job in jobs]
+        done = as_completed(running)
+        for future in tqdm(done, "rendering", len(jobs), unit="episode", disable=None):
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _render(job: _Job) -> None:
+    video.encode_h264(
+        job.path,
+        frames(job.episode, job.look, job.lettering_share),
+        job.episode.rate,
+        crf=job.picture.crf,
+        keyframe_interval=job.picture.keyframe_interval,
+    )

@@ -1,0 +1,398 @@
+"""Plans a small library of invented series, with the faults of real label files.
+
+A plan is drawn from the seed alone; each shot has a generator of its own, so that episodes can
+be rendered in any order. Nothing here reads or writes files.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+import numpy as np
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from skipintro import demo_openings, demo_scenes
+from skipintro.errors import InputError
+from skipintro.params import StageParams
+
+SPLITS = TRAIN, TEST = "train", "test"
+
+
+@dataclass(frozen=True)
+class Show:
+    """An invented series: its name, the name in its ids, its lettering and its unusual ids."""
+
+    name: str
+    slug: str
+    title: str
+    odd_ids: tuple[tuple[int, str], ...] = ()  # (number of the episode, id)
+
+
+# Most ids are plain; some hold what real folder names hold.
+SHOWS = (
+    Show("Hollow Creek", "hollow-creek", "Hollow Creek"),
+    Show("Harbour Nine", "harbour-nine", "Harbour Nine", ((2, "Harbour Nine s01e02"),)),
+    Show("Don't Wake the Tide", "dont-wake-the-tide", "Don't Wake the Tide",
+         ((1, "don't wake the tide s01e01"),)),
+    Show("The Glass Meridian", "glass-meridian", "The Glass Meridian"),
+    Show("Северный ветер", "severny-veter", "Severny Veter",
+         ((1, "северный-ветер-s01e01"), (3, "Северный ветер s01e03"))),
+    Show("Paper Lanterns", "paper-lanterns", "Paper Lanterns"),
+    Show("Moon Hotel 🌙", "moon-hotel", "Moon Hotel", ((2, "moon-hotel-🌙-s01e02"),)),
+    Show("Iron Orchard", "iron-orchard", "Iron Orchard"),
+    Show("Salt and Signal", "salt-and-signal", "Salt and Signal"),
+    Show("The Ninth Bell", "ninth-bell", "The Ninth Bell"),
+)  # fmt: skip
+# First number of each generator's entropy, after the seed: what it draws.
+_SERIES, _SHOW, _EPISODE, _FILM, _RETURNING, _OPENING, _NAMES, _CLOSING, _FAULTS = range(9)
+_N_MOODS = 5  # of a series, among all of demo_scenes.MOODS
+_EXCERPT_S = 2  # of the episode before, in a recap
+
+Range = tuple[PositiveInt, PositiveInt]  # both ends included
+
+
+class EpisodeForm(StageParams):
+    """How long the parts of an episode are, in whole seconds, and how often they occur."""
+
+    length_s: Range
+    opening_s: Range
+    cold_open_s: Range
+    cold_open_share: float = Field(ge=0, le=1)
+    recap_s: PositiveInt
+    recap_share: float = Field(ge=0, le=1)
+    shot_s: Range
+    establishing_s: PositiveInt
+    closing_s: Range
+    lettering_share: float = Field(ge=0, le=1)
+
+    @field_validator("length_s", "opening_s", "cold_open_s", "shot_s", "closing_s")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise ValueError("the shortest comes first, the longest second")
+        return value
+
+    @model_validator(mode="after")
+    def _cuts_fit(self) -> "EpisodeForm":
+        if self.shot_s[1] < 2 * self.shot_s[0] - 1:
+            raise ValueError("shot_s: the longest must be about twice the shortest, or more")
+        return self
+
+    @model_validator(mode="after")
+    def _film_remains(self) -> "EpisodeForm":
+        rest = self.recap_s + self.cold_open_s[1] + self.opening_s[1] + self.closing_s[1]
+        if self.length_s[0] < rest + self.establishing_s + self.shot_s[0]:
+            raise ValueError("length_s: the shortest episode has no room for all other parts")
+        return self
+
+
+class PictureForm(StageParams):
+    """Sizes (width, height) in pixels, frame rates a second, and the encoder's settings."""
+
+    sizes: tuple[tuple[PositiveInt, PositiveInt], ...] = Field(min_length=1)
+    rates: tuple[str, ...] = Field(min_length=1)
+    crf: int = Field(ge=0, le=51)
+    keyframe_interval: PositiveInt
+
+    @field_validator("sizes")
+    @classmethod
+    def _even(cls, value: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        if any(side % 2 for size in value for side in size):
+            raise ValueError("H.264 with 4:2:0 colour needs even widths and heights")
+        return value
+
+    @field_validator("rates")
+    @classmethod
+    def _positive(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for rate in value:
+            try:
+                usable = Fraction(rate) >= 1
+            except ZeroDivisionError as error:
+                raise ValueError(f"{rate!r} is no frame rate") from error
+            if not usable:
+                raise ValueError(f"{rate!r}: at least one frame a second is needed")
+        return value
+
+
+class LibraryForm(StageParams):
+    """How many series and episodes there are; the last series stand in test alone."""
+
+    n_shows: int = Field(ge=1, le=len(SHOWS))
+    n_unseen_shows: int = Field(ge=0)
+    episodes_per_show: tuple[PositiveInt, ...] = Field(min_length=1)
+
+
+class FaultForm(StageParams):
+    """What is wrong with the labels and files, as in real label files."""
+
+    late_share: float = Field(ge=0, le=1)
+    late_by_s: PositiveInt
+    beyond_repair_by_s: PositiveInt
+    n_without_intro_per_split: int = Field(ge=0)
+    n_leaked: int = Field(ge=0)
+    damaged_kept_share: float = Field(gt=0, lt=1)
+
+
+class ShotKind(StrEnum):
+    """What a stretch of an episode shows."""
+
+    RECAP = "recap"
+    FILM = "film"
+    ESTABLISHING = "establishing"
+    OPENING = "opening"
+    CLOSING = "closing"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What is on screen in `[start_s, end_s)`; `entropy` seeds its drawing."""
+
+    kind: ShotKind
+    start_s: int
+    end_s: int
+    entropy: tuple[int, ...]
+
+
+class Fault(StrEnum):
+    """What is wrong, on purpose, with an episode's label or file."""
+
+    LATE = "start_too_late"
+    BEYOND_REPAIR = "beyond_repair"
+    LEAKED = "also_in_test"
+    DAMAGED = "damaged_file"
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One planned episode; `show` counts from 0, `number` from 1."""
+
+    split: str
+    id: str
+    show: int
+    number: int
+    size: tuple[int, int]
+    rate: Fraction
+    shots: tuple[Shot, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def name(self) -> str:
+        """Give the name as label files have it."""
+        return f"{SHOWS[self.show].name}. Season 1, episode {self.number}"
+
+    @property
+    def n_seconds(self) -> int:
+        """Give the length, a whole number of seconds."""
+        return self.shots[-1].end_s
+
+    @property
+    def intro(self) -> tuple[int, int] | None:
+        """Give the true `[start_s, end_s)` of the opening; None where there is none."""
+        for shot in self.shots:
+            if shot.kind is ShotKind.OPENING:
+                return shot.start_s, shot.end_s
+        return None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the episodes of one series share."""
+
+    design: demo_openings.Design
+    opening_s: int
+    moods: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """The looks of all series, and all episodes, train before test."""
+
+    looks: tuple[Look, ...]
+    episodes: tuple[Episode, ...]
+
+    def of_split(self, split: str) -> list[Episode]:
+        """Give the episodes that stand in a split, the ones leaked from train last in test."""
+        own = [episode for episode in self.episodes if episode.split == split]
+        leaked = [episode for episode in self.episodes if Fault.LEAKED in episode.faults]
+        return own + leaked if split == TEST else own
+
+
+def plan_library(
+    seed: int,
+    *,
+    library: LibraryForm,
+    episode: EpisodeForm,
+    picture: PictureForm,
+    faults: FaultForm,
+) -> Library:
+    """Plan every series and episode.
+
+    Raises InputError where train or test has too few episodes for the faults asked for.
+    """
+    looks = _plan_looks(seed, library, episode)
+    slots = list(_slots(library))
+    roles = _plan_roles(np.random.default_rng([seed, _FAULTS]), slots, faults)
+    planned: dict[_Slot, Episode] = {}
+    for slot in slots:
+        opening_s = None if slot in roles.without_intro else looks[slot.show].opening_s
+        before = planned.get(_Slot(TRAIN, slot.show, slot.number - 1)) or planned.get(
+            _Slot(TEST, slot.show, slot.number - 1)
+        )
+        turn = slot.show + slot.number  # sizes and rates vary within a series, too
+        planned[slot] = Episode(
+            split=slot.split,
+            id=_episode_id(SHOWS[slot.show], slot.number),
+            show=slot.show,
+            number=slot.number,
+            size=picture.sizes[turn % len(picture.sizes)],
+            rate=Fraction(picture.rates[(turn + slot.show // 2) % len(picture.rates)]),
+            shots=_plan_shots(seed, slot, episode, opening_s, before),
+            faults=tuple(fault for fault in Fault if slot in roles.of_fault[fault]),
+        )
+    in_order = sorted(planned.values(), key=lambda one: one.split != TRAIN)
+    return Library(tuple(looks), tuple(in_order))
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """The place of an episode in the library."""
+
+    split: str
+    show: int
+    number: int
+
+
+@dataclass(frozen=True)
+class _Roles:
+    """Which episodes have no intro, and which have which fault."""
+
+    without_intro: frozenset[_Slot]
+    of_fault: dict[Fault, frozenset[_Slot]]
+
+
+def _slots(library: LibraryForm) -> Iterator[_Slot]:
+    """Give every episode's place; of a series that train knows, the last episode is test."""
+    for show in range(library.n_shows):
+        n_episodes = library.episodes_per_show[show % len(library.episodes_per_show)]
+        unseen = show >= library.n_shows - library.n_unseen_shows
+        for number in range(1, n_episodes + 1):
+            yield _Slot(TEST if unseen or number == n_episodes else TRAIN, show, number)
+
+
+def _plan_roles(rng: np.random.Generator, slots: list[_Slot], faults: FaultForm) -> _Roles:
+    """Draw the episodes without intro and those with a fault; only leaked ones may be late, too."""
+    train, test = (_shuffled(rng, [s for s in slots if s.split == split]) for split in SPLITS)
+    n_bare = faults.n_without_intro_per_split
+    needed = n_bare + 2 + faults.n_leaked
+    if len(train) < needed or len(test) < n_bare:
+        raise InputError(
+            f"params.yaml: demo: {len(train)} train and {len(test)} test episodes are too few for "
+            f"the faults, which need {needed} and {n_bare}; plan more episodes or fewer faults"
+        )
+    without_intro = frozenset(train[:n_bare] + test[:n_bare])
+    damaged, beyond_repair = train[n_bare : n_bare + 2]
+    late: list[_Slot] = []
+    for split in (train, test):
+        with_intro = [slot for slot in split if slot not in without_intro]
+        able = [slot for slot in with_intro if slot not in (damaged, beyond_repair)]
+        late += _shuffled(rng, able)[: round(faults.late_share * len(with_intro))]
+    return _Roles(
+        without_intro,
+        {
+            Fault.LATE: frozenset(late),
+            Fault.BEYOND_REPAIR: frozenset([beyond_repair]),
+            Fault.LEAKED: frozenset(train[n_bare + 2 : needed]),
+            Fault.DAMAGED: frozenset([damaged]),
+        },
+    )
+
+
+def _plan_looks(seed: int, library: LibraryForm, episode: EpisodeForm) -> list[Look]:
+    """Plan each series; the lengths of openings are spread over their range, in random order."""
+    rng = np.random.default_rng([seed, _SERIES])
+    motifs = rng.permutation(len(demo_openings.MOTIFS))
+    palettes = rng.permutation(len(demo_openings.PALETTES))
+    lengths = rng.permutation(np.linspace(*episode.opening_s, library.n_shows).round().astype(int))
+    looks = []
+    for show in range(library.n_shows):
+        style = demo_openings.design(
+            SHOWS[show].title, int(motifs[show]), int(palettes[show]), (seed, _OPENING, show)
+        )
+        own = np.random.default_rng([seed, _SHOW, show])
+        moods = own.permutation(len(demo_scenes.MOODS))[:_N_MOODS]
+        looks.append(Look(style, int(lengths[show]), tuple(int(mood) for mood in moods)))
+    return looks
+
+
+def _plan_shots(
+    seed: int, slot: _Slot, form: EpisodeForm, opening_s: int | None, before: Episode | None
+) -> tuple[Shot, ...]:
+    """Plan recap, cold open, opening, film and closing roll, each without a gap after the last."""
+    rng = np.random.default_rng([seed, _EPISODE, slot.show, slot.number])
+    own = (slot.show, slot.number)
+    length_s, closing_s = _between(rng, form.length_s), _between(rng, form.closing_s)
+    has_recap = before is not None and rng.random() < form.recap_share
+    cold_s = _between(rng, form.cold_open_s) if rng.random() < form.cold_open_share else 0
+    recap = _excerpts(rng, before, form.recap_s) if before is not None and has_recap else []
+    opening = [] if opening_s is None else [(ShotKind.OPENING, opening_s, (seed, _NAMES, *own))]
+    rest_s = length_s - sum(part[1] for part in recap + opening)
+    rest_s -= cold_s + form.establishing_s + closing_s
+    cuts = [_cuts(rng, cold_s, form.shot_s), _cuts(rng, rest_s, form.shot_s)]
+    films: list[list[_Part]] = [[], []]
+    for half, lengths in enumerate(cuts):
+        for index, seconds in enumerate(lengths):
+            films[half].append((ShotKind.FILM, seconds, (seed, _FILM, *own, half, index)))
+    half = int(rng.integers(2)) if cold_s else 1
+    place = int(rng.integers(len(films[half]) + 1))
+    films[half].insert(
+        place, (ShotKind.ESTABLISHING, form.establishing_s, (seed, _RETURNING, slot.show))
+    )
+    closing = (ShotKind.CLOSING, closing_s, (seed, _CLOSING, *own))
+    return _in_a_row([*recap, *films[0], *opening, *films[1], closing])
+
+
+_Part = tuple[ShotKind, int, tuple[int, ...]]  # what, seconds, entropy
+
+
+def _in_a_row(parts: list[_Part]) -> tuple[Shot, ...]:
+    shots, start_s = [], 0
+    for kind, seconds, entropy in parts:
+        shots.append(Shot(kind, start_s, start_s + seconds, entropy))
+        start_s += seconds
+    return tuple(shots)
+
+
+def _excerpts(rng: np.random.Generator, before: Episode, recap_s: int) -> list[_Part]:
+    """Give scenes of the episode before, in their order, that fill `recap_s`."""
+    films = [shot for shot in before.shots if shot.kind is ShotKind.FILM]
+    n_excerpts = min(len(films), max(1, recap_s // _EXCERPT_S))
+    picked = np.sort(rng.choice(len(films), n_excerpts, replace=False))
+    lengths = np.full(n_excerpts, recap_s // n_excerpts)
+    lengths[: recap_s % n_excerpts] += 1
+    return [
+        (ShotKind.RECAP, int(seconds), films[index].entropy)
+        for index, seconds in zip(picked, lengths, strict=True)
+    ]
+
+
+def _cuts(rng: np.random.Generator, total_s: int, shot_s: tuple[int, int]) -> list[int]:
+    """Give lengths within `shot_s` that add up to `total_s`; a shorter total is one shot."""
+    shortest, longest = shot_s
+    lengths = []
+    while total_s > longest:
+        lengths.append(_between(rng, (shortest, min(longest, total_s - shortest))))
+        total_s -= lengths[-1]
+    return [*lengths, total_s] if total_s else lengths
+
+
+def _between(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
+    return int(rng.integers(bounds[0], bounds[1] + 1))
+
+
+def _shuffled(rng: np.random.Generator, slots: list[_Slot]) -> list[_Slot]:
+    return [slots[index] for index in rng.permutation(len(slots))]
+
+
+def _episode_id(show: Show, number: int) -> str:
+    return dict(show.odd_ids).get(number, f"{show.slug}-s01e{number:02d}")

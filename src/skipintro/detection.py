@@ -1,0 +1,81 @@
+"""From the head's window logits to one probability a second, and from those to an interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from skipintro.head import IntroHead
+from skipintro.windows import covering_starts
+
+
+class DetectionConfig(BaseModel):
+    """How an interval is read off the probabilities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    stride: int = Field(ge=1)  # seconds between the windows that are averaged
+    threshold: float = Field(gt=0, lt=1)  # a second above it speaks for intro, below against
+    min_length_s: float = Field(ge=1)  # shorter intervals are dropped
+    batch_size: int = Field(ge=1)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """An interval `[start_s, end_s)` and its confidence: the mean probability within it."""
+
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+def window_probabilities(
+    head: IntroHead, embeddings: NDArray[np.float32], starts: list[int], batch_size: int
+) -> NDArray[np.float32]:
+    """Give float32 (W, T) probabilities of the windows of `embeddings` (N, D) at `starts`."""
+    device = next(head.parameters()).device
+    length = min(head.config.length, len(embeddings))
+    frames = torch.from_numpy(embeddings).to(device)
+    offsets = torch.arange(length, device=device)
+    found = [np.empty((0, length), np.float32)]
+    with torch.inference_mode():
+        for first in range(0, len(starts), batch_size):
+            batch = torch.tensor(starts[first : first + batch_size], device=device)
+            logits = head(frames[batch[:, None] + offsets])  # (B, T)
+            found.append(torch.sigmoid(logits).float().cpu().numpy())
+    return np.concatenate(found)
+
+
+def second_probabilities(
+    head: IntroHead, embeddings: NDArray[np.float32], config: DetectionConfig
+) -> NDArray[np.float32]:
+    """Give float32 (N,): for each second, the mean over the windows that hold it."""
+    starts = covering_starts(len(embeddings), head.config.length, config.stride)
+    windows = window_probabilities(head, embeddings, starts, config.batch_size)
+    total, count = np.zeros(len(embeddings)), np.zeros(len(embeddings))
+    for start, probabilities in zip(starts, windows, strict=True):
+        total[start : start + len(probabilities)] += probabilities
+        count[start : start + len(probabilities)] += 1
+    return (total / count).astype(np.float32)
+
+
+def find_interval(probabilities: NDArray[np.float32], config: DetectionConfig) -> Detection | None:
+    """Give the stretch with the largest sum of (probability - threshold), or None.
+
+    The maximum-sum segment (Bentley, Programming Pearls, column 8): a short dip inside an intro
+    does not split it. Of equal sums the earliest and shortest wins.
+    """
+    best, best_sum = None, 0.0
+    start, running = 0, 0.0
+    for second, score in enumerate(probabilities.astype(np.float64) - config.threshold):
+        if running <= 0:
+            start, running = second, 0.0
+        running += score
+        if running > best_sum:
+            best, best_sum = (start, second + 1), running
+    if best is None or best[1] - best[0] < config.min_length_s:
+        return None
+    confidence = float(probabilities[best[0] : best[1]].mean(dtype=np.float64))
+    return Detection(start_s=float(best[0]), end_s=float(best[1]), confidence=confidence)

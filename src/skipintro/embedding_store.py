@@ -1,0 +1,62 @@
+"""The embeddings of all episodes as files: one array an episode, and a manifest of their origin."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from skipintro.errors import InputError
+from skipintro.files import replacing
+
+
+class EncoderIdentity(BaseModel):
+    """Which encoder made a vector: two vectors are comparable only if this is the same."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    weights: str  # a tag, `untrained`, or `file` for a checkpoint file, whose hash tells the rest
+    weights_sha256: str
+    trained: bool
+    dimension: int
+    image_size: int  # side of the square pictures, in pixels
+
+
+class EmbeddedEpisode(BaseModel):
+    """Where one episode's array lies, and the video that it was made from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str
+    id: str
+    file: Path  # relative to the manifest's folder
+    n_seconds: int
+    video_sha256: str
+
+
+class EmbedManifest(BaseModel):
+    """What the embed stage made, in the order of the ingest manifest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoder: EncoderIdentity
+    episodes: list[EmbeddedEpisode]
+    left_out: dict[str, str]  # `<split>/<id>`: why
+    versions: dict[str, str]
+
+
+def read_vectors(path: Path) -> NDArray[np.float32]:
+    """Read one episode's float32 (n_seconds, D). Raises InputError where it cannot be read."""
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run `dvc repro`") from (
+            error
+        )
+
+
+def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
+    """Write one episode's array, whole or not at all."""
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.save(file, vectors, allow_pickle=False)

@@ -1,0 +1,101 @@
+"""The interface of a frame encoder, and the choice between the two that there are.
+
+An encoder turns upright square pictures into one vector each. Nothing after it depends on which
+one it is; its identity (name, weights and their hash) travels in the manifest of the embeddings.
+"""
+
+import hashlib
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from skipintro.embedding_store import EncoderIdentity
+from skipintro.errors import InputError
+
+UNTRAINED = "untrained"
+HUB_WEIGHTS = "openai"
+ENCODERS = ("clip-vit-b-32", "efficientnet-lite0")
+
+
+class Encoder(Protocol):
+    """Pictures in, vectors out."""
+
+    identity: EncoderIdentity
+
+    def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn uint8 (B, S, S, 3) RGB pictures into float32 (B, dimension) vectors."""
+        ...
+
+
+class TorchEncoder:
+    """A torch module with its preprocessing: `(picture / 255 - mean) / std`, a channel each."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        identity: EncoderIdentity,
+        *,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        device: torch.device,
+    ) -> None:
+        self.identity = identity
+        self._module = module.eval().requires_grad_(requires_grad=False).to(device)
+        self._device = device
+        self._scale = (1 / (255 * torch.tensor(std))).view(1, 3, 1, 1).to(device)
+        self._shift = (torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1).to(device)
+
+    def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn uint8 (B, S, S, 3) RGB pictures into float32 (B, dimension) vectors."""
+        with torch.inference_mode():
+            pixels = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2)
+            vectors: Tensor = self._module(pixels * self._scale - self._shift)
+            return vectors.float().cpu().numpy()
+
+
+def load_encoder(name: str, weights: str, *, device: torch.device) -> Encoder:
+    """Load one of ENCODERS; there is no falling back from one to the other.
+
+    `weights` is for `clip-vit-b-32`: a tag of open_clip (`openai`), `untrained`, or the path of
+    a checkpoint file. `efficientnet-lite0` brings its own weights.
+
+    Raises InputError, with the remedies, where the weights cannot be had.
+    """
+    if name == "clip-vit-b-32":
+        from skipintro.encoder_clip import load_clip  # noqa: PLC0415  open_clip takes a second
+
+        return load_clip(weights, device)
+    if name == "efficientnet-lite0":
+        if weights != HUB_WEIGHTS:
+            raise InputError(
+                f"params.yaml: embed.weights: {weights!r} names weights of clip-vit-b-32, but "
+                f"efficientnet-lite0 brings its own; leave it at {HUB_WEIGHTS!r} or set "
+                "embed.encoder: clip-vit-b-32"
+            )
+        from skipintro.encoder_efficientnet import load_efficientnet  # noqa: PLC0415  as above
+
+        return load_efficientnet(device)
+    raise InputError(
+        f"params.yaml: embed.encoder: unknown encoder {name!r}; known are {', '.join(ENCODERS)}"
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """Give the device for `auto` (CUDA where there is one), `cpu` or `cuda`."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: cuda is asked for, but there is none here; use auto or cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def sha256_of_weights(module: nn.Module) -> str:
+    """Hash of all tensors with their names, types and shapes; independent of the file format."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,100 @@
+"""Reading, hashing and writing files so that a half-written one is never taken for whole."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from skipintro.errors import InputError
+
+M = TypeVar("M", bound=BaseModel)
+
+_NO_ROOM = {errno.ENOSPC: "no space left", errno.EDQUOT: "the disk quota is used up"}
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hash of a file's bytes, as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_json(value: Any) -> str:
+    """Hash of a JSON value, independent of the order of keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file or folder name beside `path`, moved to `path` when the block succeeds.
+
+    Whatever stood at `path` before stays until then; after an error nothing of the new is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    try:
+        draft = workshop / path.name
+        yield draft
+        if draft.is_dir() and path.is_dir():
+            path.rename(workshop / "before")
+        draft.replace(path)
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+@contextmanager
+def output_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds."""
+    with replacing(path) as draft:
+        draft.mkdir()
+        yield draft
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that a person can read; models become objects. The file appears whole."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def read_model(model: type[M], path: Path) -> M:
+    """Read a JSON file that an earlier stage wrote.
+
+    Raises InputError where the file is missing or is not what that stage writes.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: not what this version writes ({first_fault(error)}); run `dvc repro`"
+        ) from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Give the first fault that pydantic found, as `where: what, got …`."""
+    fault = error.errors()[0]
+    where = ".".join(str(step) for step in fault["loc"])
+    got = "" if fault["type"] == "missing" else f", got {str(fault['input'])[:80]!r}"
+    return f"{where}: {fault['msg']}{got}" if where else f"{fault['msg']}{got}"
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line for an error of the file system, with a remedy."""
+    place = error.filename or "a file"
+    if error.errno in _NO_ROOM:
+        reason = _NO_ROOM[error.errno]
+        return f"{place}: {reason}; free some space and run `dvc repro` again, nothing is lost"
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"{place}: {reason}; check that it exists and may be read and written"

@@ -1,0 +1,85 @@
+"""The per-frame classifier over a window of embeddings, and its files.
+
+Architecture: learned positional embeddings (1, length, D), an `nn.TransformerEncoder` and
+`Linear(D, 1)`, after arXiv 2504.09738. Files: `model.safetensors`, `config.json`; no pickle.
+"""
+
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from skipintro.embedding_store import EncoderIdentity
+from skipintro.errors import InputError
+from skipintro.files import read_model, write_json
+
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+
+
+class HeadConfig(BaseModel):
+    """Everything that is needed to build the head again, and which encoder it was trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    length: int = Field(ge=1)  # frames in a window
+    dimension: int = Field(ge=1)  # of an embedding
+    layers: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    feedforward: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    position_std: float = Field(ge=0)
+    encoder: EncoderIdentity
+
+
+class IntroHead(nn.Module):
+    """Gives each frame of a window the logit of being intro."""
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.position = nn.Parameter(
+            torch.randn(1, config.length, config.dimension) * config.position_std
+        )
+        layer = nn.TransformerEncoderLayer(
+            config.dimension,
+            config.heads,
+            config.feedforward,
+            config.dropout,
+            batch_first=True,
+        )
+        self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.output = nn.Linear(config.dimension, 1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Turn (B, T, D) embeddings, T <= length, into (B, T) logits."""
+        placed = windows + self.position[:, : windows.shape[1]]  # (B, T, D)
+        logits: Tensor = self.output(self.encoder(placed)).squeeze(-1)  # (B, T)
+        return logits
+
+
+def save_head(folder: Path, head: IntroHead) -> None:
+    """Write weights and config; the same bytes for the same weights."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    write_json(folder / CONFIG_FILE, head.config)
+
+
+def load_head(folder: Path, device: torch.device) -> IntroHead:
+    """Read what `save_head` wrote, in evaluation mode.
+
+    Raises InputError where the files are missing, broken, or do not fit each other.
+    """
+    head = IntroHead(read_model(HeadConfig, folder / CONFIG_FILE))
+    path = folder / WEIGHTS_FILE
+    try:
+        head.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: not the weights of this config ({error}); run `dvc repro`"
+        ) from (error)
+    return head.eval().to(device)

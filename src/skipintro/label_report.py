@@ -1,0 +1,74 @@
+"""What can be said of label files alone, before any video is read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from skipintro.annotations import CorrectionRule, Status, annotate
+from skipintro.labels import read_labels
+from skipintro.windows import balanced_frames, window_starts
+
+_ENDLESS_S = 10**9  # episodes count as long enough for the film frames that follow the intro
+
+
+class SplitReport(BaseModel):
+    """Counts of one label file."""
+
+    episodes: int
+    inverted: int  # start lies after end
+    corrected: int  # of those, repaired by the rule
+    unusable: int
+    sequence_frames: int  # of the balanced sequence
+    windows: int
+
+
+class LabelReport(BaseModel):
+    """Counts of both files, and what to look at."""
+
+    splits: dict[str, SplitReport]
+    leaked: int  # ids that stand in both files
+    leaked_ids: list[str]
+    unusable: dict[str, str]  # `<split>/<id>`: why
+
+    def as_text(self) -> str:
+        """Give the report for a person."""
+        names = list(SplitReport.model_fields)
+        lines = [f"{'':8}" + "".join(f"{name.replace('_', ' '):>17}" for name in names)]
+        for split, counts in self.splits.items():
+            lines.append(f"{split:8}" + "".join(f"{n:>17}" for n in counts.model_dump().values()))
+        lines += [f"unusable: {id_}: {why}" for id_, why in self.unusable.items()]
+        if self.leaked_ids:
+            lines.append(f"{self.leaked} episodes stand in both: {', '.join(self.leaked_ids)}")
+        return "\n".join(lines)
+
+
+def report(
+    files: Mapping[str, Path], rule: CorrectionRule, *, length: int, stride: int
+) -> LabelReport:
+    """Read the label file of every split. Raises InputError as `read_labels` does."""
+    labels = {split: read_labels(path) for split, path in files.items()}
+    splits: dict[str, SplitReport] = {}
+    unusable: dict[str, str] = {}
+    for split, episodes in labels.items():
+        annotations = [annotate(split, id_, label, rule) for id_, label in episodes.items()]
+        unusable |= {f"{split}/{a.id}": a.reason for a in annotations if not a.usable}
+        frames = sum(
+            len(balanced_frames(a.intro_frames(_ENDLESS_S), _ENDLESS_S)) for a in annotations
+        )
+        splits[split] = SplitReport(
+            episodes=len(annotations),
+            inverted=sum(
+                label.start_s is not None
+                and label.end_s is not None
+                and label.start_s > label.end_s
+                for label in episodes.values()
+            ),
+            corrected=sum(a.status is Status.SHIFTED for a in annotations),
+            unusable=sum(not a.usable for a in annotations),
+            sequence_frames=frames,
+            windows=len(window_starts(frames, length, stride)),
+        )
+    first, *others = labels.values()
+    leaked = [id_ for id_ in first if any(id_ in other for other in others)]
+    return LabelReport(splits=splits, leaked=len(leaked), leaked_ids=leaked, unusable=unusable)

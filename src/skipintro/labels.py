@@ -1,0 +1,146 @@
+"""Reads the label files of a source folder: `{id: {"name", "start", "end", "url"?, "series"?}}`."""
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from skipintro.errors import InputError
+
+_CLOCK = re.compile(r"(?:(?P<h>\d{1,3}):)?(?P<m>\d{1,3}):(?P<s>\d{1,2}(?:\.\d{1,6})?)", re.ASCII)
+_NUMBER = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
+_LONGEST_ID_BYTES = 200  # file systems take 255; extensions and temporary names need room
+
+
+class Label(BaseModel):
+    """One label as it stands in the file, its times read as seconds; both None: no intro."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    series: str | None = None
+    url: str | None = None
+    start_s: float | None
+    end_s: float | None
+
+
+def read_labels(path: Path) -> dict[str, Label]:
+    """Read a label file, in its own order.
+
+    Raises InputError, naming the file, the episode and the remedy, for anything that is not the
+    layout above: no JSON, no object, an id twice, an id that is no plain file name, times that
+    are missing, negative or not readable.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: missing; every split folder holds a labels.json (or correct the split names)"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    try:
+        content = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); correct it") from error
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: expected an object {{id: label}}, got {type(content).__name__}; correct it"
+        )
+    labels = {}
+    for episode, fields in content.items():
+        place = f"{path}: {episode}"
+        check_episode_id(place, episode)
+        labels[episode] = _label(place, fields)
+    return labels
+
+
+def check_episode_id(place: str, episode: str) -> None:
+    """Raise InputError unless the id can be the name of a folder, and of nothing elsewhere."""
+    remedy = "an id is the name of its video, without folders: rename it"
+    if not episode.strip() or episode in {".", ".."}:
+        raise InputError(f"{place}: {episode!r} is no usable episode id; {remedy}")
+    if "/" in episode or "\\" in episode:
+        raise InputError(f"{place}: the id {episode!r} holds a path separator; {remedy}")
+    if ".." in episode.split() or any(unicodedata.category(c) in {"Cc", "Cs"} for c in episode):
+        raise InputError(f"{place}: the id {episode!r} holds '..' or control characters; {remedy}")
+    if len(episode.encode()) > _LONGEST_ID_BYTES:
+        raise InputError(f"{place}: the id is longer than {_LONGEST_ID_BYTES} bytes; {remedy}")
+
+
+def parse_time(place: str, value: Any) -> float | None:
+    """Give seconds for `H:MM:SS`, `MM:SS` (with or without a fraction) or a number; None stays.
+
+    Raises InputError naming `place` for anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = _finite(value)
+        if seconds is not None and seconds >= 0:
+            return seconds
+        if seconds is not None:
+            raise InputError(f"{place}: the time {value!r} is negative; times count from 0:00")
+    elif isinstance(value, str):
+        text = value.strip()
+        if text.startswith("-"):
+            raise InputError(f"{place}: the time {value!r} is negative; times count from 0:00")
+        clock = _CLOCK.fullmatch(text)
+        if clock:
+            hours, minutes, seconds = clock["h"], int(clock["m"]), float(clock["s"])
+            if seconds < 60 and (hours is None or minutes < 60):
+                return int(hours or 0) * 3600 + minutes * 60 + seconds
+        elif _NUMBER.fullmatch(text):
+            return float(text)
+    raise InputError(
+        f"{place}: {str(value)[:80]!r} is no time; write H:MM:SS, MM:SS or a number of seconds"
+    )
+
+
+def _label(place: str, fields: Any) -> Label:
+    if not isinstance(fields, dict):
+        raise InputError(f"{place}: expected an object, got {type(fields).__name__}; correct it")
+    for key in ("start", "end"):
+        if key not in fields:
+            raise InputError(
+                f"{place}: {key!r} is missing; give a time, or null for both: no intro"
+            )
+    start_s = parse_time(f"{place}: start", fields["start"])
+    end_s = parse_time(f"{place}: end", fields["end"])
+    if (start_s is None) != (end_s is None):
+        raise InputError(
+            f"{place}: only one of start and end is null; give both times, or null for both"
+        )
+    texts = {key: fields.get(key) for key in ("name", "series", "url")}
+    for key, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"{place}: {key}: expected text, got {type(text).__name__}")
+    return Label(
+        name=texts["name"] or "",
+        series=texts["series"],
+        url=texts["url"],
+        start_s=start_s,
+        end_s=end_s,
+    )
+
+
+def _unique(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise InputError(f"{path}: the key {key!r} stands there twice; remove one")
+        found[key] = value
+    return found
+
+
+def _finite(value: float) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number < 1e7 else None

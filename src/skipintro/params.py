@@ -1,0 +1,71 @@
+"""Reads `params.yaml`, the only source of what affects results."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from skipintro.errors import InputError
+from skipintro.files import first_fault
+
+PARAMS_FILE = Path("params.yaml")
+SECTIONS = (
+    "demo",
+    "ingest",
+    "annotate",
+    "embed",
+    "window",
+    "train",
+    "evaluate",
+    "track",
+    "promote",
+)
+# Stands at the top level, so that `dvc exp run -S epochs=40` works as written.
+TOP_LEVEL = ("epochs",)
+
+
+class StageParams(BaseModel):
+    """Base of every params class: no unknown keys, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+P = TypeVar("P", bound=StageParams)
+
+
+def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
+    """Give the whole of `params.yaml` as a mapping of sections.
+
+    Raises InputError for a missing file, broken YAML, and unknown or missing sections.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; run this in the root of the checkout") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        fault = " ".join(str(error).split())
+        raise InputError(f"{path}: not valid YAML: {fault}; correct it") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping of sections, got {type(content).__name__}")
+    known = SECTIONS + TOP_LEVEL
+    for key in content:
+        if key not in known:
+            raise InputError(f"{path}: unknown key {key!r}; known are {', '.join(known)}")
+    return content
+
+
+def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
+    """Give one validated section; a field that stands at the top level is taken from there.
+
+    Raises InputError naming file, key, value and remedy.
+    """
+    content = read_params_file(path)
+    values = content.get(section)
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: section {section!r} is missing or no mapping; restore it")
+    top = {key: content[key] for key in TOP_LEVEL if key in model.model_fields and key in content}
+    try:
+        return model.model_validate({**values, **top})
+    except ValidationError as error:
+        raise InputError(f"{path}: {section}.{first_fault(error)}; correct it") from error

@@ -1,0 +1,101 @@
+"""Pictures for the reports: PNG files that open without a network; the only importer of matplotlib.
+
+Only colours and shapes that read in print and for the colour-blind (the Okabe-Ito palette).
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
+
+from skipintro.evaluation import EpisodeResult
+
+TRUTH, PREDICTED, CURVE = "#009E73", "#D55E00", "#0072B2"
+
+
+def loss_curves(path: Path, history: Mapping[str, Sequence[float]]) -> None:
+    """Draw loss and F1 of train and test against the epoch, from the columns of history.csv."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes, name in ((left, "loss"), (right, "f1")):
+        for split, colour in (("train", CURVE), ("test", PREDICTED)):
+            values = history[f"{split}_{name}"]
+            axes.plot(history["epoch"], values, color=colour, label=split, marker=".")
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _save(figure, path)
+
+
+def confusion(path: Path, labels: NDArray[np.uint8], predicted: NDArray[np.bool_]) -> None:
+    """Draw the confusion matrix of frames."""
+    counts = confusion_matrix(labels.ravel() > 0, predicted.ravel(), labels=[False, True])
+    figure = Figure(figsize=(4.2, 3.8), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(counts, cmap="Blues")
+    for (row, column), count in np.ndenumerate(counts):
+        dark = count > counts.max() / 2
+        axes.text(column, row, f"{count}", ha="center", va="center", color="w" if dark else "k")
+    names = ["film", "intro"]
+    axes.set(
+        xticks=[0, 1],
+        yticks=[0, 1],
+        xticklabels=names,
+        yticklabels=names,
+        xlabel="predicted",
+        ylabel="truth",
+        title="frames of the test windows",
+    )
+    _save(figure, path)
+
+
+def precision_recall(
+    path: Path, labels: NDArray[np.uint8], probabilities: NDArray[np.float32]
+) -> None:
+    """Draw precision against recall over all thresholds."""
+    figure = Figure(figsize=(4.8, 3.8), layout="constrained")
+    axes = figure.subplots()
+    truth, scores = labels.ravel() > 0, probabilities.ravel()
+    if truth.any():
+        precision, recall, _ = precision_recall_curve(truth, scores)
+        area = average_precision_score(truth, scores)
+        axes.plot(recall, precision, color=CURVE, label=f"average precision {area:.3f}")
+        axes.legend(loc="lower left")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set_title("frames of the test windows")
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def timeline(path: Path, episode: EpisodeResult, threshold: float) -> None:
+    """Draw one episode: the probability of each second, the true and the predicted interval."""
+    figure = Figure(figsize=(10, 2.4), layout="constrained")
+    axes = figure.subplots()
+    seconds = np.arange(episode.n_seconds)
+    axes.step(seconds, episode.probabilities, where="post", color=CURVE, label="probability")
+    axes.axhline(threshold, color="0.5", linewidth=0.8, linestyle=":")
+    for interval, colour, name, y in (
+        (episode.truth, TRUTH, "truth", 1.08),
+        (episode.predicted, PREDICTED, "predicted", 1.2),
+    ):
+        if interval is not None:
+            axes.plot(
+                interval, (y, y), color=colour, linewidth=6, solid_capstyle="butt", label=name
+            )
+    told = "no intro" if episode.iou is None else f"IoU {episode.iou:.2f}"
+    leaked = ", stands in train as well" if episode.leaked else ""
+    axes.set_title(f"{episode.series} · {episode.id} · {told}{leaked}", fontsize=10, loc="left")
+    axes.set(xlim=(0, episode.n_seconds), ylim=(0, 1.3), xlabel="second", yticks=[0, 0.5, 1])
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # emoji in names
+        figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -1,0 +1,24 @@
+"""Resumable work beside the stages' outputs: `.skipintro/` in the main workspace, git-ignored.
+
+DVC deletes a stage's outputs before it runs, so what must survive that (embeddings by content,
+training checkpoints, locks) lies here, keyed by a hash of everything that it depends on.
+"""
+
+import os
+from pathlib import Path
+
+from skipintro.files import sha256_of_file, sha256_of_json
+
+
+def scratch_folder(name: str) -> Path:
+    """Give `.skipintro/<name>` of the main workspace, also from an experiment's temporary one."""
+    folder = Path(os.environ.get("DVC_ROOT", ".")) / ".skipintro" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def key_of(*modules: str, **settings: object) -> str:
+    """Hash of the source code of the named modules of this package and of JSON-like settings."""
+    folder = Path(__file__).parent
+    code = {module: sha256_of_file(folder / f"{module}.py") for module in modules}
+    return sha256_of_json({"code": code, **settings})

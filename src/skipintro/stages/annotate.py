@@ -1,0 +1,99 @@
+"""Corrects the labels by rule and by hand, and says for each episode what was done and why.
+
+Reads   data/ingest (labels.json of each split, manifest.json), the overrides file
+Writes  data/annotate/annotations.json, data/annotate/manifest.json
+"""
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from skipintro.annotations import (
+    Annotation,
+    Annotations,
+    CorrectionRule,
+    Status,
+    annotate,
+    check_within,
+    read_overrides,
+)
+from skipintro.catalog import IngestManifest
+from skipintro.errors import InputError
+from skipintro.files import output_folder, read_model, write_json
+from skipintro.labels import read_labels
+from skipintro.params import StageParams
+from skipintro.stage import run_stage
+
+INGESTED = Path("data/ingest")
+OUTPUT = Path("data/annotate")
+
+log = logging.getLogger(__name__)
+
+
+class Params(StageParams):
+    """Section `annotate` of params.yaml."""
+
+    overrides: Path
+    inversion_shift_s: float = Field(gt=0)
+    min_length_s: float = Field(gt=0)
+    max_length_s: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> "Params":
+        if self.min_length_s > self.max_length_s:
+            raise ValueError("min_length_s is greater than max_length_s")
+        return self
+
+    def rule(self) -> CorrectionRule:
+        """Give the rule that these params set."""
+        return CorrectionRule(
+            inversion_shift_s=self.inversion_shift_s,
+            min_length_s=self.min_length_s,
+            max_length_s=self.max_length_s,
+        )
+
+
+def main(params: Params) -> None:
+    """Annotate every labelled episode of both splits."""
+    manifest = read_model(IngestManifest, INGESTED / "manifest.json")
+    overrides = read_overrides(params.overrides)
+    rule = params.rule()
+    usable = manifest.usable()
+    episodes: list[Annotation] = []
+    for split in dict.fromkeys(episode.split for episode in manifest.episodes):
+        place = INGESTED / split / "labels.json"
+        for id_, label in read_labels(place).items():
+            annotation = annotate(split, id_, label, rule, overrides.get(id_))
+            ingested = usable.get((split, id_))
+            if ingested is not None and ingested.video is not None:
+                check_within(str(place), annotation, ingested.video.n_seconds)
+            episodes.append(annotation)
+    strangers = sorted(set(overrides) - {episode.id for episode in episodes})
+    if strangers:
+        raise InputError(
+            f"{params.overrides}: {strangers[0]!r} is no episode of the source; correct the id"
+        )
+    annotations = Annotations(episodes=episodes, leaked=manifest.leaked)
+    counts = Counter(episode.status for episode in episodes)
+    with output_folder(OUTPUT) as folder:
+        write_json(folder / "annotations.json", annotations)
+        write_json(
+            folder / "manifest.json",
+            {
+                "episodes": len(episodes),
+                "by_status": {status: counts[status] for status in Status},
+                "unusable": {e.id: e.reason for e in episodes if not e.usable},
+                "leaked": annotations.leaked,
+                "rule": rule.model_dump(),
+            },
+        )
+    log.info("%s", ", ".join(f"{counts[status]} {status}" for status in Status))
+    for episode in episodes:
+        if not episode.usable:
+            log.warning("%s/%s left out: %s", episode.split, episode.id, episode.reason)
+
+
+if __name__ == "__main__":
+    run_stage("annotate", Params, main)

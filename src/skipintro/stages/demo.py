@@ -1,0 +1,59 @@
+"""Stage demo: renders the invented library that stands in where no other source is given.
+
+Reads nothing. Writes `data/demo`: `<split>/labels.json`, `<split>/<id>/<id>.mp4`, and
+`manifest.json`, which tells the truth where labels and files have their planned faults.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from skipintro.demo import manifest, render_library
+from skipintro.demo_plan import EpisodeForm, FaultForm, LibraryForm, PictureForm, plan_library
+from skipintro.files import output_folder, write_json
+from skipintro.params import StageParams
+from skipintro.stage import run_stage, versions
+
+OUT = Path("data/demo")
+
+log = logging.getLogger(__name__)
+
+
+class Params(StageParams):
+    """Section `demo` of `params.yaml`."""
+
+    seed: int
+    library: LibraryForm
+    episode: EpisodeForm
+    picture: PictureForm
+    faults: FaultForm
+
+
+def main(params: Params) -> None:
+    """Plan, render and describe the library."""
+    library = plan_library(
+        params.seed,
+        library=params.library,
+        episode=params.episode,
+        picture=params.picture,
+        faults=params.faults,
+    )
+    with output_folder(OUT) as folder:
+        render_library(
+            folder,
+            library,
+            picture=params.picture,
+            faults=params.faults,
+            lettering_share=params.episode.lettering_share,
+            n_workers=os.cpu_count() or 1,
+        )
+        made = manifest(folder, library, versions("av", "numpy", "opencv-python-headless"))
+        write_json(folder / "manifest.json", made)
+    log.info("%d files, %.0f s of video, in %s", made.n_files, made.duration_s, OUT)
+    log.info("without intro: %s", ", ".join(made.without_intro))
+    for fault, episodes in made.faults.items():
+        log.info("%s: %s", fault, ", ".join(episodes))
+
+
+if __name__ == "__main__":
+    run_stage("demo", Params, main)

@@ -1,0 +1,109 @@
+"""Turns every usable episode into one vector a second.
+
+Reads   data/ingest (manifest.json and the videos that it names)
+Writes  data/embed/<split>/<id>.npy, float32 (n_seconds, dimension), and data/embed/manifest.json
+"""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from tqdm import tqdm
+
+from skipintro.catalog import IngestedEpisode, IngestManifest
+from skipintro.embedding import embed_video
+from skipintro.embedding_store import EmbeddedEpisode, EmbedManifest, read_vectors, write_vectors
+from skipintro.encoder import Encoder, choose_device, load_encoder
+from skipintro.errors import InputError
+from skipintro.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.params import StageParams
+from skipintro.scratch import key_of, scratch_folder
+from skipintro.stage import run_stage, versions
+
+INGESTED = Path("data/ingest")
+OUTPUT = Path("data/embed")
+_CODE = ("video", "embedding", "encoder", "encoder_clip", "encoder_efficientnet")
+_PACKAGES = ("av", "open_clip_torch", "timm", "torch")
+
+log = logging.getLogger(__name__)
+
+
+class Params(StageParams):
+    """Section `embed` of params.yaml."""
+
+    encoder: Literal["clip-vit-b-32", "efficientnet-lite0"]
+    weights: str = Field(min_length=1)
+    device: Literal["auto", "cpu", "cuda"]
+    batch_size: int = Field(ge=1)
+
+
+def main(params: Params) -> None:
+    """Embed every usable episode; what the same encoder has embedded before is remembered."""
+    ingested = read_model(IngestManifest, INGESTED / "manifest.json")
+    device = choose_device(params.device)
+    encoder = load_encoder(params.encoder, params.weights, device=device)
+    log.info("encoder %s, weights %s, on %s", params.encoder, encoder.identity.weights, device)
+    memory = scratch_folder("embeddings")
+    made_anew, episodes = 0, []
+    with output_folder(OUTPUT) as folder:
+        for episode in tqdm(ingested.usable().values(), desc="embed", disable=None):
+            if episode.video is None or episode.path is None or episode.sha256 is None:
+                raise InputError(f"{INGESTED}: {episode.id}: incomplete; run `dvc repro`")
+            key = key_of(
+                *_CODE,
+                encoder=encoder.identity.model_dump(),
+                batch_size=params.batch_size,
+                device=device.type,
+                video_sha256=episode.sha256,
+                versions=versions(*_PACKAGES),
+            )
+            array = memory / f"{key}.npy"
+            if not array.exists():
+                write_vectors(array, _vectors(episode, episode.path, encoder, params.batch_size))
+                made_anew += 1
+            n_seconds = len(read_vectors(array))
+            if n_seconds != episode.video.n_seconds:
+                raise InputError(
+                    f"{episode.path}: {n_seconds} pictures, {episode.video.n_seconds} when it was "
+                    "ingested; run `dvc repro --force ingest`"
+                )
+            file = Path(episode.split) / f"{episode.id}.npy"
+            (folder / episode.split).mkdir(exist_ok=True)
+            shutil.copyfile(array, folder / file)
+            episodes.append(
+                EmbeddedEpisode(
+                    split=episode.split,
+                    id=episode.id,
+                    file=file,
+                    n_seconds=n_seconds,
+                    video_sha256=episode.sha256,
+                )
+            )
+        manifest = EmbedManifest(
+            encoder=encoder.identity,
+            episodes=episodes,
+            left_out={f"{e.split}/{e.id}": e.problem for e in ingested.episodes if e.problem},
+            versions=versions(*_PACKAGES),
+        )
+        write_json(folder / "manifest.json", manifest)
+    log.info("%d episodes, %d of them embedded now", len(episodes), made_anew)
+
+
+def _vectors(
+    episode: IngestedEpisode, path: Path, encoder: Encoder, batch_size: int
+) -> NDArray[np.float32]:
+    """Embed one file, after making sure that it still is the one that was ingested."""
+    if not path.is_file() or sha256_of_file(path) != episode.sha256:
+        raise InputError(
+            f"{path}: gone or changed since it was ingested; put it back, or run `dvc repro` "
+            "once more to ingest it anew"
+        )
+    return embed_video(path, encoder, batch_size)
+
+
+if __name__ == "__main__":
+    run_stage("embed", Params, main)

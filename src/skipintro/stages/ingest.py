@@ -1,0 +1,147 @@
+"""Takes the source folder in: every video decoded once, described, and put under DVC.
+
+Reads   the folder `ingest.source` (see the README for its layout)
+Writes  data/ingest/manifest.json, data/ingest/<split>/labels.json and, in mode `copy`,
+        data/ingest/<split>/<id>/<id>.<ext>
+"""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from tqdm import tqdm
+
+from skipintro import video
+from skipintro.catalog import (
+    IngestedEpisode,
+    IngestManifest,
+    VideoInfo,
+    find_videos,
+    leaked_ids,
+    video_of,
+)
+from skipintro.errors import InputError
+from skipintro.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.labels import read_labels
+from skipintro.params import StageParams
+from skipintro.scratch import key_of, scratch_folder
+from skipintro.stage import run_stage, versions
+
+OUTPUT = Path("data/ingest")
+TRAIN, TEST = "train", "test"
+
+log = logging.getLogger(__name__)
+
+
+class Params(StageParams):
+    """Section `ingest` of params.yaml."""
+
+    source: Path
+    train_split: str = Field(min_length=1)
+    test_split: str = Field(min_length=1)
+    mode: Literal["copy", "reference"]
+    on_bad_video: Literal["set_aside", "fail"]
+    truncation_tolerance_s: float = Field(ge=0)
+    extensions: tuple[str, ...] = Field(min_length=1)
+
+
+def main(params: Params) -> None:
+    """Ingest both splits; damaged and missing videos are set aside by name."""
+    if not params.source.is_dir():
+        raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
+    with output_folder(OUTPUT) as folder:
+        episodes: list[IngestedEpisode] = []
+        unlabelled: list[str] = []
+        for split, name in ((TRAIN, params.train_split), (TEST, params.test_split)):
+            source = params.source / name
+            if not source.is_dir():
+                raise InputError(
+                    f"{source}: no such folder; a source holds one folder for each split "
+                    "(ingest.train_split and ingest.test_split in params.yaml)"
+                )
+            labels = read_labels(source / "labels.json")
+            videos = find_videos(source, params.extensions)
+            (folder / split).mkdir()
+            shutil.copyfile(source / "labels.json", folder / split / "labels.json")
+            wanted = {id_: video_of(videos, id_) for id_ in labels}
+            spare = set(videos.values()) - set(wanted.values())
+            unlabelled += sorted(str(path.relative_to(params.source)) for path in spare)
+            for id_, path in tqdm(wanted.items(), desc=f"ingest {split}", disable=None):
+                episode = _inspected(split, id_, path, params)
+                if params.mode == "copy" and episode.problem is None and path is not None:
+                    target = Path(split) / id_ / (id_ + path.suffix.lower())
+                    (folder / target).parent.mkdir()
+                    shutil.copyfile(path, folder / target)
+                    episode = episode.model_copy(update={"path": OUTPUT / target})
+                episodes.append(episode)
+            if not any(e.problem is None for e in episodes if e.split == split):
+                raise InputError(
+                    f"{source}: none of its {len(labels)} labelled episodes has a usable video "
+                    f"(first: {_first_problem(episodes, split)}); add <id>/<id>.mp4 for the ids "
+                    "in labels.json"
+                )
+        manifest = IngestManifest(
+            mode=params.mode,
+            episodes=episodes,
+            unlabelled=unlabelled,
+            leaked=leaked_ids(episodes, TRAIN, TEST),
+            versions=versions("av"),
+        )
+        write_json(folder / "manifest.json", manifest)
+    _report(manifest)
+
+
+def _inspected(split: str, id_: str, path: Path | None, params: Params) -> IngestedEpisode:
+    """Describe one episode's video; the verdict on a file that was seen before is remembered."""
+    if path is None:
+        problem: str | None = "no video file of this name"
+        if params.on_bad_video == "fail":
+            raise InputError(
+                f"{params.source}: {split}: {id_}: {problem}; add it, or set "
+                "ingest.on_bad_video: set_aside"
+            )
+        return IngestedEpisode(
+            split=split, id=id_, path=None, sha256=None, video=None, problem=problem
+        )
+    sha256 = sha256_of_file(path)
+    key = key_of(
+        "video", sha256=sha256, tolerance_s=params.truncation_tolerance_s, versions=versions("av")
+    )
+    memory = scratch_folder("inspections") / f"{key}.json"
+    info, problem = None, None
+    try:
+        if memory.exists():
+            info = read_model(VideoInfo, memory)
+        else:
+            info = video.inspect(path, truncation_tolerance_s=params.truncation_tolerance_s)
+            write_json(memory, info)
+    except video.VideoError as error:
+        if params.on_bad_video == "fail":
+            raise
+        problem = error.fault
+    return IngestedEpisode(
+        split=split, id=id_, path=path, sha256=sha256, video=info, problem=problem
+    )
+
+
+def _first_problem(episodes: list[IngestedEpisode], split: str) -> str:
+    return next((f"{e.id}: {e.problem}" for e in episodes if e.split == split), "no label at all")
+
+
+def _report(manifest: IngestManifest) -> None:
+    usable = manifest.usable().values()
+    seconds = sum(e.video.duration_s for e in usable if e.video)
+    log.info("%d of %d episodes usable, %.0f s", len(usable), len(manifest.episodes), seconds)
+    for episode in manifest.episodes:
+        if episode.problem:
+            log.warning("%s/%s set aside: %s", episode.split, episode.id, episode.problem)
+    for path in manifest.unlabelled:
+        log.warning("%s: no label names this video; it is left out", path)
+    if manifest.leaked:
+        log.warning("stand in train and test: %s", ", ".join(manifest.leaked))
+
+
+if __name__ == "__main__":
+    run_stage("ingest", Params, main)

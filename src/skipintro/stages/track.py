@@ -1,0 +1,121 @@
+"""Delivers the experiment to MLflow as one complete run, and registers its model.
+
+Reads   models/train, reports/evaluate, params.yaml, dvc.lock (the hashes of the data)
+Writes  reports/track/receipt.json: what was delivered; no run id, which another store would
+        not know
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from skipintro.detector import DETECTION_FILE
+from skipintro.evaluation import EvaluateManifest, Metrics
+from skipintro.files import output_folder, read_model, sha256_of_file, sha256_of_json, write_json
+from skipintro.head import CONFIG_FILE, WEIGHTS_FILE
+from skipintro.params import read_params_file
+from skipintro.stage import run_stage
+from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
+from skipintro.tracking.store import StoreParams, connect
+from skipintro.training import TrainManifest
+
+MODEL = Path("models/train")
+REPORTS = Path("reports/evaluate")
+OUTPUT = Path("reports/track")
+# Sections that do not shape a result: the same experiment with another gate is the same.
+_NOT_RESULTS = ("track", "promote")
+
+Params = StoreParams
+
+
+def main(params: Params) -> None:
+    """Deliver what the stages before have left in the workspace."""
+    store = connect(params.experiment)
+    content = {k: v for k, v in read_params_file().items() if k not in _NOT_RESULTS}
+    evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
+    trained = read_model(TrainManifest, MODEL / "manifest.json")
+    with tempfile.TemporaryDirectory() as temporary:
+        detector = Path(temporary) / "detector"
+        detector.mkdir()
+        for name in (WEIGHTS_FILE, CONFIG_FILE):
+            shutil.copyfile(MODEL / name, detector / name)
+        write_json(detector / DETECTION_FILE, evaluated.detection)
+        experiment = FinishedExperiment(
+            name=os.environ.get("DVC_EXP_NAME"),
+            params=dict(_flat("", content)),
+            history=list(_history()),
+            metrics=read_model(Metrics, REPORTS / "metrics.json").flat(),
+            weights_sha256=trained.weights_sha256,
+            model_sha256=sha256_of_json(
+                {file.name: sha256_of_file(file) for file in sorted(detector.iterdir())}
+            ),
+            test_data_sha256=evaluated.test_data_sha256,
+            encoder=evaluated.encoder,
+            tags=_git_tags(),
+            data=_data_versions(),
+            detector=detector,
+            reports=REPORTS,
+        )
+        deliver(store, experiment, params.model)
+    with output_folder(OUTPUT) as folder:
+        write_json(
+            folder / "receipt.json",
+            {
+                "model": params.model,
+                "model_sha256": experiment.model_sha256,
+                "experiment_sha256": experiment.sha256(),
+            },
+        )
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else key, inner)
+    else:
+        yield prefix, value
+
+
+def _history() -> Iterator[tuple[int, dict[str, float]]]:
+    with (MODEL / "history.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            epoch = int(row.pop("epoch"))
+            yield epoch, {name: float(value) for name, value in row.items()}
+
+
+def _git_tags() -> dict[str, str]:
+    """Give the commit that the code stands on, and whether it was changed since."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    commit = git("rev-parse", "HEAD")
+    if not commit:
+        return {}
+    changed = git("status", "--porcelain", "--", "src", "dvc.yaml", "params.yaml", "data")
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changed)).lower()}
+
+
+def _data_versions() -> list[DataVersion]:
+    """Give the hashes by which DVC knows the data of the stages before."""
+    lock = Path("dvc.lock")
+    if not lock.exists():
+        return []
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    return [
+        DataVersion(name=name, path=out["path"], digest=out["md5"])
+        for name in ("ingest", "annotate", "embed", "window")
+        for out in stages.get(name, {}).get("outs", [])
+    ]
+
+
+if __name__ == "__main__":
+    run_stage("track", Params, main)

@@ -1,0 +1,167 @@
+"""Trains the head and follows it live in MLflow.
+
+Reads   data/window
+Writes  models/train/model.safetensors, config.json, history.csv, manifest.json
+"""
+
+import csv
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+from pydantic import Field
+
+from skipintro.encoder import choose_device
+from skipintro.errors import InputError
+from skipintro.files import (
+    output_folder,
+    read_model,
+    sha256_of_file,
+    sha256_of_json,
+    write_json,
+)
+from skipintro.head import WEIGHTS_FILE, HeadConfig, save_head
+from skipintro.params import StageParams, load_params
+from skipintro.scratch import key_of, scratch_folder
+from skipintro.stage import run_stage, versions
+from skipintro.tracking.live import LiveRun, live_run
+from skipintro.tracking.store import StoreParams, connect
+from skipintro.training import EpochRow, TrainManifest, TrainSettings, train
+from skipintro.windows import WindowManifest, read_sequence
+
+WINDOWS = Path("data/window")
+OUTPUT = Path("models/train")
+_CODE = ("head", "metrics", "training", "windows")
+
+log = logging.getLogger(__name__)
+
+
+class Params(StageParams):
+    """Section `train` of params.yaml, and the top-level `epochs`."""
+
+    epochs: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    device: Literal["auto", "cpu", "cuda"]
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    layers: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    feedforward: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    position_std: float = Field(ge=0)
+
+
+def main(params: Params) -> None:
+    """Train on the train windows; a killed training goes on where it stood."""
+    tracking = load_params(StoreParams, "track")
+    manifest = read_model(WindowManifest, WINDOWS / "manifest.json")
+    if manifest.encoder.dimension % params.heads:
+        raise InputError(
+            f"params.yaml: train.heads: {params.heads} does not divide the embeddings' dimension "
+            f"{manifest.encoder.dimension}; choose a divisor"
+        )
+    device = choose_device(params.device)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on CUDA
+    config = HeadConfig(
+        length=manifest.length,
+        dimension=manifest.encoder.dimension,
+        layers=params.layers,
+        heads=params.heads,
+        feedforward=params.feedforward,
+        dropout=params.dropout,
+        position_std=params.position_std,
+        encoder=manifest.encoder,
+    )
+    settings = TrainSettings(
+        epochs=params.epochs,
+        seed=params.seed,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        stride=manifest.stride,
+    )
+    sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
+    key = key_of(
+        *_CODE,
+        config=config.model_dump(),
+        settings=settings.model_dump(),
+        data={split: sha256_of_file(WINDOWS / f"{split}.npz") for split in sequences},
+        device=device.type,
+        versions=versions("torch", "numpy"),
+    )
+    checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
+    name = os.environ.get("DVC_EXP_NAME") or f"{params.epochs} epochs"
+    store = connect(tracking.experiment)
+    with _only_one(), live_run(store, name, _tags()) as live:
+        head, history = train(
+            config,
+            settings,
+            sequences["train"],
+            sequences["test"],
+            device=device,
+            checkpoint=checkpoint,
+            on_epoch=lambda row: _told(row, params.epochs, live),
+        )
+        with output_folder(OUTPUT) as folder:
+            save_head(folder, head)
+            _write_history(folder / "history.csv", history)
+            write_json(
+                folder / "manifest.json",
+                TrainManifest(
+                    settings=settings,
+                    windows=manifest.splits,
+                    parameters=sum(p.numel() for p in head.parameters()),
+                    weights_sha256=sha256_of_file(folder / WEIGHTS_FILE),
+                    versions=versions("torch", "numpy", "safetensors"),
+                ),
+            )
+            live.name_weights(sha256_of_file(folder / WEIGHTS_FILE))
+    checkpoint.unlink(missing_ok=True)
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Hold this workspace's training lock, waiting for a training that was left behind."""
+    here = sha256_of_json(str(Path.cwd().resolve()))[:16]
+    lock = FileLock(scratch_folder("locks") / f"train-{here}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log.warning("another training writes in this workspace; waiting for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _told(row: EpochRow, epochs: int, live: LiveRun) -> None:
+    log.info(
+        "epoch %d/%d: train loss %.4f, F1 %.4f; test loss %.4f, F1 %.4f",
+        row.epoch,
+        epochs,
+        row.train.loss,
+        row.train.metrics.f1,
+        row.test.loss,
+        row.test.metrics.f1,
+    )
+    live.log(row.epoch, row.flat())
+
+
+def _tags() -> dict[str, str]:
+    name = os.environ.get("DVC_EXP_NAME")
+    return {"dvc.exp_name": name} if name else {}
+
+
+def _write_history(path: Path, history: list[EpochRow]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["epoch", *history[0].flat()], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({"epoch": row.epoch, **row.flat()} for row in history)
+
+
+if __name__ == "__main__":
+    run_stage("train", Params, main)

@@ -1,0 +1,97 @@
+"""Builds the balanced sequence of each split, and counts the windows that it is cut into.
+
+Reads   data/annotate/annotations.json, data/embed
+Writes  data/window/<split>.npz (see `skipintro.windows`), data/window/manifest.json
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from skipintro.annotations import Annotation, Annotations
+from skipintro.embedding_store import EmbedManifest, read_vectors
+from skipintro.errors import InputError
+from skipintro.files import output_folder, read_model, write_json
+from skipintro.params import StageParams
+from skipintro.stage import run_stage, versions
+from skipintro.windows import (
+    SplitWindows,
+    WindowManifest,
+    balanced_sequence,
+    window_starts,
+    write_sequence,
+)
+
+ANNOTATIONS = Path("data/annotate/annotations.json")
+EMBEDDED = Path("data/embed")
+OUTPUT = Path("data/window")
+
+log = logging.getLogger(__name__)
+
+
+class Params(StageParams):
+    """Section `window` of params.yaml."""
+
+    length: int = Field(ge=1)
+    stride: int = Field(ge=1)
+
+
+def main(params: Params) -> None:
+    """Write both splits' sequences."""
+    annotations = read_model(Annotations, ANNOTATIONS)
+    embedded = read_model(EmbedManifest, EMBEDDED / "manifest.json")
+    splits, left_out = {}, dict(embedded.left_out)
+    left_out |= {f"{a.split}/{a.id}": a.reason for a in annotations.episodes if not a.usable}
+    with output_folder(OUTPUT) as folder:
+        for split in ("train", "test"):
+            sequence = balanced_sequence(
+                _episodes(annotations.of_split(split), embedded), embedded.encoder.dimension
+            )
+            if len(sequence) < params.length:
+                raise InputError(
+                    f"{split}: its usable episodes give a balanced sequence of {len(sequence)} "
+                    f"frames, fewer than one window of {params.length}; add labelled episodes "
+                    f"to the split (left out: {len(left_out)}, see data/annotate and data/ingest)"
+                )
+            write_sequence(folder / f"{split}.npz", sequence)
+            n_windows = len(window_starts(len(sequence), params.length, params.stride))
+            splits[split] = SplitWindows(
+                episodes=len(sequence.ids), frames=len(sequence), windows=n_windows
+            )
+            log.info(
+                "%s: %d episodes, %d frames, %d windows",
+                split,
+                len(sequence.ids),
+                len(sequence),
+                n_windows,
+            )
+        manifest = WindowManifest(
+            length=params.length,
+            stride=params.stride,
+            encoder=embedded.encoder,
+            splits=splits,
+            leaked=annotations.leaked,
+            left_out=left_out,
+            versions=versions("numpy"),
+        )
+        write_json(folder / "manifest.json", manifest)
+
+
+def _episodes(
+    annotations: list[Annotation], embedded: EmbedManifest
+) -> Iterator[tuple[str, range, NDArray[np.float32]]]:
+    """Yield (id, intro frames, vectors) of the episodes that can be used, in the labels' order."""
+    files = {(e.split, e.id): EMBEDDED / e.file for e in embedded.episodes}
+    for annotation in annotations:
+        file = files.get((annotation.split, annotation.id))
+        if annotation.usable and file is not None:
+            vectors = read_vectors(file)
+            yield annotation.id, annotation.intro_frames(len(vectors)), vectors
+
+
+if __name__ == "__main__":
+    run_stage("window", Params, main)

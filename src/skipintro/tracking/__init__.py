@@ -1,0 +1,11 @@
+"""Everything that talks to MLflow; no other module imports it."""
+
+import os
+
+# MLflow reads these while it is imported, so they have to stand before the first import of it.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+# A server that does not answer is told within seconds, not after MLflow's default of minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")

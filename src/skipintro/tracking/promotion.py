@@ -1,0 +1,149 @@
+"""Moves `@champion` to the best challenger, if it passes the gate of `params.yaml`."""
+
+from dataclasses import dataclass
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from pydantic import Field
+
+from skipintro.errors import InputError
+from skipintro.params import StageParams
+from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.store import Store
+
+CHAMPION = "champion"
+
+
+class GateParams(StageParams):
+    """Section `promote` of params.yaml."""
+
+    metric: str = Field(min_length=1)
+    min_improvement: float = Field(ge=0)
+    require_same_test_data: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One registered version with what the gate looks at."""
+
+    version: str
+    run_id: str
+    score: float | None
+    test_data_sha256: str
+    trained: bool
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of the gate; `refusals` is empty where the challenger may be promoted."""
+
+    challenger: Candidate
+    champion: Candidate | None
+    refusals: tuple[str, ...]
+
+
+def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -> Verdict:
+    """Hold a challenger against today's champion, or against nothing where there is none."""
+    refusals = []
+    if not challenger.trained:
+        refusals.append("its encoder is untrained; such a model is never promoted")
+    if challenger.score is None:
+        refusals.append(f"it has no metric {gate.metric!r}")
+    if champion is not None and champion.score is not None:
+        if gate.require_same_test_data and (
+            challenger.test_data_sha256 != champion.test_data_sha256
+        ):
+            refusals.append(
+                "it was measured on other test data than the champion, so the figures cannot be "
+                "compared; train the champion's settings on the new data first, or set "
+                "promote.require_same_test_data: false to begin anew"
+            )
+        elif challenger.score is not None and not (
+            challenger.score > champion.score + gate.min_improvement
+        ):
+            refusals.append(
+                f"its {gate.metric} {challenger.score:.4f} is not better than the champion's "
+                f"{champion.score:.4f} by more than {gate.min_improvement:g}"
+            )
+    return Verdict(challenger, champion, tuple(refusals))
+
+
+def best_challenger(
+    candidates: list[Candidate], champion: Candidate | None, newest_first: list[str]
+) -> Candidate:
+    """Give the best version that may be compared: on the champion's test data, else the newest's.
+
+    Equal scores: the older version. Raises InputError where there is no challenger.
+    """
+    rivals = [c for c in candidates if champion is None or c.version != champion.version]
+    if not rivals:
+        raise InputError(
+            "no challenger is registered; run `dvc repro` or `dvc exp run -S epochs=40` first"
+        )
+    if champion is not None:
+        reference = champion.test_data_sha256
+    else:
+        reference = next(c for v in newest_first for c in rivals if c.version == v).test_data_sha256
+    fit = [c for c in rivals if c.trained and c.test_data_sha256 == reference]
+    pool = fit or rivals
+    return max(pool, key=lambda c: (-1.0 if c.score is None else c.score, -int(c.version)))
+
+
+def promote(store: Store, model_name: str, gate: GateParams, wanted: str | None = None) -> Verdict:
+    """Judge the best challenger, or the wanted version, and move `@champion` where it passes.
+
+    Raises InputError where the model or the version does not exist.
+    """
+    versions = _versions(store, model_name)
+    candidates = [_candidate(store, version, gate.metric) for version in versions]
+    holder = _champion_version(store, model_name)
+    champion = next((c for c in candidates if c.version == holder), None)
+    if wanted is None:
+        newest_first = sorted((c.version for c in candidates), key=int, reverse=True)
+        challenger = best_challenger(candidates, champion, newest_first)
+    else:
+        known = {c.version: c for c in candidates}
+        if wanted not in known:
+            raise InputError(f"{model_name}: no version {wanted}; known are {', '.join(known)}")
+        challenger = known[wanted]
+        if champion is not None and challenger.version == champion.version:
+            raise InputError(f"{model_name}: version {wanted} is the champion already")
+    verdict = judge(challenger, champion, gate)
+    if not verdict.refusals:
+        client = store.client
+        client.set_registered_model_alias(model_name, CHAMPION, challenger.version)
+        if challenger.version == _alias_version(store, model_name, CHALLENGER):
+            client.delete_registered_model_alias(model_name, CHALLENGER)
+    return verdict
+
+
+def _versions(store: Store, model_name: str) -> list[ModelVersion]:
+    versions = list(store.client.search_model_versions(f"name = '{model_name}'"))
+    if not versions:
+        raise InputError(f"{model_name}: no version is registered; run `dvc repro` first")
+    return versions
+
+
+def _champion_version(store: Store, model_name: str) -> str | None:
+    return _alias_version(store, model_name, CHAMPION)
+
+
+def _alias_version(store: Store, model_name: str, alias: str) -> str | None:
+    try:
+        return str(store.client.get_model_version_by_alias(model_name, alias).version)
+    except MlflowException:
+        return None
+
+
+def _candidate(store: Store, version: ModelVersion, metric: str) -> Candidate:
+    run_id = version.run_id or ""
+    metrics = store.client.get_run(run_id).data.metrics
+    return Candidate(
+        version=str(version.version),
+        run_id=run_id,
+        score=metrics.get(metric),
+        test_data_sha256=version.tags.get(TEST_DATA_TAG, ""),
+        trained=version.tags.get(TRAINED_TAG) == "true",
+        metrics=dict(metrics),
+    )

@@ -1,0 +1,50 @@
+"""The registered model, as MLflow loads it: video paths in, intervals out. No pickle.
+
+MLflow runs this file when the model is loaded ("models from code") and puts the package that was
+stored with the model on the path.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class IntroDetector(PythonModel):
+    """`predict(["S01E01.mp4"])` gives the columns `video, start_s, end_s, confidence`.
+
+    A video without an intro is a row with empty times. `model_config` takes `device` (`auto`,
+    `cpu`, `cuda`) and `encoder_weights` (a checkpoint file, where the encoder was loaded from one).
+    """
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load head and encoder; an encoder whose hash differs is refused."""
+        from skipintro.detector import Detector  # noqa: PLC0415  on the path only from here on
+        from skipintro.encoder import choose_device  # noqa: PLC0415
+
+        config = context.model_config or {}
+        self._detector = Detector(
+            Path(context.artifacts["detector"]),
+            choose_device(config.get("device", "auto")),
+            config.get("encoder_weights"),
+        )
+
+    def predict(  # type: ignore[override]  # mlflow reads the schema off this signature
+        self, model_input: list[str], params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Detect the intro of each video file."""
+        del params
+        rows: list[tuple[str, float | None, float | None, float | None]] = []
+        for video in model_input:
+            found = self._detector.detect(Path(video))
+            if found is None:
+                rows.append((video, None, None, None))
+            else:
+                rows.append((video, found.start_s, found.end_s, found.confidence))
+        columns = {"video": str, "start_s": float, "end_s": float, "confidence": float}
+        return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+mlflow.models.set_model(IntroDetector())

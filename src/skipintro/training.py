@@ -1,0 +1,222 @@
+"""Trains the head: a plain loop over epochs that can be killed and goes on to the same bytes.
+
+Every epoch draws its order and its dropout from (seed, epoch) alone, so that a checkpoint needs
+no state of a random generator, and the first 20 of 40 epochs are those of a run over 20.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from skipintro.files import replacing
+from skipintro.head import HeadConfig, IntroHead
+from skipintro.metrics import BinaryMetrics, binary_metrics
+from skipintro.windows import BalancedSequence, SplitWindows, window_starts
+
+THRESHOLD = 0.5  # of the per-frame figures while training; the write-up's
+
+log = logging.getLogger(__name__)
+
+
+class TrainSettings(BaseModel):
+    """What the loop needs to know beside the architecture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int
+    seed: int
+    batch_size: int
+    learning_rate: float
+    stride: int  # frames between windows
+
+
+class SplitRow(BaseModel):
+    """Loss and per-frame figures of one split after an epoch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    loss: float
+    metrics: BinaryMetrics
+
+
+class EpochRow(BaseModel):
+    """One epoch. `train` is measured while training, with dropout; `test` after it, without."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: int
+    train: SplitRow
+    test: SplitRow
+
+    def flat(self) -> dict[str, float]:
+        """Give `{"train_loss": …, "train_accuracy": …, …}`, the names used in all logs."""
+        return {
+            f"{split}_{name}": value
+            for split, row in (("train", self.train), ("test", self.test))
+            for name, value in {"loss": row.loss, **row.metrics.model_dump()}.items()
+        }
+
+
+class TrainManifest(BaseModel):
+    """What a training stood on, and what came of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: TrainSettings
+    windows: dict[str, SplitWindows]
+    parameters: int
+    weights_sha256: str
+    versions: dict[str, str]
+
+
+class Windows:
+    """The windows of one balanced sequence, cut when asked for."""
+
+    def __init__(
+        self, sequence: BalancedSequence, length: int, stride: int, device: torch.device
+    ) -> None:
+        self._frames = torch.from_numpy(sequence.embeddings).to(device)  # (N, D)
+        self._labels = torch.from_numpy(sequence.labels).float().to(device)  # (N,)
+        self._starts = torch.tensor(window_starts(len(sequence), length, stride), device=device)
+        self._offsets = torch.arange(length, device=device)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def batch(self, chosen: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Give embeddings (B, T, D) and labels (B, T) of the chosen windows."""
+        starts = self._starts[torch.from_numpy(chosen).to(self._starts.device)]
+        frames = starts[:, None] + self._offsets
+        return self._frames[frames], self._labels[frames]
+
+
+def train(
+    config: HeadConfig,
+    settings: TrainSettings,
+    train_sequence: BalancedSequence,
+    test_sequence: BalancedSequence,
+    *,
+    device: torch.device,
+    checkpoint: Path,
+    on_epoch: Callable[[EpochRow], None],
+) -> tuple[IntroHead, list[EpochRow]]:
+    """Give the trained head and its history.
+
+    After each epoch the state is stored at `checkpoint`; where one lies there, the loop goes on
+    from it and calls `on_epoch` for its epochs again, in order.
+    """
+    torch.use_deterministic_algorithms(mode=True)
+    torch.manual_seed(settings.seed)
+    head = IntroHead(config).to(device)
+    optimizer = torch.optim.Adam(head.parameters(), lr=settings.learning_rate)
+    history = _resume(checkpoint, head, optimizer, device)
+    for row in history:
+        on_epoch(row)
+    train_windows = Windows(train_sequence, config.length, settings.stride, device)
+    test_windows = Windows(test_sequence, config.length, settings.stride, device)
+    epochs = range(len(history) + 1, settings.epochs + 1)
+    for epoch in tqdm(
+        epochs,
+        desc="train",
+        unit="epoch",
+        initial=len(history),
+        total=settings.epochs,
+        disable=None,
+    ):
+        row = EpochRow(
+            epoch=epoch,
+            train=_train_epoch(head, optimizer, train_windows, settings, epoch),
+            test=evaluate_windows(head, test_windows, settings.batch_size),
+        )
+        history.append(row)
+        if epoch < settings.epochs:
+            _store(checkpoint, head, optimizer, history)
+        on_epoch(row)
+    return head, history
+
+
+def _train_epoch(
+    head: IntroHead,
+    optimizer: torch.optim.Optimizer,
+    windows: Windows,
+    settings: TrainSettings,
+    epoch: int,
+) -> SplitRow:
+    head.train()
+    rng = np.random.default_rng([settings.seed, epoch])
+    torch.manual_seed(int(rng.integers(2**63)))  # dropout
+    order = rng.permutation(len(windows))
+    tally = _Tally()
+    for first in range(0, len(order), settings.batch_size):
+        frames, labels = windows.batch(order[first : first + settings.batch_size])
+        logits = head(frames)  # (B, T)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's method
+        optimizer.step()
+        tally.add(loss, logits, labels)
+    return tally.row()
+
+
+def evaluate_windows(head: IntroHead, windows: Windows, batch_size: int) -> SplitRow:
+    """Measure a head on windows, without dropout."""
+    head.eval()
+    tally = _Tally()
+    with torch.inference_mode():
+        for first in range(0, len(windows), batch_size):
+            frames, labels = windows.batch(np.arange(first, min(first + batch_size, len(windows))))
+            logits = head(frames)
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+            tally.add(loss, logits, labels)
+    return tally.row()
+
+
+class _Tally:
+    """Collects batches; frames that stand in several windows count in each, as in the write-up."""
+
+    def __init__(self) -> None:
+        self._loss, self._windows = 0.0, 0
+        self._truth: list[NDArray[np.bool_]] = []
+        self._predicted: list[NDArray[np.bool_]] = []
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self._loss += loss.item() * len(labels)
+        self._windows += len(labels)
+        self._truth.append((labels > 0).cpu().numpy())
+        self._predicted.append((torch.sigmoid(logits.detach()) >= THRESHOLD).cpu().numpy())
+
+    def row(self) -> SplitRow:
+        metrics = binary_metrics(np.concatenate(self._truth), np.concatenate(self._predicted))
+        return SplitRow(loss=self._loss / self._windows, metrics=metrics)
+
+
+def _store(
+    path: Path, head: IntroHead, optimizer: torch.optim.Optimizer, history: list[EpochRow]
+) -> None:
+    state = {
+        "head": head.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": [row.model_dump() for row in history],
+    }
+    with replacing(path) as draft:
+        torch.save(state, draft)
+
+
+def _resume(
+    path: Path, head: IntroHead, optimizer: torch.optim.Optimizer, device: torch.device
+) -> list[EpochRow]:
+    if not path.exists():
+        return []
+    state = torch.load(path, map_location=device, weights_only=True)
+    head.load_state_dict(state["head"])
+    optimizer.load_state_dict(state["optimizer"])
+    history = [EpochRow.model_validate(row) for row in state["history"]]
+    log.info("going on after epoch %d", len(history))
+    return history

@@ -1,0 +1,216 @@
+"""Decodes videos to one picture a second, and encodes the demo's; the only importer of PyAV.
+
+The picture of second k is what a player shows at t = k s, by presentation time, so variable
+and odd frame rates are sampled rightly. Pictures are upright (rotation flags applied) and have
+square pixels (anamorphic video is stretched to its display shape).
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from skipintro.catalog import VideoInfo
+from skipintro.errors import InputError
+
+Picture = NDArray[np.uint8]  # (height, width, 3), RGB
+
+# A last frame that is on screen for less than this counts as rounding of the container's clock.
+_CLOCK_ROUNDING_S = Fraction(2, 1000)
+
+
+class VideoError(InputError):
+    """A file that cannot be decoded as video from its beginning to its end."""
+
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(f"{path}: {fault}; replace the file or drop the episode")
+        self.fault = fault
+
+
+def inspect(path: Path, *, truncation_tolerance_s: float) -> VideoInfo:
+    """Decode every frame of a video and describe it; width and height are as displayed.
+
+    Raises VideoError where the file is empty, no video, damaged, or ends more than
+    `truncation_tolerance_s` before the length that its container promises.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        n_frames, end, shape = 0, Fraction(0), (0, 0)
+        for shown in _shown(path, container, stream):
+            if not n_frames:
+                shape = _display_shape(shown.frame, stream)
+            n_frames, end = n_frames + 1, shown.until
+        if not n_frames:
+            raise VideoError(path, "no picture in it can be decoded")
+        promised = _promised_length(container, stream)
+        if promised is not None and float(end) < promised - truncation_tolerance_s:
+            raise VideoError(
+                path, f"truncated: {float(end):.1f} s can be decoded of {promised:.1f} s"
+            )
+        return VideoInfo(
+            duration_s=round(float(end), 3),
+            n_seconds=_n_seconds(end),
+            n_frames=n_frames,
+            fps=round(float(n_frames / end), 3),
+            width=shape[0],
+            height=shape[1],
+            codec=stream.codec_context.name,
+        )
+
+
+def pictures(path: Path, size: int) -> Iterator[Picture]:
+    """Yield the picture of every second as uint8 (size, size, 3), RGB.
+
+    The shorter side is brought to `size` with a bicubic filter and the middle is cut out, as in
+    CLIP's own preprocessing (https://github.com/openai/CLIP, `_transform`). Memory does not
+    grow with the length of the video.
+
+    Raises VideoError where decoding fails.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        second = 0
+        for shown in _shown(path, container, stream):
+            due = _n_seconds(shown.until) if shown.is_last else math.ceil(shown.until)
+            if second < due:
+                picture = _square(shown.frame, stream, size)
+            while second < due:
+                yield picture
+                second += 1
+        if not second:
+            raise VideoError(path, "no picture in it can be decoded")
+
+
+def encode_h264(
+    path: Path, frames: Iterable[Picture], rate: Fraction, *, crf: int, keyframe_interval: int
+) -> None:
+    """Write uint8 RGB pictures of one even size as H.264; the same bytes for the same input.
+
+    One thread and no encoder tags, since both would otherwise depend on the machine.
+    """
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        stream.options = {
+            "preset": "superfast",
+            "crf": str(crf),
+            "g": str(keyframe_interval),
+            "threads": "1",
+        }
+        for index, pixels in enumerate(frames):
+            if index == 0:
+                stream.height, stream.width = pixels.shape[:2]
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+
+
+def _opened(path: Path) -> "av.container.InputContainer":
+    if path.stat().st_size == 0:
+        raise VideoError(path, "the file is empty (0 bytes)")
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise VideoError(path, f"cannot be opened as video ({_reason(error)})") from error
+    if not container.streams.video:
+        container.close()
+        raise VideoError(path, "holds no video stream")
+    return container
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A frame and the time, in seconds from the container's start, until which it is on screen."""
+
+    frame: "av.VideoFrame"
+    until: Fraction
+    is_last: bool
+
+
+def _shown(
+    path: Path, container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> Iterator[_Shown]:
+    """Yield the frames in the order of presentation, without gaps, from 0 s on."""
+    stream.thread_type = "AUTO"
+    for (frame, _), (following, until) in pairwise(_timed(path, container, stream)):
+        if frame is not None:
+            yield _Shown(frame, until, is_last=following is None)
+
+
+def _timed(
+    path: Path, container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> Iterator[tuple["av.VideoFrame | None", Fraction]]:
+    """Yield every frame with the time at which it appears, then (None, the end of the last one)."""
+    nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
+    origin = Fraction(container.start_time or 0, av.time_base)
+    last: Fraction | None = None
+    end = Fraction(0)
+    try:
+        for frame in container.decode(stream):
+            if frame.pts is not None:
+                time = frame.pts * (frame.time_base or Fraction(1)) - origin
+            else:
+                time = Fraction(0) if last is None else last + nominal
+            if last is not None and time <= last:  # a clock that stands still or jumps back
+                time = last + nominal
+            last = time
+            duration = (frame.duration or 0) * (frame.time_base or Fraction(0))
+            end = time + (duration or nominal)
+            yield frame, time
+    except (av.error.FFmpegError, ValueError) as error:
+        seconds = 0.0 if last is None else float(last)
+        fault = f"decoding fails after {seconds:.1f} s ({_reason(error)})"
+        raise VideoError(path, fault) from error
+    if last is not None:
+        yield None, end
+
+
+def _promised_length(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> float | None:
+    if stream.duration is not None:
+        return float(stream.duration * (stream.time_base or Fraction(0)))
+    return container.duration / av.time_base if container.duration is not None else None
+
+
+def _n_seconds(end: Fraction) -> int:
+    return max(1, math.ceil(end - _CLOCK_ROUNDING_S))
+
+
+def _display_shape(frame: "av.VideoFrame", stream: "av.VideoStream") -> tuple[int, int]:
+    """(width, height) in square pixels, upright."""
+    aspect = stream.sample_aspect_ratio
+    width = frame.width if not aspect else max(1, round(frame.width * aspect))
+    return (frame.height, width) if frame.rotation % 180 else (width, frame.height)
+
+
+def _square(frame: "av.VideoFrame", stream: "av.VideoStream", size: int) -> Picture:
+    width, height = _display_shape(frame, stream)
+    scale = size / min(width, height)
+    # int(), not round(): torchvision's Resize cuts the longer side's fraction off.
+    width, height = max(size, int(width * scale)), max(size, int(height * scale))
+    turned = frame.rotation % 180
+    small = frame.reformat(
+        width=height if turned else width,
+        height=width if turned else height,
+        format="rgb24",
+        interpolation="BICUBIC",
+    )
+    pixels = np.rot90(small.to_ndarray(), k=frame.rotation // 90)
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

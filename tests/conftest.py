@@ -1,0 +1,176 @@
+"""A toy series of real, small H.264 files, and checkouts to run the real DVC and MLflow in."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from skipintro.video import encode_h264
+
+ROOT = Path(__file__).resolve().parents[1]
+TOY_LENGTH_S, TOY_INTRO_S = 36, 16
+
+
+def write_toy_video(
+    path: Path, intro_start: int | None, *, seconds: int = TOY_LENGTH_S, seed: int = 0
+) -> None:
+    """Write 4 frames a second of 96 x 64: stripes that move for the intro, dim noise for film."""
+    rng = np.random.default_rng(seed)
+    film = rng.integers(0, 90, (seconds, 8, 12, 3))
+
+    def frames():
+        for index in range(seconds * 4):
+            second = index // 4
+            if intro_start is not None and intro_start <= second < intro_start + TOY_INTRO_S:
+                columns = (np.arange(96) + 3 * index) // 12 % 2
+                picture = np.zeros((64, 96, 3), np.uint8)
+                picture[:, columns == 1] = (250, 200, 30)
+                yield picture
+            else:
+                yield np.kron(film[second], np.ones((8, 8, 1))).astype(np.uint8)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encode_h264(path, frames(), Fraction(4), crf=28, keyframe_interval=20)
+
+
+def write_toy_series(folder: Path) -> Path:
+    """Write 3 train and 3 test episodes; one label is inverted, one test episode is leaked."""
+    labels: dict[str, dict[str, Any]] = {"train": {}, "test": {}}
+    episodes = [
+        ("train", "toy-s01e01", 0),
+        ("train", "toy-s01e02", 4),
+        ("train", "другой «сериал» 🎬 s01e01", 8),
+        ("test", "toy-s01e03", 2),
+        ("test", "toy-s01e04", None),
+    ]
+    for seed, (split, id_, start) in enumerate(episodes):
+        write_toy_video(folder / split / id_ / f"{id_}.mp4", start, seed=seed)
+        clock = None if start is None else f"0:00:{start:02d}"
+        end = None if start is None else f"0:00:{start + TOY_INTRO_S:02d}"
+        if id_ == "toy-s01e02":  # inverted by a minute
+            clock = f"0:01:{start:02d}"
+        name = f"{id_[:-6]}. Season 1, episode {id_[-2:]}"
+        labels[split][id_] = {"name": name, "start": clock, "end": end}
+    labels["test"]["toy-s01e01"] = labels["train"]["toy-s01e01"]
+    shutil.copytree(folder / "train" / "toy-s01e01", folder / "test" / "toy-s01e01")
+    for split, rows in labels.items():
+        text = json.dumps(rows, ensure_ascii=False, indent=1)
+        (folder / split / "labels.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a source folder with the toy series; copy it before you change it."""
+    return write_toy_series(tmp_path_factory.mktemp("toy") / "series")
+
+
+class Checkout:
+    """A copy of this repository with its own Git, DVC and MLflow, small enough for a test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "true",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_AUTHOR_NAME": "test",
+            "GIT_AUTHOR_EMAIL": "test@example.org",
+            "GIT_COMMITTER_NAME": "test",
+            "GIT_COMMITTER_EMAIL": "test@example.org",
+        }
+
+    def start(self, *words: str, **env: str) -> "subprocess.Popen[str]":
+        """Start a command in the checkout."""
+        return subprocess.Popen(
+            words,
+            cwd=self.folder,
+            env={**self.env, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *words: str, fails: bool = False, **env: str) -> str:
+        """Run a command and give its output; `fails` tells whether it must."""
+        process = self.start(*words, **env)
+        output, _ = process.communicate(timeout=600)
+        assert (process.returncode != 0) == fails, f"{words}: {process.returncode}\n{output}"
+        return output
+
+    def stage(self, name: str, *, fails: bool = False, **env: str) -> str:
+        """Run one stage as DVC would, without DVC."""
+        module = f"skipintro.stages.{name}"
+        return self.run(sys.executable, "-m", module, fails=fails, PYTHONPATH="src", **env)
+
+    def set_params(self, changes: Mapping[str, Any]) -> None:
+        """Change params by dotted names."""
+        path = self.folder / "params.yaml"
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for name, value in changes.items():
+            *sections, key = name.split(".")
+            place = content
+            for section in sections:
+                place = place[section]
+            place[key] = value
+        path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+
+    def read_json(self, name: str) -> Any:
+        """Read one of the checkout's JSON files."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+
+TINY = {
+    "epochs": 2,
+    "train.layers": 1,
+    "train.heads": 4,
+    "train.feedforward": 32,
+    "train.learning_rate": 0.001,
+    "annotate.max_length_s": 60,
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, toy_series: Path) -> Checkout:
+    """Give a checkout whose params take the toy series and a tiny head; demo draws next to nothing."""
+    return make_checkout(tmp_path / "checkout", toy_series)
+
+
+def make_checkout(folder: Path, source: Path) -> Checkout:
+    """Copy what Git tracks, or would track, into a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    made = Checkout(folder)
+    made.set_params({**TINY, "ingest.source": str(source)})
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+        made.run("git", *words)
+    return made
+
+
+@pytest.fixture
+def chained() -> Callable[..., str]:
+    """Run several stages of a checkout in order and give the last one's output."""
+
+    def run(checkout: Checkout, *names: str) -> str:
+        return [checkout.stage(name) for name in names][-1]
+
+    return run
