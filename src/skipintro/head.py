@@ -5,9 +5,10 @@ Architecture: learned positional embeddings (1, length, D), an `nn.TransformerEn
 """
 
 from pathlib import Path
+from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -32,6 +33,12 @@ class HeadConfig(BaseModel):
     dropout: float = Field(ge=0, lt=1)
     position_std: float = Field(ge=0)
     encoder: EncoderIdentity
+
+    @model_validator(mode="after")
+    def _heads_share_the_dimension(self) -> Self:
+        if self.dimension % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide the dimension {self.dimension}")
+        return self
 
 
 class IntroHead(nn.Module):

@@ -36,28 +36,37 @@ def read_labels(path: Path) -> dict[str, Label]:
     layout above: no JSON, no object, an id twice, an id that is no plain file name, times that
     are missing, negative or not readable.
     """
+    content = read_json_object(
+        path, "every split folder holds a labels.json (or correct the split names)"
+    )
+    labels = {}
+    for episode, fields in content.items():
+        check_episode_id(str(path), episode)
+        labels[episode] = _label(f"{path}: {episode}", fields)
+    return labels
+
+
+def read_json_object(path: Path, remedy_if_missing: str) -> dict[str, Any]:
+    """Read a JSON file, written by hand, that holds an object by episode id.
+
+    Raises InputError, naming the file and the remedy, for no UTF-8, no JSON, no object, and a
+    key that stands twice in one object at any depth.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: missing; every split folder holds a labels.json (or correct the split names)"
-        ) from None
+        raise InputError(f"{path}: missing; {remedy_if_missing}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     try:
         content = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of 4,301 digits
         raise InputError(f"{path}: not valid JSON ({error}); correct it") from error
     if not isinstance(content, dict):
         raise InputError(
-            f"{path}: expected an object {{id: label}}, got {type(content).__name__}; correct it"
+            f"{path}: expected an object {{id: …}}, got {type(content).__name__}; correct it"
         )
-    labels = {}
-    for episode, fields in content.items():
-        place = f"{path}: {episode}"
-        check_episode_id(place, episode)
-        labels[episode] = _label(place, fields)
-    return labels
+    return content
 
 
 def check_episode_id(place: str, episode: str) -> None:
@@ -67,10 +76,13 @@ def check_episode_id(place: str, episode: str) -> None:
         raise InputError(f"{place}: {episode!r} is no usable episode id; {remedy}")
     if "/" in episode or "\\" in episode:
         raise InputError(f"{place}: the id {episode!r} holds a path separator; {remedy}")
-    if ".." in episode.split() or any(unicodedata.category(c) in {"Cc", "Cs"} for c in episode):
+    if ".." in episode or any(unicodedata.category(c) in {"Cc", "Cs"} for c in episode):
         raise InputError(f"{place}: the id {episode!r} holds '..' or control characters; {remedy}")
     if len(episode.encode()) > _LONGEST_ID_BYTES:
-        raise InputError(f"{place}: the id is longer than {_LONGEST_ID_BYTES} bytes; {remedy}")
+        raise InputError(
+            f"{place}: the id {episode[:40] + '…'!r} is longer than {_LONGEST_ID_BYTES} bytes; "
+            f"{remedy}"
+        )
 
 
 def parse_time(place: str, value: Any) -> float | None:
@@ -119,7 +131,9 @@ def _label(place: str, fields: Any) -> Label:
     texts = {key: fields.get(key) for key in ("name", "series", "url")}
     for key, text in texts.items():
         if text is not None and not isinstance(text, str):
-            raise InputError(f"{place}: {key}: expected text, got {type(text).__name__}")
+            raise InputError(
+                f"{place}: {key}: expected text, got {type(text).__name__}; correct it"
+            )
     return Label(
         name=texts["name"] or "",
         series=texts["series"],
@@ -134,6 +148,8 @@ def _unique(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         if key in found:
             raise InputError(f"{path}: the key {key!r} stands there twice; remove one")
+        if isinstance(value, str) and any(unicodedata.category(c) == "Cs" for c in value):
+            raise InputError(f"{path}: {key!r}: {value[:80]!r} holds half a character; correct it")
         found[key] = value
     return found
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from skipintro.errors import InputError
 from skipintro.files import first_fault
@@ -30,6 +30,14 @@ class StageParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, field: ValidationInfo) -> Any:
+        wanted = cls.model_fields[str(field.field_name)].annotation
+        if isinstance(value, bool) and wanted is not bool:  # pydantic would take `yes` as 1
+            raise ValueError("expected a number or text, not true or false")
+        return value
+
 
 P = TypeVar("P", bound=StageParams)
 
@@ -43,15 +51,19 @@ def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run this in the root of the checkout") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no such date
         fault = " ".join(str(error).split())
         raise InputError(f"{path}: not valid YAML: {fault}; correct it") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a mapping of sections, got {type(content).__name__}")
+        raise InputError(
+            f"{path}: expected a mapping of sections, got {type(content).__name__}; restore it"
+        )
     known = SECTIONS + TOP_LEVEL
     for key in content:
         if key not in known:
-            raise InputError(f"{path}: unknown key {key!r}; known are {', '.join(known)}")
+            raise InputError(
+                f"{path}: unknown key {key!r}; correct or remove it (known: {', '.join(known)})"
+            )
     return content
 
 
@@ -64,8 +76,15 @@ def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     values = content.get(section)
     if not isinstance(values, dict):
         raise InputError(f"{path}: section {section!r} is missing or no mapping; restore it")
+    for key in values:
+        if key not in model.model_fields or key in TOP_LEVEL:
+            known = ", ".join(name for name in model.model_fields if name not in TOP_LEVEL)
+            raise InputError(
+                f"{path}: {section}.{key}: unknown key; correct or remove it (known: {known})"
+            )
     top = {key: content[key] for key in TOP_LEVEL if key in model.model_fields and key in content}
     try:
         return model.model_validate({**values, **top})
     except ValidationError as error:
-        raise InputError(f"{path}: {section}.{first_fault(error)}; correct it") from error
+        fault = first_fault(error, section, TOP_LEVEL)
+        raise InputError(f"{path}: {fault}; correct it") from error

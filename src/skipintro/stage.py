@@ -1,8 +1,11 @@
 """Runs a stage: logging, params, and faults told in one line."""
 
 import logging
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TypeVar
@@ -13,17 +16,23 @@ from skipintro.params import StageParams, load_params
 
 P = TypeVar("P", bound=StageParams)
 
+_WATCH_EVERY_S = 1.0
+
 
 def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
     """Run `main` with its section of `params.yaml`; a fault of the input ends with exit code 1."""
     logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format=f"{name}: %(levelname)s %(message)s"
+        level=logging.INFO, stream=sys.stderr, format=f"{name}: %(levelname)s%(message)s"
     )
-    logging.addLevelName(logging.INFO, "")
+    words = {logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
+    for level, word in words.items():
+        logging.addLevelName(level, word)
     logging.getLogger("skipintro").setLevel(logging.INFO)
     for noisy in ("alembic", "mlflow", "timm", "open_clip", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _leave)  # temporary folders are removed on the way out
+    if "DVC_STAGE" in os.environ:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     log = logging.getLogger(__name__)
     try:
         main(load_params(params, name))
@@ -41,6 +50,14 @@ def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
 def versions(*packages: str) -> dict[str, str]:
     """Give the installed versions of the packages that shaped an output, for its manifest."""
     return {package: version(package) for package in packages}
+
+
+def _end_with(parent: int) -> None:
+    """End this process when DVC is gone: a stage left behind would write beside its successor."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_EVERY_S)
+    logging.getLogger(__name__).error("DVC is gone; ending, run `dvc repro` to go on")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _leave(number: int, _frame: object) -> None:

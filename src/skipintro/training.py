@@ -7,6 +7,7 @@ no state of a random generator, and the first 20 of 40 epochs are those of a run
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -21,6 +22,18 @@ from skipintro.metrics import BinaryMetrics, binary_metrics
 from skipintro.windows import BalancedSequence, SplitWindows, window_starts
 
 THRESHOLD = 0.5  # of the per-frame figures while training; the write-up's
+
+# What reading a checkpoint raises that is cut short, or is none of this loop's.
+_BROKEN = (
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OSError,
+    UnpicklingError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -110,13 +123,11 @@ def train(
     """Give the trained head and its history.
 
     After each epoch the state is stored at `checkpoint`; where one lies there, the loop goes on
-    from it and calls `on_epoch` for its epochs again, in order.
+    from it and calls `on_epoch` for its epochs again, in order. One that cannot be read is told
+    in the log, and training begins anew.
     """
     torch.use_deterministic_algorithms(mode=True)
-    torch.manual_seed(settings.seed)
-    head = IntroHead(config).to(device)
-    optimizer = torch.optim.Adam(head.parameters(), lr=settings.learning_rate)
-    history = _resume(checkpoint, head, optimizer, device)
+    head, optimizer, history = _start(config, settings, checkpoint, device)
     for row in history:
         on_epoch(row)
     train_windows = Windows(train_sequence, config.length, settings.stride, device)
@@ -209,14 +220,28 @@ def _store(
         torch.save(state, draft)
 
 
-def _resume(
-    path: Path, head: IntroHead, optimizer: torch.optim.Optimizer, device: torch.device
-) -> list[EpochRow]:
-    if not path.exists():
-        return []
-    state = torch.load(path, map_location=device, weights_only=True)
-    head.load_state_dict(state["head"])
-    optimizer.load_state_dict(state["optimizer"])
-    history = [EpochRow.model_validate(row) for row in state["history"]]
+def _start(
+    config: HeadConfig, settings: TrainSettings, checkpoint: Path, device: torch.device
+) -> tuple[IntroHead, torch.optim.Optimizer, list[EpochRow]]:
+    """Give head, optimizer and history from the checkpoint; fresh ones where none can be read."""
+    head, optimizer = _fresh(config, settings, device)
+    if not checkpoint.exists():
+        return head, optimizer, []
+    try:
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        history = [EpochRow.model_validate(row) for row in state["history"]]
+        head.load_state_dict(state["head"])
+        optimizer.load_state_dict(state["optimizer"])
+    except _BROKEN as error:
+        log.warning("%s: broken (%s); training begins anew", checkpoint, type(error).__name__)
+        return *_fresh(config, settings, device), []
     log.info("going on after epoch %d", len(history))
-    return history
+    return head, optimizer, history
+
+
+def _fresh(
+    config: HeadConfig, settings: TrainSettings, device: torch.device
+) -> tuple[IntroHead, torch.optim.Optimizer]:
+    torch.manual_seed(settings.seed)
+    head = IntroHead(config).to(device)
+    return head, torch.optim.Adam(head.parameters(), lr=settings.learning_rate)

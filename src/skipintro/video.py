@@ -6,7 +6,9 @@ square pixels (anamorphic video is stretched to its display shape).
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import av
 import av.error
+import av.stream
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +27,9 @@ Picture = NDArray[np.uint8]  # (height, width, 3), RGB
 
 # A last frame that is on screen for less than this counts as rounding of the container's clock.
 _CLOCK_ROUNDING_S = Fraction(2, 1000)
+
+# How Matroska's tags give the length of one track: 00:41:02.500000000.
+_TRACK_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 class VideoError(InputError):
@@ -40,13 +46,12 @@ def inspect(path: Path, *, truncation_tolerance_s: float) -> VideoInfo:
     Raises VideoError where the file is empty, no video, damaged, or ends more than
     `truncation_tolerance_s` before the length that its container promises.
     """
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        n_frames, end, shape = 0, Fraction(0), (0, 0)
+    with _opened(path) as (container, stream):
+        n_frames, n_seconds, end, shape = 0, 0, Fraction(0), (0, 0)
         for shown in _shown(path, container, stream):
             if not n_frames:
                 shape = _display_shape(shown.frame, stream)
-            n_frames, end = n_frames + 1, shown.until
+            n_frames, n_seconds, end = n_frames + 1, shown.n_seconds, shown.until
         if not n_frames:
             raise VideoError(path, "no picture in it can be decoded")
         promised = _promised_length(container, stream)
@@ -56,7 +61,7 @@ def inspect(path: Path, *, truncation_tolerance_s: float) -> VideoInfo:
             )
         return VideoInfo(
             duration_s=round(float(end), 3),
-            n_seconds=_n_seconds(end),
+            n_seconds=n_seconds,
             n_frames=n_frames,
             fps=round(float(n_frames / end), 3),
             width=shape[0],
@@ -74,14 +79,12 @@ def pictures(path: Path, size: int) -> Iterator[Picture]:
 
     Raises VideoError where decoding fails.
     """
-    with _opened(path) as container:
-        stream = container.streams.video[0]
+    with _opened(path) as (container, stream):
         second = 0
         for shown in _shown(path, container, stream):
-            due = _n_seconds(shown.until) if shown.is_last else math.ceil(shown.until)
-            if second < due:
+            if second < shown.n_seconds:
                 picture = _square(shown.frame, stream, size)
-            while second < due:
+            while second < shown.n_seconds:
                 yield picture
                 second += 1
         if not second:
@@ -116,26 +119,30 @@ def encode_h264(
             container.mux(packet)
 
 
-def _opened(path: Path) -> "av.container.InputContainer":
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
+    """Give the container and its first video stream that is no cover picture."""
     if path.stat().st_size == 0:
         raise VideoError(path, "the file is empty (0 bytes)")
     try:
         container = av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise VideoError(path, f"cannot be opened as video ({_reason(error)})") from error
-    if not container.streams.video:
-        container.close()
-        raise VideoError(path, "holds no video stream")
-    return container
+    with container:
+        cover = av.stream.Disposition.attached_pic
+        moving = [stream for stream in container.streams.video if not stream.disposition & cover]
+        if not moving:
+            raise VideoError(path, "holds no video stream")
+        yield container, moving[0]
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """A frame and the time, in seconds from the container's start, until which it is on screen."""
+    """A frame, the time until which it is on screen, and how many t = 0, 1 … s lie before that."""
 
     frame: "av.VideoFrame"
-    until: Fraction
-    is_last: bool
+    until: Fraction  # s, from the start of playing
+    n_seconds: int
 
 
 def _shown(
@@ -143,9 +150,12 @@ def _shown(
 ) -> Iterator[_Shown]:
     """Yield the frames in the order of presentation, without gaps, from 0 s on."""
     stream.thread_type = "AUTO"
-    for (frame, _), (following, until) in pairwise(_timed(path, container, stream)):
+    for (frame, time), (following, until) in pairwise(_timed(path, container, stream)):
+        n_seconds = math.ceil(until)
+        if following is None:
+            n_seconds = max(1, math.ceil(time), math.ceil(until - _CLOCK_ROUNDING_S))
         if frame is not None:
-            yield _Shown(frame, until, is_last=following is None)
+            yield _Shown(frame, until, n_seconds)
 
 
 def _timed(
@@ -153,7 +163,7 @@ def _timed(
 ) -> Iterator[tuple["av.VideoFrame | None", Fraction]]:
     """Yield every frame with the time at which it appears, then (None, the end of the last one)."""
     nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
-    origin = Fraction(container.start_time or 0, av.time_base)
+    origin = _origin(container)
     last: Fraction | None = None
     end = Fraction(0)
     try:
@@ -176,16 +186,35 @@ def _timed(
         yield None, end
 
 
+def _origin(container: "av.container.InputContainer") -> Fraction:
+    """Give the time stamp, in seconds, at which a player begins."""
+    rounded = Fraction(container.start_time or 0, av.time_base)
+    # The container's start is rounded to microseconds, its streams' starts are exact.
+    starts = [
+        track.start_time * track.time_base
+        for track in container.streams
+        if track.start_time is not None and track.time_base
+    ]
+    return min(starts, key=lambda start: abs(start - rounded), default=rounded)
+
+
 def _promised_length(
     container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> float | None:
+    """Give the seconds that the container promises of this stream, None where it does not tell."""
+    if container.format.name == "avi" and stream.average_rate:
+        return float(stream.frames / stream.average_rate)  # `duration` shrinks with a cut file
     if stream.duration is not None:
         return float(stream.duration * (stream.time_base or Fraction(0)))
-    return container.duration / av.time_base if container.duration is not None else None
-
-
-def _n_seconds(end: Fraction) -> int:
-    return max(1, math.ceil(end - _CLOCK_ROUNDING_S))
+    if container.duration is None:
+        return None
+    # Matroska gives the length of its longest track, and a track's own in a tag, both from time
+    # stamp 0 on. https://www.matroska.org/technical/tagging.html
+    length = container.duration / av.time_base
+    if tag := _TRACK_LENGTH.match(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(float, tag.groups())
+        length = min(length, 3600 * hours + 60 * minutes + seconds)
+    return length - max(0, container.start_time or 0) / av.time_base
 
 
 def _display_shape(frame: "av.VideoFrame", stream: "av.VideoStream") -> tuple[int, int]:
@@ -197,9 +226,9 @@ def _display_shape(frame: "av.VideoFrame", stream: "av.VideoStream") -> tuple[in
 
 def _square(frame: "av.VideoFrame", stream: "av.VideoStream", size: int) -> Picture:
     width, height = _display_shape(frame, stream)
-    scale = size / min(width, height)
-    # int(), not round(): torchvision's Resize cuts the longer side's fraction off.
-    width, height = max(size, int(width * scale)), max(size, int(height * scale))
+    shorter = min(width, height)
+    # Down, not to the nearest: torchvision's Resize cuts the longer side's fraction off.
+    width, height = width * size // shorter, height * size // shorter
     turned = frame.rotation % 180
     small = frame.reformat(
         width=height if turned else width,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,8 +99,14 @@ def window_starts(n_frames: int, length: int, stride: int) -> range:
 def covering_starts(n_frames: int, length: int, stride: int) -> list[int]:
     """Give window starts that cover every frame: a last window ends with the last frame.
 
-    A sequence shorter than a window is one short window.
+    A sequence shorter than a window is one short window. Raises InputError where the windows
+    would leave frames out.
     """
+    if stride > length:
+        raise InputError(
+            f"params.yaml: evaluate.stride: {stride} is longer than the model's window of {length} "
+            f"frames, so that frames would lie in none; choose {length} or less"
+        )
     starts = list(window_starts(n_frames, length, stride)) or [0]
     last = max(0, n_frames - length)
     return starts if starts[-1] == last else [*starts, last]
@@ -129,5 +136,5 @@ def read_sequence(path: Path) -> BalancedSequence:
                 seconds=arrays["seconds"],
                 ids=tuple(arrays["ids"].tolist()),
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(f"{path}: cannot be read ({error}); run `dvc repro`") from error

@@ -68,7 +68,8 @@ def main(params: Params) -> None:
             annotation = annotate(split, id_, label, rule, overrides.get(id_))
             ingested = usable.get((split, id_))
             if ingested is not None and ingested.video is not None:
-                check_within(str(place), annotation, ingested.video.n_seconds)
+                source = params.overrides if id_ in overrides else place
+                check_within(str(source), annotation, ingested.video.n_seconds)
             episodes.append(annotation)
     strangers = sorted(set(overrides) - {episode.id for episode in episodes})
     if strangers:

@@ -8,8 +8,8 @@ import logging
 import os
 from pathlib import Path
 
-from skipintro.demo import manifest, render_library
-from skipintro.demo_plan import EpisodeForm, FaultForm, LibraryForm, PictureForm, plan_library
+from skipintro.demo.plan import EpisodeForm, FaultForm, LibraryForm, PictureForm, plan_library
+from skipintro.demo.render import manifest, render_library
 from skipintro.files import output_folder, write_json
 from skipintro.params import StageParams
 from skipintro.stage import run_stage, versions

@@ -8,7 +8,7 @@ Writes  data/ingest/manifest.json, data/ingest/<split>/labels.json and, in mode 
 import logging
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from tqdm import tqdm
@@ -44,7 +44,7 @@ class Params(StageParams):
     mode: Literal["copy", "reference"]
     on_bad_video: Literal["set_aside", "fail"]
     truncation_tolerance_s: float = Field(ge=0)
-    extensions: tuple[str, ...] = Field(min_length=1)
+    extensions: tuple[Annotated[str, Field(pattern="^[a-z0-9]+$")], ...] = Field(min_length=1)
 
 
 def main(params: Params) -> None:
@@ -63,6 +63,11 @@ def main(params: Params) -> None:
                 )
             labels = read_labels(source / "labels.json")
             videos = find_videos(source, params.extensions)
+            if not labels:
+                raise InputError(
+                    f"{source / 'labels.json'}: holds no label; label the {len(videos)} videos "
+                    "beside it"
+                )
             (folder / split).mkdir()
             shutil.copyfile(source / "labels.json", folder / split / "labels.json")
             wanted = {id_: video_of(videos, id_) for id_ in labels}
@@ -77,9 +82,10 @@ def main(params: Params) -> None:
                     episode = episode.model_copy(update={"path": OUTPUT / target})
                 episodes.append(episode)
             if not any(e.problem is None for e in episodes if e.split == split):
+                first = next(e for e in episodes if e.split == split)
                 raise InputError(
                     f"{source}: none of its {len(labels)} labelled episodes has a usable video "
-                    f"(first: {_first_problem(episodes, split)}); add <id>/<id>.mp4 for the ids "
+                    f"(first: {first.id}: {first.problem}); add <id>/<id>.mp4 for the ids "
                     "in labels.json"
                 )
         manifest = IngestManifest(
@@ -107,7 +113,11 @@ def _inspected(split: str, id_: str, path: Path | None, params: Params) -> Inges
         )
     sha256 = sha256_of_file(path)
     key = key_of(
-        "video", sha256=sha256, tolerance_s=params.truncation_tolerance_s, versions=versions("av")
+        "video",
+        "catalog",
+        sha256=sha256,
+        tolerance_s=params.truncation_tolerance_s,
+        versions=versions("av"),
     )
     memory = scratch_folder("inspections") / f"{key}.json"
     info, problem = None, None
@@ -124,10 +134,6 @@ def _inspected(split: str, id_: str, path: Path | None, params: Params) -> Inges
     return IngestedEpisode(
         split=split, id=id_, path=path, sha256=sha256, video=info, problem=problem
     )
-
-
-def _first_problem(episodes: list[IngestedEpisode], split: str) -> str:
-    return next((f"{e.id}: {e.problem}" for e in episodes if e.split == split), "no label at all")
 
 
 def _report(manifest: IngestManifest) -> None:

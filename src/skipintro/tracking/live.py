@@ -7,7 +7,7 @@ completes it. When MLflow goes away in the middle, training goes on and says so 
 import logging
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psutil
@@ -42,11 +42,11 @@ class LiveRun:
         """Set the final status."""
         self._try(lambda: self._store.client.set_terminated(self._run_id, status))
 
-    def _try(self, call: "object") -> None:
+    def _try(self, call: Callable[[], object]) -> None:
         if self._away:
             return
         try:
-            call()  # type: ignore[operator]
+            call()
         except (MlflowException, OSError) as error:
             self._away = True
             log.warning(

@@ -18,6 +18,7 @@ class GateParams(StageParams):
     """Section `promote` of params.yaml."""
 
     metric: str = Field(min_length=1)
+    min_score: float  # of any champion, the first one too
     min_improvement: float = Field(ge=0)
     require_same_test_data: bool
 
@@ -50,6 +51,11 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
         refusals.append("its encoder is untrained; such a model is never promoted")
     if challenger.score is None:
         refusals.append(f"it has no metric {gate.metric!r}")
+    elif challenger.score < gate.min_score:
+        refusals.append(
+            f"its {gate.metric} {challenger.score:.4f} is below promote.min_score, "
+            f"{gate.min_score:g}"
+        )
     if champion is not None and champion.score is not None:
         if gate.require_same_test_data and (
             challenger.test_data_sha256 != champion.test_data_sha256

@@ -16,9 +16,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
-from skipintro import demo_openings, demo_scenes, video
-from skipintro.demo_drawing import Canvas, Picture, Scene
-from skipintro.demo_plan import (
+from skipintro import video
+from skipintro.demo import openings, scenes
+from skipintro.demo.drawing import Canvas, Picture, Scene
+from skipintro.demo.plan import (
     SHOWS,
     SPLITS,
     TEST,
@@ -200,15 +201,15 @@ def draw(canvas: Canvas, look: Look, shot: Shot, lettering_share: float) -> Scen
         case ShotKind.OPENING:
             first, second = _names(shot.entropy, 2)
             names = (first.upper(), second.upper())
-            return demo_openings.opening(canvas, look.design, names, length_s)
+            return openings.opening(canvas, look.design, names, length_s)
         case ShotKind.CLOSING:
             names_below = _names(shot.entropy, _N_CLOSING_NAMES)
-            return demo_scenes.closing_roll(canvas, names_below, shot.entropy, length_s)
+            return scenes.closing_roll(canvas, names_below, shot.entropy, length_s)
         case ShotKind.RECAP:
-            shown = demo_scenes.film(canvas, look.moods, shot.entropy, lettering_share)
-            return demo_scenes.recap(canvas, shown, look.design.title)
+            shown = scenes.film(canvas, look.moods, shot.entropy, lettering_share)
+            return scenes.recap(canvas, shown, look.design.title)
         case ShotKind.FILM | ShotKind.ESTABLISHING:
-            return demo_scenes.film(canvas, look.moods, shot.entropy, lettering_share)
+            return scenes.film(canvas, look.moods, shot.entropy, lettering_share)
 
 
 def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoManifest:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from skipintro.demo_drawing import (
+from skipintro.demo.drawing import (
     Canvas,
     Colour,
     Mask,

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from skipintro import demo_openings, demo_scenes
+from skipintro.demo import openings, scenes
 from skipintro.errors import InputError
 from skipintro.params import StageParams
 
@@ -46,7 +46,7 @@ SHOWS = (
 )  # fmt: skip
 # First number of each generator's entropy, after the seed: what it draws.
 _SERIES, _SHOW, _EPISODE, _FILM, _RETURNING, _OPENING, _NAMES, _CLOSING, _FAULTS = range(9)
-_N_MOODS = 5  # of a series, among all of demo_scenes.MOODS
+_N_MOODS = 5  # of a series, among all of scenes.MOODS
 _EXCERPT_S = 2  # of the episode before, in a recap
 
 Range = tuple[PositiveInt, PositiveInt]  # both ends included
@@ -199,7 +199,7 @@ class Episode:
 class Look:
     """What the episodes of one series share."""
 
-    design: demo_openings.Design
+    design: openings.Design
     opening_s: int
     moods: tuple[int, ...]
 
@@ -233,14 +233,12 @@ def plan_library(
     looks = _plan_looks(seed, library, episode)
     slots = list(_slots(library))
     roles = _plan_roles(np.random.default_rng([seed, _FAULTS]), slots, faults)
-    planned: dict[_Slot, Episode] = {}
+    planned: dict[tuple[int, int], Episode] = {}
     for slot in slots:
         opening_s = None if slot in roles.without_intro else looks[slot.show].opening_s
-        before = planned.get(_Slot(TRAIN, slot.show, slot.number - 1)) or planned.get(
-            _Slot(TEST, slot.show, slot.number - 1)
-        )
+        before = planned.get((slot.show, slot.number - 1))
         turn = slot.show + slot.number  # sizes and rates vary within a series, too
-        planned[slot] = Episode(
+        planned[slot.show, slot.number] = Episode(
             split=slot.split,
             id=_episode_id(SHOWS[slot.show], slot.number),
             show=slot.show,
@@ -311,16 +309,16 @@ def _plan_roles(rng: np.random.Generator, slots: list[_Slot], faults: FaultForm)
 def _plan_looks(seed: int, library: LibraryForm, episode: EpisodeForm) -> list[Look]:
     """Plan each series; the lengths of openings are spread over their range, in random order."""
     rng = np.random.default_rng([seed, _SERIES])
-    motifs = rng.permutation(len(demo_openings.MOTIFS))
-    palettes = rng.permutation(len(demo_openings.PALETTES))
+    motifs = rng.permutation(len(openings.MOTIFS))
+    palettes = rng.permutation(len(openings.PALETTES))
     lengths = rng.permutation(np.linspace(*episode.opening_s, library.n_shows).round().astype(int))
     looks = []
     for show in range(library.n_shows):
-        style = demo_openings.design(
+        style = openings.design(
             SHOWS[show].title, int(motifs[show]), int(palettes[show]), (seed, _OPENING, show)
         )
         own = np.random.default_rng([seed, _SHOW, show])
-        moods = own.permutation(len(demo_scenes.MOODS))[:_N_MOODS]
+        moods = own.permutation(len(scenes.MOODS))[:_N_MOODS]
         looks.append(Look(style, int(lengths[show]), tuple(int(mood) for mood in moods)))
     return looks
 

@@ -1,0 +1,45 @@
+# Everything a newcomer types. `make help` lists it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13)
+UV_VERSION := 0.13.9
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help env repro test lint ui bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: .venv/.complete  ## the environment in .venv, from requirements.lock
+
+repro: env  ## the main job: demo episodes, then `dvc repro`, up to the registered model
+	dvc repro
+
+test: env lint  ## lint, types and all tests
+	pytest
+
+lint: env  ## formatting, lint and types
+	ruff format --check
+	ruff check
+	mypy
+
+ui: env  ## the MLflow UI on http://127.0.0.1:5000, to compare runs
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
+	  --workers 1 --host 127.0.0.1 --port 5000
+
+bench: env  ## time and memory of the main job, in a fresh clone
+	python benchmarks/main_job.py
+
+lock: env  ## resolve requirements.lock anew, for Linux, macOS and Windows, Python 3.11 to 3.13
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+	  --no-header --no-annotate --output-file requirements.lock
+
+clean:  ## remove the environment and all resumable work; data, models and the store stay
+	rm -rf .venv .skipintro .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/.complete: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11, 3.12 or 3.13; or: make PYTHON=/path"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	uv pip install --quiet --python .venv/bin/python -r requirements.lock
+	uv pip install --quiet --python .venv/bin/python --no-deps --editable .
+	touch $@

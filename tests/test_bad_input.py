@@ -1,0 +1,589 @@
+"""Each fault of the input ends its stage with one clear error, and costs nothing that was there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import yaml
+
+from conftest import Checkout, make_checkout
+from skipintro.embedding_store import (
+    EmbeddedEpisode,
+    EmbedManifest,
+    EncoderIdentity,
+    write_vectors,
+)
+from skipintro.errors import InputError
+from skipintro.files import sha256_of_file, write_json
+from skipintro.params import load_params
+from skipintro.stages import annotate, demo, ingest, window
+
+DIMENSION = 8
+EPISODE = "toy-s01e02"  # in train
+ODD_NAMES = ['don\'t "wake" the tide', "Северный ветер s01e01", "moon 🌙 hotel", "a.b (1) & c"]
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
+    """Give a checkout with the outputs of all stages up to window, and one that train left."""
+    made = make_checkout(tmp_path_factory.mktemp("bad-input") / "checkout", toy_series)
+    made.stage("ingest")
+    made.stage("annotate")
+    write_embeddings(made)
+    made.stage("window")
+    for name in ("model.safetensors", "manifest.json"):
+        (made.folder / "models" / "train").mkdir(parents=True, exist_ok=True)
+        (made.folder / "models" / "train" / name).write_text("of an earlier training")
+    shutil.copytree(made.folder / "data", made.folder.parent / "data")
+    shutil.copytree(made.folder / "models", made.folder.parent / "models")
+    shutil.copy(made.folder / "params.yaml", made.folder.parent / "params.yaml")
+    return made
+
+
+@pytest.fixture
+def checkout(reproduced: Checkout) -> Checkout:
+    """Give that checkout as it was at first."""
+    for name in ("data", "models"):
+        shutil.rmtree(reproduced.folder / name)
+        shutil.copytree(reproduced.folder.parent / name, reproduced.folder / name)
+    shutil.copy(reproduced.folder.parent / "params.yaml", reproduced.folder / "params.yaml")
+    return reproduced
+
+
+@pytest.fixture
+def source(checkout: Checkout, toy_series: Path, tmp_path: Path) -> Path:
+    """Give a copy of the toy series that a test may spoil, as the checkout's source."""
+    folder = tmp_path / "source"
+    shutil.copytree(toy_series, folder)
+    checkout.set_params({"ingest.source": str(folder)})
+    return folder
+
+
+def write_embeddings(checkout: Checkout) -> None:
+    """Write vectors of noise as the embed stage would write an encoder's."""
+    folder = checkout.folder / "data" / "embed"
+    rng = np.random.default_rng(0)
+    episodes = []
+    for row in checkout.read_json("data/ingest/manifest.json")["episodes"]:
+        n_seconds = row["video"]["n_seconds"]
+        file = Path(row["split"]) / f"{row['id']}.npy"
+        write_vectors(folder / file, rng.normal(size=(n_seconds, DIMENSION)).astype(np.float32))
+        episodes.append(
+            EmbeddedEpisode(
+                split=row["split"],
+                id=row["id"],
+                file=file,
+                n_seconds=n_seconds,
+                video_sha256=row["sha256"],
+            )
+        )
+    encoder = EncoderIdentity(
+        name="toy",
+        weights="noise",
+        weights_sha256="0" * 64,
+        trained=False,
+        dimension=DIMENSION,
+        image_size=8,
+    )
+    manifest = EmbedManifest(encoder=encoder, episodes=episodes, left_out={}, versions={})
+    write_json(folder / "manifest.json", manifest)
+
+
+def outputs(checkout: Checkout) -> dict[str, str]:
+    return {
+        str(file.relative_to(checkout.folder)): sha256_of_file(file)
+        for name in ("data", "models")
+        for file in sorted((checkout.folder / name).rglob("*"))
+        if file.is_file()
+    }
+
+
+def half_written(checkout: Checkout) -> list[Path]:
+    return [path for path in checkout.folder.rglob("*") if path.suffix in {".partial", ".tmp"}]
+
+
+def assert_refused(checkout: Checkout, stage: str, *said: str, **env: str) -> str:
+    """Run a stage that must fail: one line that says all of `said`, and nothing lost or left."""
+    before = outputs(checkout)
+    output = checkout.stage(stage, fails=True, **env)
+    assert_one_error(output, *said)
+    assert outputs(checkout) == before
+    assert not half_written(checkout)
+    return output
+
+
+def assert_one_error(output: str, *said: str) -> None:
+    assert "Traceback" not in output
+    errors = [line for line in output.splitlines() if re.match(r"\w+: error:? ", line, re.I)]
+    assert errors == output.splitlines()[-1:], output
+    for words in said:
+        assert words in errors[0]
+
+
+def rewrite_label(file: Path, changes: Mapping[str, Any]) -> None:
+    """Change fields of one label; "absent" takes a field away."""
+    labels = json.loads(file.read_text(encoding="utf-8"))
+    label = {**labels[EPISODE], **changes}
+    labels[EPISODE] = {key: value for key, value in label.items() if value != "absent"}
+    file.write_text(json.dumps(labels, ensure_ascii=False), encoding="utf-8")
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "remedy"),
+    [
+        ("start,end\n1,2\n", "not valid JSON", "correct it"),
+        ("[]", "expected an object", "correct it"),
+        ('{"a": {"start": 1, "end": 2}, "a": {"start": 3, "end": 4}}', "'a'", "remove one"),
+        ('{"../a": {"start": 1, "end": 2}}', "path separator", "rename it"),
+        ('{"a\\\\b": {"start": 1, "end": 2}}', "path separator", "rename it"),
+        ('{"..": {"start": 1, "end": 2}}', "'..'", "rename it"),
+        ("{}", "holds no label", "label the 3 videos"),
+    ],
+)
+def test_a_label_file_that_is_none_is_refused(
+    checkout: Checkout, source: Path, text: str, fault: str, remedy: str
+) -> None:
+    file = source / "train" / "labels.json"
+    file.write_text(text)
+    assert_refused(checkout, "ingest", f"{file}: ", fault, remedy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault", "remedy"),
+    [
+        ({"start": "absent"}, "'start' is missing", "give a time, or null for both"),
+        ({"start": "soon"}, "start: 'soon' is no time", "write H:MM:SS, MM:SS or a number"),
+        ({"start": -3}, "start: the time -3 is negative", "times count from 0:00"),
+    ],
+)
+def test_a_label_without_two_times_is_refused_by_its_episode(
+    checkout: Checkout, source: Path, changes: dict[str, Any], fault: str, remedy: str
+) -> None:
+    rewrite_label(source / "train" / "labels.json", changes)
+    place = f"{source / 'train' / 'labels.json'}: {EPISODE}: "
+    assert_refused(checkout, "ingest", place, fault, remedy)
+
+
+@pytest.mark.parametrize(
+    ("times", "end"),
+    [
+        ({"start": "0:59:00", "end": "1:00:00"}, "1:00:00"),
+        ({"start": "0:01:10", "end": 36.5}, "0:00:36.5"),  # corrected to 0:10, the end stays
+    ],
+)
+def test_a_label_beyond_its_episode_is_refused(
+    checkout: Checkout, times: dict[str, Any], end: str
+) -> None:
+    rewrite_label(checkout.folder / "data" / "ingest" / "train" / "labels.json", times)
+    assert_refused(
+        checkout,
+        "annotate",
+        f"data/ingest/train/labels.json: {EPISODE}: end {end} lies after the episode's end (36 s)",
+        "correct the label, override it or drop the episode",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "remedy"),
+    [
+        (None, "missing", "write {} into it"),
+        ('{"toy-s09e09": {"start": 1, "end": 2, "reason": "x"}}', "'toy-s09e09'", "correct the id"),
+        (
+            f'{{"{EPISODE}": {{"start": 1, "end": 90, "reason": "x"}}}}',
+            f"{EPISODE}: end 0:01:30 lies after the episode's end (36 s)",
+            "correct the label",
+        ),
+    ],
+)
+def test_faulty_overrides_are_refused(
+    checkout: Checkout, text: str | None, fault: str, remedy: str
+) -> None:
+    file = checkout.folder / "data" / "overrides.json"
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    assert_refused(checkout, "annotate", "data/overrides.json: ", fault, remedy)
+
+
+# The source folder
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def without_videos(folder: Path) -> None:
+    for video in folder.rglob("*.mp4"):
+        video.unlink()
+
+
+def twice(folder: Path) -> None:
+    shutil.copy(folder / "train" / EPISODE / f"{EPISODE}.mp4", folder / "train" / f"{EPISODE}.mkv")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "place", "said"),
+    [
+        (shutil.rmtree, "", ["no such folder", "correct ingest.source in params.yaml"]),
+        (empty, "/train", ["no such folder", "one folder for each split"]),
+        (lambda s: empty(s / "test"), "/test/labels.json", ["missing", "holds a labels.json"]),
+        (without_videos, "/train", ["none of its 3 labelled episodes", "add <id>/<id>.mp4"]),
+        (twice, f"/train/{EPISODE}", [f"both the video of '{EPISODE}'", "remove one"]),
+    ],
+)
+def test_a_source_that_lacks_a_part_is_refused(
+    checkout: Checkout, source: Path, spoil: Callable[[Path], None], place: str, said: list[str]
+) -> None:
+    spoil(source)
+    assert_refused(checkout, "ingest", f"{source}{place}", *said)
+
+
+def test_labels_without_videos_and_videos_without_labels_are_set_aside_by_name(
+    checkout: Checkout, source: Path
+) -> None:
+    (source / "train" / EPISODE).rename(source / "train" / "stranger")
+    (source / "train" / "stranger" / f"{EPISODE}.mp4").rename(
+        source / "train" / "stranger" / "stranger.mp4"
+    )
+    output = checkout.stage("ingest")
+    manifest = checkout.read_json("data/ingest/manifest.json")
+    problems = {row["id"]: row["problem"] for row in manifest["episodes"] if row["problem"]}
+    assert problems == {EPISODE: "no video file of this name"}
+    assert manifest["unlabelled"] == ["train/stranger/stranger.mp4"]
+    assert f"train/{EPISODE} set aside: no video file of this name" in output
+    assert "train/stranger/stranger.mp4: no label names this video" in output
+
+
+def test_a_label_without_a_video_ends_the_stage_where_that_is_wished(
+    checkout: Checkout, source: Path
+) -> None:
+    checkout.set_params({"ingest.on_bad_video": "fail"})
+    shutil.rmtree(source / "train" / EPISODE)
+    said = (f"{source}: train: {EPISODE}: no video file", "add it, or set ingest.on_bad_video")
+    assert_refused(checkout, "ingest", *said)
+
+
+def test_names_with_spaces_quotes_and_any_alphabet_go_through(
+    checkout: Checkout, source: Path
+) -> None:
+    video = source / "train" / EPISODE / f"{EPISODE}.mp4"
+    for split in ("train", "test"):
+        labels = {id_: {"name": f"{id_}. 1", "start": 4, "end": 20} for id_ in ODD_NAMES}
+        for id_ in ODD_NAMES:
+            (source / split / id_).mkdir()
+            shutil.copy(video, source / split / id_ / f"{id_}.mp4")
+        text = json.dumps(labels, ensure_ascii=False)
+        (source / split / "labels.json").write_text(text, encoding="utf-8")
+    checkout.stage("ingest", LC_ALL="C")  # as in a container without a locale
+    checkout.stage("annotate", LC_ALL="C")
+    annotated = checkout.read_json("data/annotate/annotations.json")["episodes"]
+    assert [row["id"] for row in annotated] == ODD_NAMES * 2
+    for row in checkout.read_json("data/ingest/manifest.json")["episodes"]:
+        assert row["path"] == f"data/ingest/{row['split']}/{row['id']}/{row['id']}.mp4"
+        assert (checkout.folder / row["path"]).read_bytes() == video.read_bytes()
+
+
+# Videos
+
+
+def write_sound(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 8000
+        for packet in [*stream.encode(frame), *stream.encode()]:
+            container.mux(packet)
+
+
+BAD_VIDEOS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "zero-byte": (lambda path: path.write_bytes(b""), "the file is empty (0 bytes)"),
+    "truncated": (
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 5]),
+        "cannot be opened as video",
+    ),
+    "audio-only": (write_sound, "holds no video stream"),
+    "text": (lambda path: path.write_text("no video\n"), "cannot be opened as video"),
+}
+
+
+def test_bad_videos_are_set_aside_by_name(checkout: Checkout, source: Path) -> None:
+    file = source / "train" / "labels.json"
+    labels = json.loads(file.read_text(encoding="utf-8"))
+    for kind, (spoil, _) in BAD_VIDEOS.items():
+        labels[kind] = labels[EPISODE]
+        (source / "train" / kind).mkdir()
+        video = source / "train" / kind / f"{kind}.mp4"
+        shutil.copy(source / "train" / EPISODE / f"{EPISODE}.mp4", video)
+        spoil(video)
+    file.write_text(json.dumps(labels, ensure_ascii=False), encoding="utf-8")
+    output = checkout.stage("ingest")
+    rows = checkout.read_json("data/ingest/manifest.json")["episodes"]
+    problems = {row["id"]: row["problem"] for row in rows if row["problem"]}
+    assert list(problems) == list(BAD_VIDEOS)
+    for kind, (_, problem) in BAD_VIDEOS.items():
+        assert problems[kind].startswith(problem)
+        assert f"train/{kind} set aside: {problem}" in output
+        assert not (checkout.folder / "data" / "ingest" / "train" / kind).exists()
+    assert not half_written(checkout)
+
+
+@pytest.mark.parametrize("kind", BAD_VIDEOS)
+def test_a_bad_video_ends_the_stage_where_that_is_wished(
+    checkout: Checkout, source: Path, kind: str
+) -> None:
+    spoil, problem = BAD_VIDEOS[kind]
+    video = source / "train" / EPISODE / f"{EPISODE}.mp4"
+    spoil(video)
+    checkout.set_params({"ingest.on_bad_video": "fail"})
+    said = (f"{video}: {problem}", "replace the file or drop the episode")
+    assert_refused(checkout, "ingest", *said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_video_that_is_gone_or_changed_since_ingest_is_not_embedded(
+    checkout: Checkout, source: Path, changed: bool
+) -> None:
+    checkout.set_params({"ingest.mode": "reference"})
+    checkout.stage("ingest")
+    video = source / "train" / "toy-s01e01" / "toy-s01e01.mp4"  # the first to be embedded
+    if changed:
+        shutil.copy(source / "train" / EPISODE / f"{EPISODE}.mp4", video)
+    else:
+        video.unlink()
+    said = (f"{video}: gone or changed since it was ingested", "run `dvc repro`")
+    assert_refused(checkout, "embed", *said)
+
+
+# Too little
+
+
+@pytest.mark.parametrize(("split", "kept", "n_frames"), [("train", 1, 32), ("test", 0, 0)])
+def test_fewer_frames_than_a_window_are_refused_by_their_split(
+    checkout: Checkout, split: str, kept: int, n_frames: int
+) -> None:
+    path = checkout.folder / "data" / "annotate" / "annotations.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = [row for row in content["episodes"] if row["split"] == split]
+    for row in rows[kept:]:
+        row |= {"start_s": None, "end_s": None, "status": "no_intro"}
+    path.write_text(json.dumps(content))
+    assert_refused(
+        checkout,
+        "window",
+        f"{split}: its usable episodes give a balanced sequence of {n_frames} frames",
+        "fewer than one window of 60",
+        "add labelled episodes to the split",
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "file", "broken"),
+    [
+        ("annotate", "data/ingest/manifest.json", False),
+        ("window", "data/annotate/annotations.json", True),
+        ("window", "data/embed/train/toy-s01e01.npy", True),
+    ],
+)
+def test_what_an_earlier_stage_should_have_written_is_named(
+    checkout: Checkout, stage: str, file: str, broken: bool
+) -> None:
+    path = checkout.folder / file
+    content = path.read_bytes()
+    path.unlink()
+    if broken:
+        path.write_bytes(content[:40])
+    assert_refused(checkout, stage, f"{file}: ", "run `dvc repro`")
+
+
+# Params
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "fault"),
+    [
+        ("window", {"window.strid": 5}, "window.strid: unknown key"),
+        ("window", {"windows": {"length": 60}}, "unknown key 'windows'"),
+        ("window", {"window.length": -60}, "window.length: Input should be greater"),
+        ("window", {"window.stride": "many"}, "window.stride: Input should be a valid integer"),
+        ("ingest", {"ingest.mode": "move"}, "ingest.mode: Input should be 'copy' or 'reference'"),
+        (
+            "annotate",
+            {"annotate.min_length_s": 200},
+            "annotate: min_length_s is greater than max_length_s",
+        ),
+    ],
+)
+def test_a_stage_refuses_impossible_params_by_their_name(
+    checkout: Checkout, stage: str, changes: dict[str, Any], fault: str
+) -> None:
+    checkout.set_params(changes)
+    assert_refused(checkout, stage, f"params.yaml: {fault}", "; correct")
+
+
+@pytest.mark.parametrize(
+    ("module", "changes", "fault"),
+    [
+        (ingest, {"ingest.sorce": "x"}, "ingest.sorce: unknown key"),
+        (ingest, {"ingest.on_bad_video": "ignore"}, "ingest.on_bad_video: Input should be"),
+        (ingest, {"ingest.truncation_tolerance_s": -1}, "ingest.truncation_tolerance_s: Input"),
+        (ingest, {"ingest.extensions": []}, "ingest.extensions: "),
+        (ingest, {"ingest.extensions": [".mp4"]}, "ingest.extensions.0: String should match"),
+        (annotate, {"annotate.min_length_s": -1}, "annotate.min_length_s: Input should be"),
+        (annotate, {"annotate.max_length_s": float("inf")}, "annotate.max_length_s: Input"),
+        (window, {"window": 60}, "section 'window' is missing or no mapping; restore it"),
+        (window, {"window.epochs": 3}, "window.epochs: unknown key"),
+        (window, {"window.stride": 0}, "window.stride: Input should be greater"),
+        (window, {"window.stride": 2.5}, "window.stride: Input should be a valid integer"),
+        (window, {"window.stride": True}, "window.stride: expected a number or text"),
+        (window, {"window.stride": None}, "window.stride: Input should be a valid integer"),
+        (demo, {"demo.picture.crf": 99}, "demo.picture.crf: Input should be less"),
+        (demo, {"demo.picture.cfr": 9}, "demo.picture.cfr: Extra inputs are not permitted"),
+    ],
+)
+def test_impossible_params_are_refused_by_their_name(
+    checkout: Checkout, module: ModuleType, changes: dict[str, Any], fault: str
+) -> None:
+    checkout.set_params(changes)
+    path, section = checkout.folder / "params.yaml", module.__name__.rpartition(".")[2]
+    with pytest.raises(InputError, match=r"; (correct|restore)") as refusal:
+        load_params(module.Params, section, path)
+    assert str(refusal.value).startswith(f"{path}: {fault}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "changes", "fault"),
+    [
+        ("embed", {"embed.encoder": "clip"}, "embed.encoder: Input should be 'clip-vit-b-32'"),
+        ("train", {"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0"),
+        ("train", {"train.heads": 3}, "train.heads: 3 does not divide"),
+        ("evaluate", {"evaluate.threshold": 1.5}, "evaluate.threshold: Input should be less"),
+        ("track", {"track.model": ""}, "track.model: String should have at least 1 character"),
+    ],
+)
+def test_impossible_params_of_the_later_stages_are_refused_by_their_name(
+    checkout: Checkout, stage: str, changes: dict[str, Any], fault: str
+) -> None:
+    checkout.set_params(changes)
+    assert_refused(checkout, stage, f"params.yaml: {fault}", "; ")
+
+
+def test_a_missing_key_is_named(checkout: Checkout) -> None:
+    path = checkout.folder / "params.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del content["window"]["stride"]
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(InputError, match=r"params\.yaml: window\.stride: Field required; correct"):
+        load_params(window.Params, "window", path)
+
+
+def test_a_stage_refuses_broken_yaml(checkout: Checkout) -> None:
+    (checkout.folder / "params.yaml").write_text("window: [60\n")
+    assert_refused(checkout, "window", "params.yaml: not valid YAML", "line 2", "correct it")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"window:\n\tlength: 60\n", "not valid YAML"),
+        (b"window: 2024-13-45\n", "not valid YAML"),
+        (b"window: \xff\n", "not valid YAML"),
+        (b"- window\n", "expected a mapping of sections, got list"),
+        (b"", "expected a mapping of sections, got NoneType"),
+        (None, "missing; run this in the root of the checkout"),
+    ],
+)
+def test_what_is_no_params_file_is_refused(
+    tmp_path: Path, content: bytes | None, fault: str
+) -> None:
+    path = tmp_path / "params.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(f"{path}: {fault}")) as refusal:
+        load_params(window.Params, "window", path)
+    assert str(refusal.value).isprintable(), "the error is one line"
+
+
+# The world outside
+
+
+@pytest.mark.slow
+def test_a_tracking_server_that_does_not_answer_is_named_within_seconds(
+    checkout: Checkout,
+) -> None:
+    started = time.monotonic()
+    output = assert_refused(
+        checkout,
+        "train",
+        "http://127.0.0.1:9: the MLflow store does not answer",
+        "correct MLFLOW_TRACKING_URI",
+        MLFLOW_TRACKING_URI="http://user:hunter2@127.0.0.1:9",
+    )
+    assert time.monotonic() - started < 60  # MLflow's own patience is four minutes
+    assert "hunter2" not in output
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Put a folder's content on a small disk of its own, without a byte to spare."""
+    kept = folder.with_name(f"{folder.name}-kept")
+    shutil.copytree(folder, kept)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        shutil.rmtree(kept)
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        with (folder / "ballast").open("wb", buffering=0) as ballast:
+            try:
+                while ballast.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+        shutil.rmtree(kept)
+
+
+@pytest.mark.parametrize("stage", ["ingest", "annotate", "window"])
+def test_a_full_disk_costs_nothing_that_was_there(checkout: Checkout, stage: str) -> None:
+    if os.name != "posix" or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    with full_disk(checkout.folder / "data"):
+        assert_refused(
+            checkout, stage, f"data/{stage}", ": no space left", "free some space and run `dvc"
+        )
+
+
+@pytest.mark.parametrize("stage", ["ingest", "window"])
+def test_a_file_that_may_not_grow_costs_nothing_that_was_there(
+    checkout: Checkout, stage: str
+) -> None:
+    before = outputs(checkout)
+    command = f"ulimit -f 1; exec python -m skipintro.stages.{stage}"  # 1 KiB
+    output = checkout.run("bash", "-c", command, fails=True, PYTHONPATH="src")
+    assert_one_error(output, "File too large", "check that")
+    assert outputs(checkout) == before
+    assert not half_written(checkout)

@@ -1,0 +1,104 @@
+"""The naming contract of dvc.yaml, and its `deps` against what the code imports."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from skipintro.params import SECTIONS, TOP_LEVEL
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src"
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+STAGES: dict[str, Any] = PIPELINE["stages"]
+
+
+def module_file(name: str) -> Path | None:
+    path = SOURCE.joinpath(*name.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def imported_names(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in names if name.split(".")[0] == "skipintro"}
+
+
+def import_closure(module: str) -> set[str]:
+    """Give every local file that importing `module` may run, lazily imported ones too."""
+    files: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = module_file(name)
+        if file is None or file in files:
+            continue
+        files.add(file)
+        parts = name.split(".")
+        waiting += [".".join(parts[:depth]) for depth in range(1, len(parts))]
+        waiting += imported_names(file)
+    return {file.relative_to(ROOT).as_posix() for file in files}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_are_exactly_the_modules_that_a_stage_imports(stage: str):
+    listed = {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")}
+    assert listed == import_closure(f"skipintro.stages.{stage}")
+
+
+def test_the_closure_follows_imports_inside_functions():
+    assert "src/skipintro/encoder_clip.py" in import_closure("skipintro.stages.embed")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_module_section_and_command_share_one_name(stage: str):
+    assert stage in SECTIONS
+    assert stage in STAGES[stage]["params"]
+    assert STAGES[stage]["cmd"] == f"PYTHONPATH=src python -m skipintro.stages.{stage}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_everything_that_a_stage_writes_lies_in_the_folder_of_its_name(stage: str):
+    for kind in ("outs", "metrics"):
+        for out in STAGES[stage].get(kind, []):
+            path = next(iter(out)) if isinstance(out, dict) else out
+            assert stage in Path(path).parts[:2]
+
+
+def test_stages_import_no_other_stage():
+    for stage in STAGES:
+        imported = imported_names(SOURCE / "skipintro" / "stages" / f"{stage}.py")
+        assert not [name for name in imported if name.startswith("skipintro.stages")]
+
+
+def test_params_file_holds_exactly_the_known_sections():
+    assert set(PARAMS) == {*SECTIONS, *TOP_LEVEL}
+
+
+@pytest.mark.parametrize(
+    ("package", "places"),
+    [
+        ("av", {"video.py"}),
+        ("open_clip", {"encoder_clip.py"}),
+        ("matplotlib", {"plots.py"}),
+        ("mlflow", {"tracking"}),
+    ],
+)
+def test_heavy_packages_have_one_importer(package: str, places: set[str]):
+    importers = set()
+    for file in (SOURCE / "skipintro").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module]
+            if any(module.split(".")[0] == package for module in modules):
+                importers.add(file.relative_to(SOURCE / "skipintro").parts[0])
+    assert importers == places

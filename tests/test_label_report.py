@@ -1,0 +1,145 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skipintro.annotations import CorrectionRule
+from skipintro.errors import InputError
+from skipintro.label_report import SplitReport, report
+
+ROOT = Path(__file__).resolve().parents[1]
+RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)
+
+TRAIN = {
+    "a": ("0:00:05", "0:00:25"),  # 20 s: 40 frames
+    "b": ("0:01:10", "0:00:30"),  # inverted; 10 to 30: 40 frames
+    "c": ("0:07:40", "0:00:11"),  # inverted, beyond repair
+    "d": (None, None),  # no intro: no frames
+    "e": ("0:00:07", "0:00:07"),  # unusable, and not inverted
+}
+TEST = {
+    "b": (10, 30),  # stands in train, with another label: 40 frames
+    "f": (0.5, 12.5),  # frames 1 to 12: 24 frames
+    "g": (0, 121),  # too long
+}
+# Train: 80 frames, windows from 0, 5, … 20. Test: 64 frames, one window.
+EXPECTED = {
+    "splits": {
+        "train": {
+            "episodes": 5,
+            "inverted": 2,
+            "corrected": 1,
+            "unusable": 2,
+            "sequence_frames": 80,
+            "windows": 5,
+        },
+        "test": {
+            "episodes": 3,
+            "inverted": 0,
+            "corrected": 0,
+            "unusable": 1,
+            "sequence_frames": 64,
+            "windows": 1,
+        },
+    },
+    "leaked": 1,
+}
+
+
+def write(path: Path, rows: dict[str, Any]) -> Path:
+    labels = {id_: {"name": id_, "start": start, "end": end} for id_, (start, end) in rows.items()}
+    path.write_text(json.dumps(labels), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    return {
+        "train": write(tmp_path / "train.json", TRAIN),
+        "test": write(tmp_path / "test.json", TEST),
+    }
+
+
+def test_a_pair_of_label_files_counted_by_hand(files: dict[str, Path]) -> None:
+    found = report(files, RULE, length=60, stride=5)
+    assert found.model_dump(include={"splits", "leaked"}) == EXPECTED
+    assert found.leaked_ids == ["b"]
+    assert set(found.unusable) == {"train/c", "train/e", "test/g"}
+
+
+def test_the_length_and_stride_of_windows_count(files: dict[str, Path]) -> None:
+    splits = report(files, RULE, length=64, stride=1).splits
+    assert [split.windows for split in splits.values()] == [17, 1]
+
+
+def test_empty_label_files_give_zeros(tmp_path: Path) -> None:
+    empty = {split: write(tmp_path / f"{split}.json", {}) for split in ("train", "test")}
+    found = report(empty, RULE, length=60, stride=5)
+    zeros = dict.fromkeys(SplitReport.model_fields, 0)
+    assert [split.model_dump() for split in found.splits.values()] == [zeros, zeros]
+    assert found.leaked == 0
+
+
+def test_the_text_names_what_to_look_at(files: dict[str, Path]) -> None:
+    text = report(files, RULE, length=60, stride=5).as_text()
+    assert "unusable: train/c: start 460 s lies after end 11 s" in text
+    assert "1 episodes stand in both: b" in text
+    train = next(line for line in text.splitlines() if line.startswith("train"))
+    assert train.split() == ["train", "5", "2", "1", "2", "80", "5"]
+
+
+def test_a_faulty_file_is_refused(files: dict[str, Path]) -> None:
+    files["test"].write_text("[]")
+    with pytest.raises(InputError, match=r"test\.json: expected an object"):
+        report(files, RULE, length=60, stride=5)
+
+
+def check(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(Path(sys.executable).parent / "skipintro"), "labels", "check", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_command_prints_the_counts_as_json_and_nothing_else(files: dict[str, Path]) -> None:
+    done = check("--train", str(files["train"]), "--test", str(files["test"]), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == EXPECTED
+    assert list(json.loads(done.stdout)["splits"]) == ["train", "test"]
+    assert done.stderr == ""
+
+
+def test_the_command_prints_a_table_for_a_person(files: dict[str, Path]) -> None:
+    done = check("--train", str(files["train"]), "--test", str(files["test"]))
+    assert done.returncode == 0
+    assert "sequence frames" in done.stdout
+    assert "unusable: test/g" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "missing"),
+        ("{", "not valid JSON"),
+        ('{"a": {"start": "soon", "end": 1}}', "a: start: 'soon' is no time"),
+    ],
+)
+def test_the_command_ends_with_one_error_for_a_faulty_file(
+    files: dict[str, Path], content: str | None, fault: str
+) -> None:
+    files["test"].unlink()
+    if content is not None:
+        files["test"].write_text(content)
+    done = check("--train", str(files["train"]), "--test", str(files["test"]), "--json")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"error: {files['test']}: {fault}")
+
+
+def test_the_command_asks_for_both_files(files: dict[str, Path]) -> None:
+    done = check("--train", str(files["train"]))
+    assert done.returncode == 2
+    assert "--test" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,302 @@
+"""The training loop: what it learns, that it goes on to the same bytes, and what it counts."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from skipintro.embedding_store import EncoderIdentity
+from skipintro.head import HeadConfig, IntroHead
+from skipintro.training import EpochRow, SplitRow, TrainSettings, Windows, evaluate_windows, train
+from skipintro.windows import BalancedSequence
+
+CPU = torch.device("cpu")
+CONFIG = HeadConfig(
+    length=6,
+    dimension=8,
+    layers=1,
+    heads=2,
+    feedforward=16,
+    dropout=0.1,
+    position_std=0.02,
+    encoder=EncoderIdentity(
+        name="any",
+        weights="any",
+        weights_sha256="0" * 64,
+        trained=True,
+        dimension=8,
+        image_size=224,
+    ),
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Two threads only wait for each other at this size."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def settings(**changes: Any) -> TrainSettings:
+    fields = {"epochs": 4, "seed": 0, "batch_size": 4, "learning_rate": 0.01, "stride": 2}
+    return TrainSettings.model_validate({**fields, **changes})
+
+
+def separable(n_frames: int = 48, seed: int = 0) -> BalancedSequence:
+    """Give 6 frames of intro and 6 of film by turns; the sign of the first feature tells them."""
+    labels = (np.arange(n_frames) // 6 % 2 == 0).astype(np.uint8)
+    embeddings = np.random.default_rng(seed).normal(0, 0.3, (n_frames, 8)).astype(np.float32)
+    embeddings[:, 0] += np.where(labels, 1, -1)
+    return BalancedSequence(
+        embeddings=embeddings,
+        labels=labels,
+        episodes=np.zeros(n_frames, np.int32),
+        seconds=np.arange(n_frames, dtype=np.int32),
+        ids=("one",),
+    )
+
+
+def run(
+    checkpoint: Path, on_epoch: Any = lambda row: None, **changes: Any
+) -> tuple[IntroHead, list[EpochRow]]:
+    return train(
+        CONFIG,
+        settings(**changes),
+        separable(),
+        separable(24, seed=1),
+        device=CPU,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+    )
+
+
+def same_weights(first: IntroHead, second: IntroHead) -> bool:
+    one, two = first.state_dict(), second.state_dict()
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def break_off_after(n_epochs: int) -> Any:
+    def on_epoch(row: EpochRow) -> None:
+        if row.epoch == n_epochs:
+            raise KeyboardInterrupt
+
+    return on_epoch
+
+
+def test_a_separable_toy_is_learnt(tmp_path: Path) -> None:
+    _, history = run(tmp_path / "c.pt", epochs=12)
+    losses = [row.train.loss for row in history]
+    assert losses[-1] < losses[0] / 3
+    assert history[-1].test.metrics.f1 > 0.95
+    assert history[-1].test.loss < history[0].test.loss
+
+
+def test_each_epoch_is_told_once_and_in_order(tmp_path: Path) -> None:
+    told: list[EpochRow] = []
+    _, history = run(tmp_path / "c.pt", told.append)
+    assert told == history
+    assert [row.epoch for row in told] == [1, 2, 3, 4]
+
+
+def test_the_same_settings_give_the_same_weights_and_figures(tmp_path: Path) -> None:
+    first, first_history = run(tmp_path / "1.pt")
+    torch.manual_seed(99)  # what ran before does not matter
+    torch.rand(7)
+    second, second_history = run(tmp_path / "2.pt")
+    assert same_weights(first, second)
+    assert first_history == second_history
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"learning_rate": 0.02}, {"batch_size": 3}, {"stride": 3}]
+)
+def test_another_setting_gives_other_weights(tmp_path: Path, change: dict[str, Any]) -> None:
+    first, _ = run(tmp_path / "1.pt")
+    second, _ = run(tmp_path / "2.pt", **change)
+    assert not same_weights(first, second)
+
+
+def test_the_first_epochs_of_a_longer_run_are_those_of_the_shorter(tmp_path: Path) -> None:
+    _, shorter = run(tmp_path / "1.pt", epochs=3)
+    _, longer = run(tmp_path / "2.pt", epochs=6)
+    assert longer[:3] == shorter
+
+
+@pytest.mark.parametrize("n_epochs", [1, 3])
+def test_a_run_that_was_broken_off_goes_on_to_the_bytes_of_an_unbroken_one(
+    tmp_path: Path, n_epochs: int
+) -> None:
+    unbroken, history = run(tmp_path / "unbroken.pt")
+    checkpoint = tmp_path / "broken.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint, break_off_after(n_epochs))
+    told: list[EpochRow] = []
+    resumed, resumed_history = run(checkpoint, told.append)
+    assert same_weights(resumed, unbroken)
+    assert resumed_history == told == history
+
+
+def test_a_run_that_goes_on_does_only_the_epochs_that_lack(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = tmp_path / "c.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint, break_off_after(3))
+    with caplog.at_level(logging.INFO, logger="skipintro"):
+        run(checkpoint)
+    assert "going on after epoch 3" in caplog.text
+
+
+def cut_in_the_middle(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def write_nonsense(path: Path) -> None:
+    path.write_bytes(b"nonsense")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def drop_the_optimizer(path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    del state["optimizer"]
+    torch.save(state, path)
+
+
+def spoil_the_history(path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    state["history"] = [{"epoch": "one"}]
+    torch.save(state, path)
+
+
+def change_a_shape(path: Path) -> None:
+    state = torch.load(path, weights_only=True)
+    state["head"]["position"] = torch.zeros(1, 2, 8)
+    torch.save(state, path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_in_the_middle,
+        write_nonsense,
+        empty,
+        drop_the_optimizer,
+        spoil_the_history,
+        change_a_shape,
+    ],
+)
+def test_a_broken_checkpoint_is_told_and_training_begins_anew(
+    tmp_path: Path, damage: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    unbroken, history = run(tmp_path / "unbroken.pt")
+    checkpoint = tmp_path / "broken.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint, break_off_after(2))
+    damage(checkpoint)
+    anew, anew_history = run(checkpoint)
+    assert f"{checkpoint}: broken" in caplog.text
+    assert same_weights(anew, unbroken)
+    assert anew_history == history
+
+
+def slow_recount(
+    head: IntroHead, sequence: BalancedSequence, length: int, stride: int
+) -> tuple[float, dict[str, float]]:
+    """Give the mean loss and the figures of every frame of every window, counted one by one."""
+    losses: list[float] = []
+    right = true_positive = said = meant = 0
+    for start in range(0, len(sequence) - length + 1, stride):
+        frames = torch.from_numpy(sequence.embeddings[start : start + length])
+        with torch.inference_mode():
+            probabilities = torch.sigmoid(head.eval()(frames[None])[0].double()).tolist()
+        for label, probability in zip(
+            sequence.labels[start : start + length], probabilities, strict=True
+        ):
+            losses.append(-np.log(probability if label else 1 - probability))
+            intro = probability >= 0.5
+            right += intro == bool(label)
+            true_positive += intro and bool(label)
+            said += intro
+            meant += bool(label)
+    precision = true_positive / said if said else 0.0
+    recall = true_positive / meant if meant else 0.0
+    return float(np.mean(losses)), {
+        "accuracy": right / len(losses),
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+    }
+
+
+@pytest.mark.parametrize(("n_frames", "stride", "batch_size"), [(24, 2, 4), (23, 5, 3), (6, 1, 8)])
+def test_a_row_s_figures_equal_a_slow_recount(n_frames: int, stride: int, batch_size: int) -> None:
+    torch.manual_seed(3)
+    head = IntroHead(CONFIG)
+    sequence = separable(n_frames, seed=2)
+    row = evaluate_windows(head, Windows(sequence, CONFIG.length, stride, CPU), batch_size)
+    loss, figures = slow_recount(head, sequence, CONFIG.length, stride)
+    assert row.loss == pytest.approx(loss, rel=1e-5)
+    assert row.metrics.model_dump() == pytest.approx(figures)
+
+
+def test_the_last_row_s_test_figures_are_those_of_the_head_that_is_given(tmp_path: Path) -> None:
+    head, history = run(tmp_path / "c.pt")
+    loss, figures = slow_recount(head, separable(24, seed=1), CONFIG.length, 2)
+    assert history[-1].test.loss == pytest.approx(loss, rel=1e-5)
+    assert history[-1].test.metrics.model_dump() == pytest.approx(figures)
+
+
+def test_the_train_row_is_measured_before_each_step(tmp_path: Path) -> None:
+    # One batch of all windows, no dropout: the loss of the first epoch is the fresh head's.
+    config = CONFIG.model_copy(update={"dropout": 0.0})
+    sequence = separable()
+    torch.manual_seed(0)
+    fresh = IntroHead(config)
+    loss, figures = slow_recount(fresh, sequence, config.length, 2)
+    _, history = train(
+        config,
+        settings(epochs=1, batch_size=1000),
+        sequence,
+        sequence,
+        device=CPU,
+        checkpoint=tmp_path / "c.pt",
+        on_epoch=lambda row: None,
+    )
+    assert history[0].train.loss == pytest.approx(loss, rel=1e-5)
+    assert history[0].train.metrics.model_dump() == pytest.approx(figures)
+    assert history[0].test.loss < loss
+
+
+def test_windows_are_cut_at_their_starts_and_may_span_episodes() -> None:
+    embeddings: NDArray[np.float32] = np.arange(20, dtype=np.float32).reshape(10, 2)
+    labels = np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0], np.uint8)
+    seconds = np.array([0, 1, 2, 3, 4, 5, 0, 1, 2, 3], np.int32)
+    episodes = np.array([0] * 6 + [1] * 4, np.int32)
+    sequence = BalancedSequence(embeddings, labels, episodes, seconds, ("one", "two"))
+    windows = Windows(sequence, 4, 3, CPU)
+    assert len(windows) == 3  # at 0, 3 and 6
+    frames, found = windows.batch(np.array([2, 1]))
+    assert frames[:, :, 0].tolist() == [[12, 14, 16, 18], [6, 8, 10, 12]]
+    assert found.tolist() == [[1, 1, 0, 0], [0, 0, 0, 1]]
+
+
+def test_a_row_s_flat_names_are_those_of_all_logs(tmp_path: Path) -> None:
+    _, history = run(tmp_path / "c.pt", epochs=1)
+    row = history[0]
+    figures = ("loss", "accuracy", "precision", "recall", "f1")
+    assert list(row.flat()) == [
+        f"{split}_{name}" for split in ("train", "test") for name in figures
+    ]
+    assert row.flat()["test_loss"] == row.test.loss
+    assert row.flat()["train_f1"] == row.train.metrics.f1
+    assert isinstance(row.test, SplitRow)

@@ -1,0 +1,630 @@
+"""Every picture is checked against a slow reference; each frame shows its own number in blocks."""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.stream
+import numpy as np
+import psutil
+import pytest
+from av.video.frame import PictureType
+from numpy.typing import NDArray
+from PIL import Image
+
+from skipintro.video import VideoError, encode_h264, inspect, pictures
+
+SIDE = 32  # pixels of a picture that is read back
+TOLERANCE_S = 0.5
+SOUND_HZ = 48_000
+CLOCKS = {".mkv": Fraction(1, 1000), ".webm": Fraction(1, 1000), ".ts": Fraction(1, 90_000)}
+REMEDY = "replace the file or drop the episode"
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+Pixels = NDArray[np.uint8]
+
+
+def numbered(index: int) -> Pixels:
+    """Draw a number as 16 bits: white or black blocks in a 4 x 4 grid of 64 x 64 pixels."""
+    bits = np.array([index >> bit & 1 for bit in range(16)], np.uint8).reshape(4, 4)
+    return np.kron(bits[:, :, None] * np.ones(3, np.uint8), np.full((16, 16, 1), 255, np.uint8))
+
+
+def number_in(picture: Pixels) -> int:
+    """Read what `numbered` drew from a picture of SIDE x SIDE."""
+    blocks = picture[4::8, 4::8].mean(axis=2).ravel() > 127
+    return sum(1 << bit for bit, white in enumerate(blocks) if white)
+
+
+def noise(n_frames: int) -> list[Pixels]:
+    """Draw pictures that do not compress, so that the middle of a file holds pictures."""
+    return list(np.random.default_rng(7).integers(0, 256, (n_frames, 64, 64, 3), np.uint8))
+
+
+def write(
+    path: Path,
+    stamps: Sequence[int],
+    end: int,
+    clock: Fraction,
+    *,
+    frames: Sequence[Pixels] | None = None,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    aspect: Fraction | None = None,
+    sound: tuple[str, float] | None = None,
+    muxing: dict[str, str] | None = None,
+    **options: Any,
+) -> Path:
+    """Write frames that appear at `stamps`, in units of `clock`; the last one stays until `end`.
+
+    `frames` are numbered pictures unless given; `sound` is a codec and a length in seconds.
+    """
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV build has no encoder {codec}")
+    if frames is None:
+        frames = [numbered(index) for index in range(len(stamps))]
+    if codec == "libx264":
+        options = {"preset": "superfast", "bf": "0", "threads": "1", **options}
+    stays = dict(zip(stamps, np.diff([*stamps, end]).tolist(), strict=True))
+    rate = Fraction(len(stamps), end - stamps[0]) / clock
+    with av.open(str(path), "w", options=muxing or {}) as container:
+        stream: Any = container.add_stream(codec, rate=rate.limit_denominator(1001))
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.options = pix_fmt, options
+        stream.codec_context.time_base = clock
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        listen = container.add_stream(sound[0], rate=SOUND_HZ) if sound else None
+        shown: list[Any] = []
+        for stamp, pixels in zip(stamps, frames, strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = stamp, clock
+            shown.append(frame)
+        for frame in [*shown, None]:
+            for packet in stream.encode(frame):
+                packet.duration = stays[packet.pts]
+                container.mux(packet)
+        if listen and sound:
+            write_silence(container, listen, sound[1])
+    return path
+
+
+def write_silence(container: Any, stream: Any, length_s: float) -> None:
+    step = stream.codec_context.frame_size or 1024  # AAC's, until the encoder is open
+    planar = stream.codec_context.format.is_planar
+    silence = np.zeros((2, step) if planar else (1, 2 * step), np.float32)
+    for start in range(0, round(length_s * SOUND_HZ), step):
+        frame = av.AudioFrame.from_ndarray(
+            silence, format="fltp" if planar else "flt", layout="stereo"
+        )
+        frame.sample_rate, frame.pts, frame.time_base = SOUND_HZ, start, Fraction(1, SOUND_HZ)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+
+
+def write_constant(path: Path, rate: Fraction, n_frames: int, **how: Any) -> list[int]:
+    """Write numbered frames at a constant rate, and give the numbers that are on screen."""
+    clock = CLOCKS.get(path.suffix, 1 / Fraction(rate.numerator))
+    stamps = [round(index / rate / clock) for index in range(n_frames + 1)]
+    write(path, stamps[:-1], stamps[-1], clock, **how)
+    return on_screen(stamps[:-1], stamps[-1], clock)
+
+
+def on_screen(
+    stamps: Sequence[int], end: int, clock: Fraction, *, start_s: Fraction | None = None
+) -> list[int]:
+    """Give, the slow way, the frame that is on screen at each whole second after the start."""
+    start = stamps[0] * clock if start_s is None else start_s
+    shown: list[int] = []
+    while start + len(shown) < end * clock:
+        begun = [i for i, stamp in enumerate(stamps) if stamp * clock <= start + len(shown)]
+        shown.append(max(begun, default=0))
+    return shown
+
+
+def numbers_of(path: Path) -> list[int]:
+    """Read the numbers of a file's pictures; `inspect` must count as many."""
+    numbers = [number_in(picture) for picture in pictures(path, SIDE)]
+    assert inspect(path, truncation_tolerance_s=TOLERANCE_S).n_seconds == len(numbers)
+    return numbers
+
+
+def patched(path: Path, after: bytes, offset: int, new: bytes) -> Path:
+    """Overwrite bytes at `offset` from the end of the only place where `after` stands."""
+    content = bytearray(path.read_bytes())
+    assert content.count(after) == 1
+    place = content.index(after) + len(after) + offset
+    content[place : place + len(new)] = new
+    path.write_bytes(content)
+    return path
+
+
+def flat(colours: Iterable[tuple[int, int, int]], height: int, width: int) -> Pixels:
+    """Draw four quadrants: top left, top right, bottom left, bottom right."""
+    quadrants = np.array(list(colours), np.uint8).reshape(2, 2, 3)
+    return quadrants.repeat(height // 2, axis=0).repeat(width // 2, axis=1)
+
+
+# --- which frame is on screen ---
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize(
+    ("rate", "n_frames", "numbers"),
+    [
+        ("25", 50, [0, 25]),
+        ("25", 51, [0, 25, 50]),
+        ("25", 1, [0]),
+        ("24000/1001", 71, [0, 23, 47]),  # frame 24 appears at 1.001 s
+        ("24000/1001", 73, [0, 23, 47, 71]),  # frame 72 appears at 3.003 s
+        ("30000/1001", 100, [0, 29, 59, 89]),
+        ("12", 30, [0, 12, 24]),
+        ("1", 5, [0, 1, 2, 3, 4]),
+        ("1/2", 4, [0, 0, 1, 1, 2, 2, 3, 3]),
+        ("60", 121, [0, 60, 120]),
+    ],
+)
+def test_each_second_shows_the_frame_on_screen_at_any_constant_rate(
+    tmp_path: Path, rate: str, n_frames: int, numbers: list[int], suffix: str
+) -> None:
+    path = tmp_path / f"constant{suffix}"
+    assert write_constant(path, Fraction(rate), n_frames) == numbers
+    if suffix == ".ts" and rate == "1/2":
+        numbers = numbers[:-1]  # MPEG-TS tells no frame's length, and half a frame a second no rate
+    assert numbers_of(path) == numbers
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [
+        (".avi", "mpeg4", {}),
+        (".mp4", "mpeg4", {"bf": "2"}),
+        (".webm", "libvpx", {"deadline": "realtime", "cpu-used": "8"}),
+        (".webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+        (".mkv", "libx265", {"preset": "ultrafast", "x265-params": "log-level=none:pools=1"}),
+        (".mpg", "mpeg2video", {"bf": "2"}),
+        (".flv", "libx264", {}),
+    ],
+)
+def test_each_second_shows_the_frame_on_screen_in_other_codecs_and_containers(
+    tmp_path: Path, suffix: str, codec: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / f"codec{suffix}"
+    assert write_constant(path, Fraction(25), 70, codec=codec, **options) == [0, 25, 50]
+    assert numbers_of(path) == [0, 25, 50]
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_an_avi_with_reordered_frames_is_at_most_the_reordering_late(
+    tmp_path: Path, codec: str
+) -> None:
+    path = tmp_path / "reordered.avi"  # a container that knows no presentation times
+    write_constant(path, Fraction(25), 70, codec=codec, bf="2")
+    numbers = numbers_of(path)
+    assert np.abs(np.subtract(numbers, [0, 25, 50])).max() <= 3
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize("rate", ["25", "12", "24000/1001"])
+def test_reordered_frames_are_shown_by_presentation_time(
+    tmp_path: Path, rate: str, suffix: str
+) -> None:
+    path = tmp_path / f"reordered{suffix}"
+    expected = write_constant(path, Fraction(rate), 61, bf="3", **{"b-adapt": "0"})
+    with av.open(str(path)) as container:
+        assert "B" in {PictureType(frame.pict_type).name for frame in container.decode(video=0)}
+    assert numbers_of(path) == expected
+
+
+@pytest.mark.parametrize("first", range(90_000, 90_012))
+def test_a_start_between_two_microseconds_delays_no_frame(tmp_path: Path, first: int) -> None:
+    stamps = [first + 7500 * index for index in range(30)]
+    path = write(tmp_path / "start.ts", stamps, first + 7500 * 30, CLOCKS[".ts"])
+    assert numbers_of(path) == [0, 12, 24]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("bf", ["0", "3"])
+def test_irregular_frames_are_shown_by_presentation_time(
+    tmp_path: Path, suffix: str, bf: str
+) -> None:
+    clock = Fraction(1, 1000)
+    gaps = np.random.default_rng(3).choice([1, 2, 17, 40, 41, 333, 999, 1700], 60)
+    # Constant at the end, where MP4 takes the last frame's length from the order of decoding.
+    *stamps, end = np.cumsum([0, *gaps, *[40] * 6]).tolist()
+    path = write(tmp_path / f"irregular{suffix}", stamps, end, clock, bf=bf)
+    assert numbers_of(path) == on_screen(stamps, end, clock)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_frame_that_stays_for_long_is_repeated_every_second(tmp_path: Path, suffix: str) -> None:
+    clock = Fraction(1, 1000)
+    path = write(tmp_path / f"gap{suffix}", [0, 40, 80, 5000, 5040], 8300, clock)
+    assert numbers_of(path) == [0, 2, 2, 2, 2, 3, 4, 4, 4]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("stamps", "end", "numbers"),
+    [
+        ([0, 999], 2000, [0, 1]),
+        ([0, 1000], 2000, [0, 1]),
+        ([0, 1001], 2000, [0, 0]),
+        ([0, 1000], 2002, [0, 1]),  # a rest of two milliseconds is the clock's rounding
+        ([0, 1000], 2003, [0, 1, 1]),
+        ([0, 2001], 2002, [0, 0, 0]),  # whoever shows frame 1 has been past t = 2 s
+        ([0], 1, [0]),
+    ],
+)
+def test_a_frame_is_on_screen_from_its_time_until_the_next(
+    tmp_path: Path, stamps: list[int], end: int, numbers: list[int], suffix: str
+) -> None:
+    path = write(tmp_path / f"edge{suffix}", stamps, end, Fraction(1, 1000))
+    assert numbers_of(path) == numbers
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".flv"])
+def test_time_runs_from_the_first_frame_of_a_container_that_starts_late(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"late{suffix}"
+    clock = Fraction(1, 1000)
+    write(path, range(7300, 10_100, 40), 10_100, clock)
+    assert numbers_of(path) == [0, 25, 50]
+    assert inspect(path, truncation_tolerance_s=0.1).duration_s == 2.8
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_time_runs_from_the_sound_where_the_video_starts_after_it(
+    tmp_path: Path, suffix: str
+) -> None:
+    clock = Fraction(1, 1000)
+    stamps = range(530, 3050, 40)
+    path = write(tmp_path / f"sound{suffix}", stamps, 3050, clock, sound=("aac", 3.2))
+    assert on_screen(stamps, 3050, clock, start_s=Fraction(0)) == [0, 11, 36, 61]
+    assert numbers_of(path) == [0, 11, 36, 61]
+
+
+def test_sound_before_the_start_is_not_heard_and_delays_no_frame(tmp_path: Path) -> None:
+    path = tmp_path / "run-up.mkv"
+    clock = Fraction(1, 1000)
+    write(path, range(0, 2400, 40), 2400, clock, sound=("libopus", 2.4))
+    patched(path, b"\x56\xaa\x83", 0, (0x7A1200).to_bytes(3))  # CodecDelay: 8 ms
+    with av.open(str(path)) as container:
+        first = next(container.demux(audio=0))
+        assert first.pts is not None
+        assert first.pts < 0
+    assert numbers_of(path) == [0, 25, 50]
+
+
+def test_an_edit_list_decides_what_is_on_screen(tmp_path: Path) -> None:
+    path = tmp_path / "trimmed.mp4"
+    assert write_constant(path, Fraction(25), 100, g="10") == [0, 25, 50, 75]
+    with av.open(str(path)) as container:
+        ticks = round(Fraction(33, 25) / (container.streams.video[0].time_base or 1))
+    patched(path, b"elst", 8, struct.pack(">II", 1800, ticks))  # 1.8 s from frame 33 on
+    assert numbers_of(path) == [33, 58]
+
+
+# --- the shape of a picture ---
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shape", "shown"),
+    [
+        ((1, 0, 0, 1), (96, 64), (RED, GREEN, BLUE, WHITE)),
+        ((0, 1, -1, 0), (64, 96), (BLUE, RED, WHITE, GREEN)),  # rotate=90, clockwise
+        ((-1, 0, 0, -1), (96, 64), (WHITE, BLUE, GREEN, RED)),
+        ((0, -1, 1, 0), (64, 96), (GREEN, WHITE, RED, BLUE)),  # rotate=270
+    ],
+)
+def test_a_rotation_flag_turns_the_picture_upright(
+    tmp_path: Path,
+    matrix: tuple[int, int, int, int],
+    shape: tuple[int, int],
+    shown: tuple[tuple[int, int, int], ...],
+) -> None:
+    path = tmp_path / "phone.mp4"
+    frame = flat((RED, GREEN, BLUE, WHITE), 64, 96)
+    write(path, [0], 1, Fraction(1), frames=[frame])
+    a, b, c, d = (value << 16 for value in matrix)
+    # ISO/IEC 14496-12, 8.3.2: the matrix stands 40 bytes after the name of the box.
+    patched(path, b"tkhd", 40, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30))
+    info = inspect(path, truncation_tolerance_s=TOLERANCE_S)
+    assert (info.width, info.height) == shape
+    (picture,) = pictures(path, SIDE)
+    corners = picture[4::23, 4::23].astype(int)
+    assert np.abs(corners - flat(shown, 2, 2)).max() < 60
+
+
+@pytest.mark.parametrize(
+    ("shape", "aspect", "shown_width"),
+    [
+        ((176, 144), "16/11", 256),  # PAL, 16:9
+        ((176, 144), "12/11", 192),  # PAL, 4:3
+        ((180, 120), "8/9", 160),  # NTSC, 4:3
+        ((108, 192), "1", 108),  # portrait
+        ((80, 192), "4/3", 107),  # portrait, 106.67 pixels wide
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_circle_comes_out_round_whatever_the_shape_of_the_pixels(
+    tmp_path: Path, shape: tuple[int, int], aspect: str, shown_width: int, suffix: str
+) -> None:
+    path = tmp_path / f"circle{suffix}"
+    width, height = shape
+    ratio = Fraction(aspect)
+    x = (np.arange(width) - (width - 1) / 2) * float(ratio)
+    y = (np.arange(height) - (height - 1) / 2)[:, None]
+    inside = x**2 + y**2 < 40**2
+    frame = np.repeat(inside[:, :, None] * np.uint8(255), 3, axis=2)
+    write(path, [0], 1, Fraction(1), frames=[frame], aspect=ratio)
+
+    info = inspect(path, truncation_tolerance_s=TOLERANCE_S)
+    assert (info.width, info.height) == (shown_width, height)
+    (picture,) = pictures(path, 96)
+    white = picture[:, :, 0] > 127
+    diameter = 80 * 96 / min(shown_width, height)
+    for axis in (0, 1):
+        extent = np.flatnonzero(white.any(axis=axis))
+        assert len(extent) == pytest.approx(diameter, abs=1.5)
+        assert extent.mean() == pytest.approx(47.5, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "codec", "pix_fmt"),
+    [
+        (321, 181, "libx264", "yuv444p"),
+        (181, 321, "libx264", "yuv444p"),
+        (321, 181, "mpeg4", "yuv420p"),
+        (160, 120, "libx264", "yuv420p"),
+        (64, 64, "libx264", "yuv420p"),
+        (40, 20, "libx264", "yuv420p"),  # smaller than the picture
+    ],
+)
+def test_pictures_are_scaled_and_cut_as_clip_does(
+    tmp_path: Path, width: int, height: int, codec: str, pix_fmt: str
+) -> None:
+    path = tmp_path / "shape.mp4"
+    x, y = np.arange(width) / width, np.arange(height)[:, None] / height
+    grey = 127 + 100 * np.sin(9 * x + 5 * y) * np.sin(3 * x - 12 * y)
+    frame = np.repeat(grey[:, :, None].astype(np.uint8), 3, axis=2)
+    write(path, [0], 1, Fraction(1), frames=[frame], codec=codec, pix_fmt=pix_fmt)
+    with av.open(str(path)) as container:
+        decoded = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert decoded.shape == (height, width, 3)
+    # https://github.com/openai/CLIP, `_transform`, with torchvision's rounding.
+    side = 48
+    shorter = min(width, height)
+    scaled = (side * width // shorter, side * height // shorter)
+    resized = np.asarray(Image.fromarray(decoded).resize(scaled, Image.Resampling.BICUBIC))
+    left, top = (round((length - side) / 2) for length in scaled)
+    expected = resized[top : top + side, left : left + side]
+
+    (picture,) = pictures(path, side)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (side, side, 3)
+    assert picture.flags.c_contiguous
+    assert np.abs(picture.astype(int) - expected).mean() < 2
+    info = inspect(path, truncation_tolerance_s=TOLERANCE_S)
+    assert (info.width, info.height) == (width, height)
+
+
+# --- what inspect tells ---
+
+
+def test_inspect_describes_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "described.mp4"
+    write_constant(path, Fraction(24_000, 1001), 72)
+    assert inspect(path, truncation_tolerance_s=TOLERANCE_S).model_dump() == {
+        "duration_s": 3.003,
+        "n_seconds": 4,
+        "n_frames": 72,
+        "fps": 23.976,
+        "width": 64,
+        "height": 64,
+        "codec": "h264",
+    }
+
+
+@pytest.mark.parametrize(("suffix", "sound"), [(".mp4", "aac"), (".mkv", "libopus")])
+def test_sound_that_outlasts_the_video_is_no_truncation(
+    tmp_path: Path, suffix: str, sound: str
+) -> None:
+    path = tmp_path / f"outlasted{suffix}"
+    clock = Fraction(1, 1000)
+    write(path, range(0, 2000, 40), 2000, clock, sound=(sound, 5.0))
+    assert numbers_of(path) == [0, 25]
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) * 6 // 10]
+
+
+def zeroed(content: bytes) -> bytes:
+    tenth = len(content) // 10
+    return content[: 5 * tenth] + bytes(tenth) + content[6 * tenth :]
+
+
+def headless(content: bytes) -> bytes:
+    return content[len(content) // 3 :]
+
+
+def without_pictures(content: bytes) -> bytes:
+    return content[: content.index(b"\x1f\x43\xb6\x75") + 60]  # within Matroska's first picture
+
+
+def with_unknown_codec(content: bytes) -> bytes:
+    return content.replace(b"avc1", b"xxxx")
+
+
+N_NOISE = 100  # frames, 4 s
+
+
+def write_noise(path: Path) -> None:
+    codec = {".webm": "libvpx", ".avi": "mpeg4"}.get(path.suffix, "libx264")
+    quick: dict[str, Any] = {"deadline": "realtime", "cpu-used": "8"} if codec == "libvpx" else {}
+    muxing = {"movflags": "faststart"} if path.stem.startswith("faststart") else None
+    write(
+        path,
+        range(N_NOISE),
+        N_NOISE,
+        Fraction(1, 25),
+        frames=noise(N_NOISE),
+        codec=codec,
+        muxing=muxing,
+        g="25",
+        **quick,
+    )
+
+
+def assert_refused(path: Path, fault: str, read: Callable[[Path], object]) -> None:
+    with pytest.raises(VideoError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.endswith(REMEDY)
+    assert fault in message
+    assert "Errno" not in message
+    assert "\n" not in message
+
+
+def read_info(path: Path) -> object:
+    return inspect(path, truncation_tolerance_s=TOLERANCE_S)
+
+
+def read_pictures(path: Path) -> object:
+    return list(pictures(path, SIDE))
+
+
+@pytest.mark.parametrize("read", [read_info, read_pictures])
+@pytest.mark.parametrize(
+    ("name", "damage", "fault"),
+    [
+        ("cut.mp4", cut, "cannot be opened as video"),
+        ("headless.mp4", headless, "cannot be opened as video"),
+        ("headless.mkv", headless, "cannot be opened as video"),
+        ("zeroed.mp4", zeroed, "decoding fails after"),
+        ("empty.mkv", without_pictures, "no picture in it can be decoded"),
+        ("unknown.mp4", with_unknown_codec, "Decoder not found"),
+    ],
+)
+def test_a_video_that_cannot_be_decoded_is_refused_by_name_fault_and_remedy(
+    tmp_path: Path,
+    name: str,
+    damage: Callable[[bytes], bytes],
+    fault: str,
+    read: Callable[[Path], object],
+) -> None:
+    path = tmp_path / name
+    write_noise(path)
+    path.write_bytes(damage(path.read_bytes()))
+    assert_refused(path, fault, read)
+
+
+@pytest.mark.parametrize("name", ["faststart.mp4", "cut.mkv", "cut.webm", "cut.avi"])
+def test_a_truncated_video_is_refused_however_its_container_ends(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write_noise(path)
+    assert inspect(path, truncation_tolerance_s=0.1).n_frames == N_NOISE
+    path.write_bytes(cut(path.read_bytes()))
+    assert_refused(path, " 2.", read_info)  # seconds of 4
+
+
+def test_a_truncation_within_the_tolerance_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mkv"
+    write_noise(path)
+    path.write_bytes(cut(path.read_bytes()))
+    info = inspect(path, truncation_tolerance_s=2.0)
+    assert info.duration_s == pytest.approx(2.4, abs=0.2)
+    assert info.n_seconds == len(list(pictures(path, SIDE))) == 3
+
+
+@pytest.mark.parametrize("name", ["zeroed.mkv", "zeroed.webm", "zeroed.ts", "zeroed.avi", "cut.ts"])
+def test_a_damaged_video_is_counted_in_seconds_as_it_is_decoded(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write_noise(path)
+    damage = cut if name.startswith("cut") else zeroed
+    path.write_bytes(damage(path.read_bytes()))
+    info = inspect(path, truncation_tolerance_s=TOLERANCE_S)
+    assert info.n_frames < N_NOISE
+    assert info.n_seconds == len(list(pictures(path, SIDE))) == (3 if damage is cut else 4)
+
+
+@pytest.mark.parametrize("read", [read_info, read_pictures])
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "the file is empty (0 bytes)"),
+        (b"This is no video.\n" * 200, "cannot be opened as video"),
+        (bytes(10_000), "cannot be opened as video"),
+    ],
+)
+def test_a_file_that_is_no_video_is_refused(
+    tmp_path: Path, content: bytes, fault: str, read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "серия 1.mp4"
+    path.write_bytes(content)
+    assert_refused(path, fault, read)
+
+
+@pytest.mark.parametrize("with_cover", [False, True])
+@pytest.mark.parametrize("read", [read_info, read_pictures])
+def test_sound_alone_is_refused_even_with_a_cover_picture(
+    tmp_path: Path, read: Callable[[Path], object], with_cover: bool
+) -> None:
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=SOUND_HZ)
+        if with_cover:
+            cover: Any = container.add_stream("mjpeg", rate=1)
+            cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+            cover.disposition = av.stream.Disposition.attached_pic
+            frame = av.VideoFrame.from_ndarray(numbered(3), format="rgb24")
+            container.mux([*cover.encode(frame), *cover.encode()])
+        write_silence(container, sound, 1.0)
+    assert_refused(path, "holds no video stream", read)
+
+
+# --- memory and encoding ---
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
+    process = psutil.Process()
+
+    def growth(seconds: int) -> int:
+        frames = [np.full((180, 320, 3), 9 + index % 200, np.uint8) for index in range(seconds)]
+        path = write(
+            tmp_path / f"{seconds}.mp4", range(seconds), seconds, Fraction(1), frames=frames
+        )
+        del frames
+        before = process.memory_info().rss
+        used = [process.memory_info().rss - before for _ in pictures(path, 448)]
+        assert len(used) == inspect(path, truncation_tolerance_s=TOLERANCE_S).n_seconds == seconds
+        return max(used)
+
+    growth(20)  # buffers and threads of the decoder
+    n_bytes_of_all = 200 * 448 * 448 * 3
+    assert growth(200) < n_bytes_of_all / 4
+
+
+def test_the_same_pictures_are_encoded_to_the_same_bytes(tmp_path: Path) -> None:
+    frames = noise(30)
+    paths = [tmp_path / name for name in ("one.mp4", "two.mp4")]
+    for path in paths:
+        encode_h264(path, iter(frames), Fraction(10), crf=28, keyframe_interval=20)
+    one, two = (path.read_bytes() for path in paths)
+    assert one == two
+    assert b"Lavf" not in one
+
+
+def test_encoded_pictures_are_those_that_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "encoded.mp4"
+    frames = (numbered(index) for index in range(100))
+    encode_h264(path, frames, Fraction(24_000, 1001), crf=28, keyframe_interval=48)
+    assert numbers_of(path) == [0, 23, 47, 71, 95]
+    assert inspect(path, truncation_tolerance_s=0).codec == "h264"
