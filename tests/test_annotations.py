@@ -70,6 +70,7 @@ def test_a_start_after_the_end_is_shifted_once_or_the_label_is_unusable(
         (5, 12, "start lies before end"),
         (65, 11, "start 65 s lies after end 11 s; 60 s taken from start"),
         (460, 11, "start 460 s lies after end 11 s, and shifting it does not repair that"),
+        (71, 11, "start 71 s lies after end 11 s, and shifting it does not repair that"),
         (7, 7, "a length of 0 s lies outside 1 to 120 s"),
         (0, 300, "a length of 300 s lies outside 1 to 120 s"),
         (None, None, "start and end are null"),

@@ -1,5 +1,6 @@
 """Each fault of the input ends its stage with one clear error, and costs nothing that was there."""
 
+import errno
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from skipintro.embedding_store import (
     write_vectors,
 )
 from skipintro.errors import InputError
-from skipintro.files import sha256_of_file, write_json
+from skipintro.files import output_folder, sha256_of_file, write_json
 from skipintro.params import load_params
 from skipintro.stages import annotate, demo, ingest, window
 
@@ -413,6 +414,8 @@ def test_what_an_earlier_stage_should_have_written_is_named(
 
 # Params
 
+MISSPELT = {"sizes": [[64, 36]], "rates": ["5"], "cfr": 28, "keyframe_interval": 12}  # cfr: crf
+
 
 @pytest.mark.parametrize(
     ("stage", "changes", "fault"),
@@ -453,7 +456,7 @@ def test_a_stage_refuses_impossible_params_by_their_name(
         (window, {"window.stride": True}, "window.stride: expected a number or text"),
         (window, {"window.stride": None}, "window.stride: Input should be a valid integer"),
         (demo, {"demo.picture.crf": 99}, "demo.picture.crf: Input should be less"),
-        (demo, {"demo.picture.cfr": 9}, "demo.picture.cfr: Extra inputs are not permitted"),
+        (demo, {"demo.picture": MISSPELT}, "demo.picture.cfr: Extra inputs are not permitted"),
     ],
 )
 def test_impossible_params_are_refused_by_their_name(
@@ -587,3 +590,19 @@ def test_a_file_that_may_not_grow_costs_nothing_that_was_there(
     assert_one_error(output, "File too large", "check that")
     assert outputs(checkout) == before
     assert not half_written(checkout)
+
+
+def test_an_output_that_cannot_be_put_in_its_place_leaves_the_old_one_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "data"
+    place.mkdir()
+    (place / "old").touch()
+
+    def refuse(_path: Path, _target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output error"), output_folder(place) as folder:
+        (folder / "new").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["data", "old"]

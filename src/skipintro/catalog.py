@@ -93,8 +93,7 @@ def leaked_ids(episodes: Collection[IngestedEpisode], train: str, test: str) -> 
     return [
         e.id
         for e in episodes
-        if e.split == test
-        and (e.id in train_ids or (e.problem is None and e.sha256 in train_hashes))
+        if e.split == test and (e.id in train_ids or e.sha256 in train_hashes)
     ]
 
 

@@ -1,14 +1,15 @@
 """CLIP ViT-B/32, the method's encoder; the only importer of open_clip."""
 
 import logging
-import pickle
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import cast
 
 import open_clip
 import torch
 from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from safetensors import SafetensorError
 from torch import nn
 
 from skipintro.embedding_store import EncoderIdentity
@@ -20,6 +21,19 @@ ARCHITECTURE = "ViT-B-32-quickgelu"
 IMAGE_SIZE = 224  # pixels
 DIMENSION = 512
 _UNTRAINED_SEED = 0  # makes the untrained encoder the same everywhere; of no other meaning
+# What open_clip raises of a file that is cut short, no checkpoint, or one of another model.
+_BROKEN = (
+    RuntimeError,
+    SafetensorError,
+    UnpicklingError,
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    AttributeError,
+    TypeError,
+    StopIteration,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +75,7 @@ def _load(weights: str) -> tuple[nn.Module, str]:
         )
     try:
         return open_clip.create_model(ARCHITECTURE, pretrained=str(path), weights_only=True), "file"
-    except (RuntimeError, pickle.UnpicklingError, KeyError, ValueError, AttributeError) as error:
+    except _BROKEN as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path}: no checkpoint of {ARCHITECTURE} that open_clip can read ({first_line}); "

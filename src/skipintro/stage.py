@@ -22,13 +22,14 @@ _WATCH_EVERY_S = 1.0
 def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
     """Run `main` with its section of `params.yaml`; a fault of the input ends with exit code 1."""
     logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format=f"{name}: %(levelname)s%(message)s"
+        level=logging.WARNING, stream=sys.stderr, format=f"{name}: %(levelname)s%(message)s"
     )
     words = {logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
     for level, word in words.items():
         logging.addLevelName(level, word)
-    logging.getLogger("skipintro").setLevel(logging.INFO)
-    for noisy in ("alembic", "mlflow", "timm", "open_clip", "matplotlib"):
+    for ours in ("skipintro", "__main__"):  # a stage runs as `python -m`
+        logging.getLogger(ours).setLevel(logging.INFO)
+    for noisy in ("alembic", "mlflow"):  # these set their own levels
         logging.getLogger(noisy).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _leave)  # temporary folders are removed on the way out
     if "DVC_STAGE" in os.environ:

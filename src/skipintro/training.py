@@ -5,6 +5,7 @@ no state of a random generator, and the first 20 of 40 epochs are those of a run
 """
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -21,6 +22,7 @@ from skipintro.head import HeadConfig, IntroHead
 from skipintro.metrics import BinaryMetrics, binary_metrics
 from skipintro.windows import BalancedSequence, SplitWindows, window_starts
 
+CHECKPOINT_SHARE = 0.05  # of the training's time; how often changes no result
 THRESHOLD = 0.5  # of the per-frame figures while training; the write-up's
 
 # What reading a checkpoint raises that is cut short, or is none of this loop's.
@@ -132,6 +134,7 @@ def train(
         on_epoch(row)
     train_windows = Windows(train_sequence, config.length, settings.stride, device)
     test_windows = Windows(test_sequence, config.length, settings.stride, device)
+    next_checkpoint = time.monotonic()
     epochs = range(len(history) + 1, settings.epochs + 1)
     for epoch in tqdm(
         epochs,
@@ -147,8 +150,11 @@ def train(
             test=evaluate_windows(head, test_windows, settings.batch_size),
         )
         history.append(row)
-        if epoch < settings.epochs:
+        if epoch < settings.epochs and time.monotonic() >= next_checkpoint:
+            began = time.monotonic()
             _store(checkpoint, head, optimizer, history)
+            ended = time.monotonic()
+            next_checkpoint = ended + (ended - began) / CHECKPOINT_SHARE
         on_epoch(row)
     return head, history
 

@@ -101,6 +101,7 @@ def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> No
         _log(store, run_id, experiment)
         model_version = _register(store, run_id, experiment, model_name)
         store.client.set_tag(run_id, COMPLETE_TAG, "true")
+        store.client.set_terminated(run_id)
         log.info("run %s; %s version %s", _title(experiment), model_name, model_version)
 
 
@@ -133,17 +134,15 @@ def _new_run(store: Store, experiment: FinishedExperiment) -> str:
 
 def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
     now = int(time.time() * 1000)
-    logged = store.client.get_run(run_id).data.metrics
+    known = _logged_epochs(store, run_id, experiment)
     curves = [
         Metric(name, value, now, epoch)
         for epoch, figures in experiment.history
         for name, value in figures.items()
+        if epoch not in known[name]
     ]
-    if any(name not in logged for name in experiment.history[-1][1]) or _gaps(
-        store, run_id, experiment
-    ):
-        for first in range(0, len(curves), 1000):  # MLflow's limit for one request
-            store.client.log_batch(run_id, metrics=curves[first : first + 1000])
+    for first in range(0, len(curves), 1000):  # MLflow's limit for one request
+        store.client.log_batch(run_id, metrics=curves[first : first + 1000])
     tags = {
         **experiment.tags,
         EXPERIMENT_TAG: experiment.sha256(),
@@ -174,10 +173,14 @@ def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
     store.client.log_artifacts(run_id, str(experiment.reports), "reports")
 
 
-def _gaps(store: Store, run_id: str, experiment: FinishedExperiment) -> bool:
-    """Whether the live log lacks an epoch, because MLflow was away for a while."""
-    name = next(iter(experiment.history[-1][1]))
-    return len(store.client.get_metric_history(run_id, name)) < len(experiment.history)
+def _logged_epochs(
+    store: Store, run_id: str, experiment: FinishedExperiment
+) -> dict[str, set[int]]:
+    """Give the epochs of each curve that the live log has; it lacks some if MLflow was away."""
+    return {
+        name: {point.step for point in store.client.get_metric_history(run_id, name)}
+        for name in experiment.history[-1][1]
+    }
 
 
 def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_name: str) -> str:

@@ -51,7 +51,7 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
         refusals.append("its encoder is untrained; such a model is never promoted")
     if challenger.score is None:
         refusals.append(f"it has no metric {gate.metric!r}")
-    elif challenger.score < gate.min_score:
+    elif not challenger.score >= gate.min_score:  # so that no number is not good enough, too
         refusals.append(
             f"its {gate.metric} {challenger.score:.4f} is below promote.min_score, "
             f"{gate.min_score:g}"
@@ -143,8 +143,8 @@ def _alias_version(store: Store, model_name: str, alias: str) -> str | None:
 
 
 def _candidate(store: Store, version: ModelVersion, metric: str) -> Candidate:
-    run_id = version.run_id or ""
-    metrics = store.client.get_run(run_id).data.metrics
+    run_id = version.run_id or ""  # none: registered by hand
+    metrics = store.client.get_run(run_id).data.metrics if run_id else {}
     return Candidate(
         version=str(version.version),
         run_id=run_id,

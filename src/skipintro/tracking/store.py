@@ -8,7 +8,6 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import mlflow
 from filelock import FileLock
@@ -67,6 +66,11 @@ def connect(experiment: str) -> Store:
                 if found.lifecycle_stage == "deleted":
                     client.restore_experiment(found.experiment_id)
                 made = found.experiment_id
+    except ImportError as error:
+        raise InputError(
+            f"{without_credentials(uri)}: MLflow lacks a driver for this store ({error}); install "
+            "it, correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this checkout"
+        ) from error
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise InputError(
             f"{without_credentials(uri)}: the MLflow store does not answer "
@@ -78,8 +82,15 @@ def connect(experiment: str) -> Store:
 
 
 def without_credentials(uri: str) -> str:
-    """Give a URI that may be shown: user, password and query are left out."""
-    parts = urlsplit(uri)
-    host = parts.hostname or ""
-    place = f"{host}:{parts.port}" if parts.port else host
-    return f"{parts.scheme}://{place}{parts.path}"
+    """Give a URI that may be shown: user, password and query are left out.
+
+    Also where the password holds a `/`, which parsers of URIs take for the host's end.
+    """
+    scheme, mark, rest = uri.partition("://")
+    if not mark:
+        scheme, rest = "", uri
+    if not rest.startswith("/"):  # a file's path has no user, but may hold an @
+        user, at, rest = rest.rpartition("@")
+        if at and ("?" in user or "#" in user):  # who can say what is a password there
+            rest = "…"
+    return scheme + mark + rest.partition("?")[0].partition("#")[0]

@@ -1,0 +1,267 @@
+"""The gate between challenger and champion, and the alias that it moves."""
+
+import math
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import yaml
+
+from conftest import ROOT
+from skipintro import cli
+from skipintro.errors import InputError
+from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.promotion import (
+    CHAMPION,
+    Candidate,
+    GateParams,
+    best_challenger,
+    judge,
+    promote,
+)
+from skipintro.tracking.store import Store, connect
+
+METRIC = "episodes/test_without_leaked/mean_iou"
+GATE = GateParams(metric=METRIC, min_score=0.1, min_improvement=0.0, require_same_test_data=True)
+
+
+def candidate(
+    version: str, score: float | None, test_data: str = "a", *, trained: bool = True
+) -> Candidate:
+    metrics = {} if score is None else {METRIC: score}
+    return Candidate(version, f"run{version}", score, test_data, trained, metrics)
+
+
+def refusals(
+    challenger: Candidate, champion: Candidate | None = None, **changes: Any
+) -> tuple[str, ...]:
+    return judge(challenger, champion, GATE.model_copy(update=changes)).refusals
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion"),
+    [
+        (candidate("1", 0.1), None),  # the least score is enough
+        (candidate("2", 0.5), candidate("1", 0.4)),
+        (candidate("2", 0.5), candidate("1", None)),  # a champion that was never measured
+        (candidate("2", 0.5, "b"), candidate("1", None, "a")),
+        (candidate("1", 0.5), candidate("2", 0.4)),  # an older version may come back
+    ],
+)
+def test_a_better_challenger_passes(challenger: Candidate, champion: Candidate | None) -> None:
+    verdict = judge(challenger, champion, GATE)
+    assert verdict.refusals == ()
+    assert (verdict.challenger, verdict.champion) == (challenger, champion)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "reason"),
+    [
+        (candidate("2", 0.9, trained=False), None, "untrained"),
+        (candidate("2", 0.9, trained=False), candidate("1", 0.4), "untrained"),
+        (candidate("2", None), None, f"no metric '{METRIC}'"),
+        (candidate("2", None), candidate("1", 0.4), "no metric"),
+        (candidate("2", 0.0999), None, "below promote.min_score, 0.1"),
+        (candidate("2", math.nan), None, "below promote.min_score"),
+        (candidate("2", 0.4), candidate("1", 0.4), "not better than the champion's 0.4000"),
+        (candidate("2", 0.3), candidate("1", 0.4), "not better"),
+        (candidate("2", math.nan), candidate("1", 0.4), "not better"),
+        (candidate("2", 0.9, "b"), candidate("1", 0.4, "a"), "other test data"),
+    ],
+)
+def test_any_other_challenger_is_refused_with_the_reason(
+    challenger: Candidate, champion: Candidate | None, reason: str
+) -> None:
+    assert any(reason in refusal for refusal in refusals(challenger, champion))
+
+
+def test_every_reason_is_told_not_just_the_first() -> None:
+    assert len(refusals(candidate("2", 0.05, "b", trained=False), candidate("1", 0.4))) == 3
+
+
+def test_an_improvement_has_to_be_more_than_the_least_one() -> None:
+    champion = candidate("1", 0.5)
+    assert refusals(candidate("2", 0.75), champion, min_improvement=0.25)
+    assert not refusals(candidate("2", 0.7501), champion, min_improvement=0.25)
+
+
+def test_other_test_data_may_be_allowed_but_then_the_score_still_counts() -> None:
+    champion = candidate("1", 0.5)
+    assert not refusals(candidate("2", 0.6, "b"), champion, require_same_test_data=False)
+    assert refusals(candidate("2", 0.4, "b"), champion, require_same_test_data=False)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "champion", "best"),
+    [
+        ([candidate("1", 0.5)], None, "1"),
+        ([candidate("1", 0.5), candidate("2", 0.7), candidate("3", 0.6)], None, "2"),
+        ([candidate("1", 0.5), candidate("2", 0.5)], None, "1"),  # equal: the older
+        ([candidate("9", 0.5), candidate("10", 0.5)], None, "9"),  # versions are numbers
+        ([candidate("1", 0.9, "old"), candidate("2", 0.5, "new")], None, "2"),
+        ([candidate("1", 0.9, trained=False), candidate("2", 0.2)], None, "2"),
+        ([candidate("1", None), candidate("2", 0.0)], None, "2"),
+        ([candidate("1", 0.4), candidate("2", 0.3)], "1", "2"),
+        ([candidate("1", 0.4, "a"), candidate("2", 0.9, "b"), candidate("3", 0.5, "a")], "1", "3"),
+        ([candidate("1", 0.4, "a"), candidate("2", 0.9, "b")], "1", "2"),  # judged, then refused
+        ([candidate("1", 0.9, trained=False)], None, "1"),  # judged, then refused
+    ],
+)
+def test_the_best_challenger_is_the_best_that_may_be_compared(
+    candidates: list[Candidate], champion: str | None, best: str
+) -> None:
+    holder = next((c for c in candidates if c.version == champion), None)
+    newest_first = sorted((c.version for c in candidates), key=int, reverse=True)
+    assert best_challenger(candidates, holder, newest_first).version == best
+
+
+@pytest.mark.parametrize("candidates", [[], [candidate("1", 0.5)]])
+def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate]) -> None:
+    champion = next(iter(candidates), None)
+    with pytest.raises(InputError, match=r"no challenger is registered; run `dvc repro`"):
+        best_challenger(candidates, champion, [c.version for c in candidates])
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a checkout's folder with a store of its own."""
+    folder = tmp_path_factory.mktemp("promotion")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("DVC_ROOT", str(folder))
+        patch.chdir(folder)
+        connect("skipintro")
+        yield folder
+    mlflow.set_tracking_uri("")
+
+
+def register(store: Store, model: str, score: float, test_data: str = "a", **tags: str) -> str:
+    """Register a version as the track stage does, without its files."""
+    client = store.client
+    run = client.create_run(store.experiment_id)
+    client.log_metric(run.info.run_id, METRIC, score)
+    client.log_metric(run.info.run_id, "windows/test/f1", score / 2)
+    if model not in {known.name for known in client.search_registered_models()}:
+        client.create_registered_model(model)
+    made = client.create_model_version(
+        model,
+        source=f"runs:/{run.info.run_id}/detector",
+        run_id=run.info.run_id,
+        tags={TEST_DATA_TAG: test_data, TRAINED_TAG: "true", **tags},
+    )
+    client.set_registered_model_alias(model, CHALLENGER, made.version)
+    return str(made.version)
+
+
+def aliases(store: Store, model: str) -> dict[str, str]:
+    found = store.client.get_registered_model(model).aliases
+    return {alias: str(version) for alias, version in found.items()}
+
+
+@pytest.mark.slow
+def test_the_champion_moves_only_to_a_better_version(workspace: Path) -> None:
+    store = connect("skipintro")
+    register(store, "moves", 0.4)
+    promote(store, "moves", GATE)
+    assert aliases(store, "moves") == {CHAMPION: "1"}
+
+    register(store, "moves", 0.3)
+    verdict = promote(store, "moves", GATE)
+    assert verdict.refusals
+    assert aliases(store, "moves") == {CHAMPION: "1", CHALLENGER: "2"}
+
+    register(store, "moves", 0.6)
+    register(store, "moves", 0.9, "b")  # better, but on other test data
+    verdict = promote(store, "moves", GATE)
+    assert verdict.champion is not None
+    assert (verdict.champion.version, verdict.challenger.version) == ("1", "3")
+    assert aliases(store, "moves") == {CHAMPION: "3", CHALLENGER: "4"}
+
+
+@pytest.mark.slow
+def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
+    store = connect("skipintro")
+    register(store, "untrained", 0.9, **{TRAINED_TAG: "false"})
+    assert "untrained" in promote(store, "untrained", GATE).refusals[0]
+    assert aliases(store, "untrained") == {CHALLENGER: "1"}
+
+
+@pytest.mark.slow
+def test_a_wanted_version_is_judged_instead_of_the_best(workspace: Path) -> None:
+    store = connect("skipintro")
+    register(store, "wanted", 0.5)
+    register(store, "wanted", 0.7)
+    assert promote(store, "wanted", GATE, "1").challenger.version == "1"
+    assert aliases(store, "wanted")[CHAMPION] == "1"
+    with pytest.raises(InputError, match="version 1 is the champion already"):
+        promote(store, "wanted", GATE, "1")
+    with pytest.raises(InputError, match=r"no version 7; known are (1, 2|2, 1)"):
+        promote(store, "wanted", GATE, "7")
+    with pytest.raises(InputError, match="no version is registered"):
+        promote(store, "nobody", GATE)
+
+
+@pytest.mark.slow
+def test_a_version_that_was_registered_by_hand_has_no_score_and_does_no_harm(
+    workspace: Path,
+) -> None:
+    store = connect("skipintro")
+    register(store, "by-hand", 0.5)
+    store.client.create_model_version("by-hand", source="models:/by-hand/1")
+    assert promote(store, "by-hand", GATE).challenger.version == "1"
+    assert "it has no metric" in " ".join(promote(store, "by-hand", GATE, "2").refusals)
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_code(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = yaml.safe_load((workspace / "params.yaml").read_text(encoding="utf-8"))
+    model = params["track"]["model"]
+    store = connect(params["track"]["experiment"])
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def command(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["skipintro", "promote", *words])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    code, _, errors = command()
+    assert (code, errors.count("\n")) == (1, 1)
+    assert f"error: {model}: no version is registered; run `dvc repro`" in errors
+
+    register(store, model, 0.4)
+    code, output, _ = command()
+    assert code == 0
+    assert "no champion yet" in output
+    assert f"{model} version 1 is @champion now" in output
+
+    register(store, model, 0.4321)
+    code, output, _ = command()
+    assert code == 0
+    rows = [line for line in output.splitlines() if METRIC in line or "windows/test/f1" in line]
+    assert METRIC in rows[0]  # the deciding figure comes first
+    assert "0.4321" in rows[0]
+    assert "0.4000" in rows[0]
+    assert "0.2000" in rows[1]
+
+    register(store, model, 0.2)
+    code, output, errors = command()
+    assert code == 1
+    assert "champion: version 2" in output
+    assert errors.startswith("not promoted: ")
+    assert "0.2000 is not better than the champion's 0.4321" in errors
+
+    code, _, errors = command("--version", "9")
+    assert (code, errors.count("\n")) == (1, 1)
+    assert "no version 9" in errors

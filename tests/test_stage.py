@@ -1,0 +1,177 @@
+"""How a stage ends, what it says then, and where its resumable work lies."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skipintro import scratch
+from skipintro.scratch import key_of, scratch_folder
+from skipintro.stage import versions
+
+# A stage with one param; BODY is what its main does.
+STAGE = """
+import errno, logging, os, pathlib, time
+from skipintro.errors import InputError
+from skipintro.files import output_folder
+from skipintro.params import StageParams
+from skipintro.stage import run_stage
+
+log = logging.getLogger(__name__)
+
+class Params(StageParams):
+    length: int
+    stride: int
+
+def main(params):
+    BODY
+
+run_stage("window", Params, main)
+"""
+
+
+def start(folder: Path, body: str, params: str = "{length: 60, stride: 5}") -> Any:
+    (folder / "params.yaml").write_text(f"window: {params}\n", encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, "-c", STAGE.replace("BODY", body)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(folder: Path, body: str, params: str = "{length: 60, stride: 5}") -> tuple[int, str]:
+    """Give exit code and standard error."""
+    process = start(folder, body, params)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+def test_a_stage_gets_its_params_and_ends_with_0(tmp_path: Path) -> None:
+    told = "log.info('length %d', params.length); logging.getLogger('other').info('noise')"
+    assert run(tmp_path, told) == (0, "window: length 60\n")
+
+
+def test_a_fault_of_the_input_is_one_line_and_1(tmp_path: Path) -> None:
+    assert run(tmp_path, "raise InputError('labels.json: wrong; correct it')") == (
+        1,
+        "window: error: labels.json: wrong; correct it\n",
+    )
+
+
+def test_a_wrong_param_is_one_line_and_1(tmp_path: Path) -> None:
+    code, errors = run(tmp_path, "pass", "{length: sixty, stride: 5}")
+    assert code == 1
+    assert errors.startswith("window: error: params.yaml: window.length: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("open('gone.json')", "gone.json: No such file or directory"),
+        ("raise OSError(errno.ENOSPC, 'x', 'data/embed')", "data/embed: no space left"),
+        ("raise PermissionError(errno.EACCES, 'x', 'models')", "models: Permission denied"),
+    ],
+)
+def test_a_fault_of_the_file_system_is_one_line_with_the_file_and_1(
+    tmp_path: Path, body: str, told: str
+) -> None:
+    code, errors = run(tmp_path, body)
+    assert code == 1
+    assert errors.startswith(f"window: error: {told}")
+    assert errors.count("\n") == 1
+
+
+def test_an_interrupt_is_one_line_and_130(tmp_path: Path) -> None:
+    code, errors = run(tmp_path, "raise KeyboardInterrupt")
+    assert code == 130
+    assert errors == "window: error: interrupted; run `dvc repro` to go on\n"
+
+
+def test_a_mistake_in_the_code_shows_where(tmp_path: Path) -> None:
+    code, errors = run(tmp_path, "params.nothing")
+    assert code == 1
+    assert "Traceback" in errors
+    assert "AttributeError" in errors
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_stage_that_is_told_to_end_takes_its_half_written_output_along(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    body = (
+        "with output_folder(pathlib.Path('out')) as folder:\n"
+        "        (folder / 'half').touch(); pathlib.Path('begun').touch(); time.sleep(60)"
+    )
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "before").touch()
+    process = start(tmp_path, body)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(list(tmp_path.iterdir())) == 4  # params.yaml, begun, out, and the draft
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["begun", "out", "params.yaml"]
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["before"]
+
+
+def test_versions_are_those_that_are_installed() -> None:
+    import numpy as np  # noqa: PLC0415  only here
+
+    assert versions("numpy") == {"numpy": np.__version__}
+
+
+def test_resumable_work_lies_in_the_main_workspace_even_from_a_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main, temporary = tmp_path / "main", tmp_path / "temporary"
+    main.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(temporary)
+    monkeypatch.setenv("DVC_ROOT", str(main))
+    folder = scratch_folder("checkpoints")
+    assert folder == main / ".skipintro/checkpoints"
+    assert folder.is_dir()
+    assert scratch_folder("checkpoints") == folder  # once more does no harm
+    assert list(temporary.iterdir()) == []
+    monkeypatch.delenv("DVC_ROOT")
+    assert scratch_folder("locks").resolve() == temporary / ".skipintro/locks"
+
+
+def test_a_key_changes_with_the_settings_but_not_with_their_order() -> None:
+    key = key_of("errors", length=60, data={"train": "a", "test": "b"})
+    assert len(key) == 64
+    assert key == key_of("errors", data={"test": "b", "train": "a"}, length=60)
+    others = [
+        key_of("errors", length=61, data={"train": "a", "test": "b"}),
+        key_of("errors", length=60, data={"train": "a", "test": "c"}),
+        key_of("errors", size=60, data={"train": "a", "test": "b"}),
+        key_of("params", length=60, data={"train": "a", "test": "b"}),
+        key_of("errors", "params", length=60, data={"train": "a", "test": "b"}),
+    ]
+    assert len({key, *others}) == 1 + len(others)
+
+
+def test_a_key_changes_with_the_code_of_its_modules_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("video", "encoder"):
+        (tmp_path / f"{name}.py").write_text("ONE = 1\n", encoding="utf-8")
+    monkeypatch.setattr(scratch, "__file__", str(tmp_path / "scratch.py"))
+    key = key_of("video", size=1)
+    (tmp_path / "encoder.py").write_text("ONE = 2\n", encoding="utf-8")
+    assert key_of("video", size=1) == key
+    (tmp_path / "video.py").write_text("ONE = 2\n", encoding="utf-8")
+    assert key_of("video", size=1) != key
+    with pytest.raises(FileNotFoundError):
+        key_of("gone")
