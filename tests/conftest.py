@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from skipintro.video import encode_h264
+from skipintro.video import Picture, encode_h264
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY_LENGTH_S, TOY_INTRO_S = 36, 16
@@ -27,7 +27,7 @@ def write_toy_video(
     rng = np.random.default_rng(seed)
     film = rng.integers(0, 90, (seconds, 8, 12, 3))
 
-    def frames():
+    def frames() -> Iterator[Picture]:
         for index in range(seconds * 4):
             second = index // 4
             if intro_start is not None and intro_start <= second < intro_start + TOY_INTRO_S:
@@ -83,7 +83,7 @@ class Checkout:
             **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "true",
-            "OMP_NUM_THREADS": "1",  # a tiny head gains nothing from threads that wait for each other
+            "OMP_NUM_THREADS": "1",  # a tiny head gains nothing from more
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": "test",
             "GIT_AUTHOR_EMAIL": "test@example.org",

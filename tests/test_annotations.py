@@ -19,7 +19,7 @@ from skipintro.annotations import (
     read_overrides,
     series_of,
 )
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 from skipintro.labels import Label
 
 RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)

@@ -19,15 +19,15 @@ import pytest
 import yaml
 
 from conftest import Checkout, make_checkout
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, sha256_of_file, write_json
+from skipintro.core.params import load_params
 from skipintro.embedding_store import (
     EmbeddedEpisode,
     EmbedManifest,
     EncoderIdentity,
     write_vectors,
 )
-from skipintro.errors import InputError
-from skipintro.files import output_folder, sha256_of_file, write_json
-from skipintro.params import load_params
 from skipintro.stages import annotate, demo, ingest, window
 
 DIMENSION = 8

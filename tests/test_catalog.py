@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from skipintro.catalog import IngestedEpisode, find_videos, leaked_ids, video_of
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 
 EXTENSIONS = ("mp4", "mkv")
 

@@ -9,6 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from skipintro import video
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
+from skipintro.core.params import StageParams
 from skipintro.demo.drawing import Canvas, ease, lettering, stamp
 from skipintro.demo.openings import MOTIFS, PALETTES, design, opening
 from skipintro.demo.plan import (
@@ -23,10 +26,7 @@ from skipintro.demo.plan import (
     plan_library,
 )
 from skipintro.demo.render import DemoManifest, clock, frames, labels, manifest, render_library
-from skipintro.errors import InputError
-from skipintro.files import sha256_of_file
 from skipintro.labels import read_labels
-from skipintro.params import StageParams
 
 SEED = 5
 LIBRARY = LibraryForm(n_shows=2, n_unseen_shows=1, episodes_per_show=(4, 2))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from skipintro.core.errors import InputError
 from skipintro.detection import (
     Detection,
     DetectionConfig,
@@ -14,7 +15,6 @@ from skipintro.detection import (
     window_probabilities,
 )
 from skipintro.embedding_store import EncoderIdentity
-from skipintro.errors import InputError
 from skipintro.head import HeadConfig, IntroHead
 
 LENGTH, DIMENSION = 8, 4

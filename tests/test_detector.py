@@ -9,13 +9,13 @@ import torch
 
 from conftest import write_toy_video
 from skipintro.annotations import Annotation, Status
+from skipintro.core.errors import InputError
+from skipintro.core.files import write_json
 from skipintro.detection import DetectionConfig
 from skipintro.detector import DETECTION_FILE, Detector
 from skipintro.embedding import embed_video
 from skipintro.encoder import Encoder, load_encoder
-from skipintro.errors import InputError
 from skipintro.evaluation import EpisodeResult, evaluate_episodes
-from skipintro.files import write_json
 from skipintro.head import CONFIG_FILE, HeadConfig, IntroHead, load_head, save_head
 from skipintro.video import VideoError
 

@@ -19,6 +19,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from skipintro.core.errors import InputError
 from skipintro.encoder import (
     ENCODERS,
     Encoder,
@@ -27,7 +28,6 @@ from skipintro.encoder import (
     load_encoder,
     sha256_of_weights,
 )
-from skipintro.errors import InputError
 from skipintro.video import Picture, encode_h264, pictures
 
 CPU = torch.device("cpu")
@@ -166,7 +166,7 @@ def test_efficientnet_spreads_pictures_that_an_untrained_one_cannot_tell_apart(
 ) -> None:
     import timm  # noqa: PLC0415  only here
 
-    from skipintro.encoder_efficientnet import ProjectedEfficientNet  # noqa: PLC0415  timm
+    from skipintro.encoder.efficientnet import ProjectedEfficientNet  # noqa: PLC0415  timm
 
     torch.manual_seed(0)
     untrained = TorchEncoder(

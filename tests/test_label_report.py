@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from skipintro.annotations import CorrectionRule
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 from skipintro.label_report import SplitReport, report
 
 ROOT = Path(__file__).resolve().parents[1]

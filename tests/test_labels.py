@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 from skipintro.labels import check_episode_id, parse_time, read_labels
 
 

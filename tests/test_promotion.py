@@ -13,7 +13,7 @@ import yaml
 
 from conftest import ROOT
 from skipintro import cli
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
 from skipintro.tracking.promotion import (
     CHAMPION,
@@ -164,7 +164,6 @@ def aliases(store: Store, model: str) -> dict[str, str]:
     return {alias: str(version) for alias, version in found.items()}
 
 
-@pytest.mark.slow
 def test_the_champion_moves_only_to_a_better_version(workspace: Path) -> None:
     store = connect("skipintro")
     register(store, "moves", 0.4)
@@ -184,7 +183,6 @@ def test_the_champion_moves_only_to_a_better_version(workspace: Path) -> None:
     assert aliases(store, "moves") == {CHAMPION: "3", CHALLENGER: "4"}
 
 
-@pytest.mark.slow
 def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
     store = connect("skipintro")
     register(store, "untrained", 0.9, **{TRAINED_TAG: "false"})
@@ -192,7 +190,6 @@ def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
     assert aliases(store, "untrained") == {CHALLENGER: "1"}
 
 
-@pytest.mark.slow
 def test_a_wanted_version_is_judged_instead_of_the_best(workspace: Path) -> None:
     store = connect("skipintro")
     register(store, "wanted", 0.5)
@@ -207,7 +204,6 @@ def test_a_wanted_version_is_judged_instead_of_the_best(workspace: Path) -> None
         promote(store, "nobody", GATE)
 
 
-@pytest.mark.slow
 def test_a_version_that_was_registered_by_hand_has_no_score_and_does_no_harm(
     workspace: Path,
 ) -> None:
@@ -218,7 +214,6 @@ def test_a_version_that_was_registered_by_hand_has_no_score_and_does_no_harm(
     assert "it has no metric" in " ".join(promote(store, "by-hand", GATE, "2").refusals)
 
 
-@pytest.mark.slow
 def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_code(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,7 +251,7 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     assert "0.2000" in rows[1]
 
     register(store, model, 0.2)
-    code, output, errors = command()
+    code, output, errors = command("--version", "3")
     assert code == 1
     assert "champion: version 2" in output
     assert errors.startswith("not promoted: ")

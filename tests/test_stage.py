@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from skipintro import scratch
-from skipintro.scratch import key_of, scratch_folder
-from skipintro.stage import versions
+from skipintro.core import scratch
+from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.stage import versions
 
 # A stage with one param; BODY is what its main does.
 STAGE = """
 import errno, logging, os, pathlib, time
-from skipintro.errors import InputError
-from skipintro.files import output_folder
-from skipintro.params import StageParams
-from skipintro.stage import run_stage
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder
+from skipintro.core.params import StageParams
+from skipintro.core.stage import run_stage
 
 log = logging.getLogger(__name__)
 
@@ -149,15 +149,15 @@ def test_resumable_work_lies_in_the_main_workspace_even_from_a_temporary_one(
 
 
 def test_a_key_changes_with_the_settings_but_not_with_their_order() -> None:
-    key = key_of("errors", length=60, data={"train": "a", "test": "b"})
+    key = key_of("core/errors", length=60, data={"train": "a", "test": "b"})
     assert len(key) == 64
-    assert key == key_of("errors", data={"test": "b", "train": "a"}, length=60)
+    assert key == key_of("core/errors", data={"test": "b", "train": "a"}, length=60)
     others = [
-        key_of("errors", length=61, data={"train": "a", "test": "b"}),
-        key_of("errors", length=60, data={"train": "a", "test": "c"}),
-        key_of("errors", size=60, data={"train": "a", "test": "b"}),
-        key_of("params", length=60, data={"train": "a", "test": "b"}),
-        key_of("errors", "params", length=60, data={"train": "a", "test": "b"}),
+        key_of("core/errors", length=61, data={"train": "a", "test": "b"}),
+        key_of("core/errors", length=60, data={"train": "a", "test": "c"}),
+        key_of("core/errors", size=60, data={"train": "a", "test": "b"}),
+        key_of("core/params", length=60, data={"train": "a", "test": "b"}),
+        key_of("core/errors", "core/params", length=60, data={"train": "a", "test": "b"}),
     ]
     assert len({key, *others}) == 1 + len(others)
 
@@ -167,7 +167,7 @@ def test_a_key_changes_with_the_code_of_its_modules_alone(
 ) -> None:
     for name in ("video", "encoder"):
         (tmp_path / f"{name}.py").write_text("ONE = 1\n", encoding="utf-8")
-    monkeypatch.setattr(scratch, "__file__", str(tmp_path / "scratch.py"))
+    monkeypatch.setattr(scratch, "_PACKAGE", tmp_path)
     key = key_of("video", size=1)
     (tmp_path / "encoder.py").write_text("ONE = 2\n", encoding="utf-8")
     assert key_of("video", size=1) == key

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 from skipintro.windows import (
     BalancedSequence,
     balanced_frames,

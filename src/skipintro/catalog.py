@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 
 
 class VideoInfo(BaseModel):

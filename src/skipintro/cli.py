@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from skipintro.errors import InputError
-from skipintro.files import describe_os_error
+from skipintro.core.errors import InputError
+from skipintro.core.files import describe_os_error
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,8 +37,8 @@ def labels_check(
     Example: skipintro labels check --train data/demo/train/labels.json
     --test data/demo/test/labels.json
     """
+    from skipintro.core.params import load_params  # noqa: PLC0415
     from skipintro.label_report import report  # noqa: PLC0415  `--help` stays fast
-    from skipintro.params import load_params  # noqa: PLC0415
     from skipintro.stages import annotate, window  # noqa: PLC0415
 
     params = find_checkout() / "params.yaml"
@@ -65,7 +65,7 @@ def promote(
 
     Example: skipintro promote --version 2
     """
-    from skipintro.params import load_params  # noqa: PLC0415  `--help` stays fast
+    from skipintro.core.params import load_params  # noqa: PLC0415  `--help` stays fast
     from skipintro.tracking.promotion import GateParams  # noqa: PLC0415  mlflow takes seconds
     from skipintro.tracking.promotion import promote as promote_best  # noqa: PLC0415
     from skipintro.tracking.report import comparison  # noqa: PLC0415

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
+from skipintro.core.errors import InputError
+from skipintro.core.files import read_model
 from skipintro.detection import Detection, DetectionConfig, find_interval, second_probabilities
 from skipintro.embedding import embed_video
 from skipintro.encoder import HUB_WEIGHTS, UNTRAINED, Encoder, load_encoder
-from skipintro.errors import InputError
-from skipintro.files import read_model
 from skipintro.head import load_head
 
 DETECTION_FILE = "detection.json"

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.errors import InputError
-from skipintro.files import replacing
+from skipintro.core.errors import InputError
+from skipintro.core.files import replacing
 
 
 class EncoderIdentity(BaseModel):

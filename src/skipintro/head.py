@@ -10,12 +10,12 @@ from typing import Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from skipintro.core.errors import InputError
+from skipintro.core.files import read_model, write_json
 from skipintro.embedding_store import EncoderIdentity
-from skipintro.errors import InputError
-from skipintro.files import read_model, write_json
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
@@ -70,7 +70,7 @@ class IntroHead(nn.Module):
 def save_head(folder: Path, head: IntroHead) -> None:
     """Write weights and config; the same bytes for the same weights."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    save_file(state, folder / WEIGHTS_FILE)
+    (folder / WEIGHTS_FILE).write_bytes(save(state))  # a full disk is an OSError, as elsewhere
     write_json(folder / CONFIG_FILE, head.config)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 
 _CLOCK = re.compile(r"(?:(?P<h>\d{1,3}):)?(?P<m>\d{1,3}):(?P<s>\d{1,2}(?:\.\d{1,6})?)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from skipintro.files import replacing
+from skipintro.core.files import replacing
 from skipintro.head import HeadConfig, IntroHead
 from skipintro.metrics import BinaryMetrics, binary_metrics
 from skipintro.windows import BalancedSequence, SplitWindows, window_starts

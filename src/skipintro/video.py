@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skipintro.catalog import VideoInfo
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 
 Picture = NDArray[np.uint8]  # (height, width, 3), RGB
 

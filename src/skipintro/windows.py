@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from skipintro.core.errors import InputError
 from skipintro.embedding_store import EncoderIdentity
-from skipintro.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ def clouds(canvas: Canvas, rng: np.random.Generator) -> Field:
 
 def shade(picture: Picture, field: Field) -> Picture:
     """Multiply a picture by a field (height, width)."""
-    return np.clip(picture * field[:, :, None], 0, 255).astype(np.uint8)
+    shaded: Picture = np.clip(picture * field[:, :, None], 0, 255).astype(np.uint8)
+    return shaded
 
 
 def lettering(canvas: Canvas, text: str, height: float, font: int) -> Mask:
@@ -173,7 +174,8 @@ def _fixed(picture: Picture, positions: Points) -> NDArray[np.int32]:
     """Give positions (n, 2) as OpenCV's fixed-point pixels, int32 (n, 2)."""
     height, width = picture.shape[:2]
     pixels = positions * height + np.array([width / 2, height / 2])
-    return np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
+    fixed: NDArray[np.int32] = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
+    return fixed
 
 
 def _fixed_length(picture: Picture, length: float) -> int:

@@ -12,9 +12,9 @@ from fractions import Fraction
 import numpy as np
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from skipintro.core.errors import InputError
+from skipintro.core.params import StageParams
 from skipintro.demo import openings, scenes
-from skipintro.errors import InputError
-from skipintro.params import StageParams
 
 SPLITS = TRAIN, TEST = "train", "test"
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
 from skipintro import video
+from skipintro.core.files import sha256_of_file, write_json
 from skipintro.demo import openings, scenes
 from skipintro.demo.drawing import Canvas, Picture, Scene
 from skipintro.demo.plan import (
@@ -32,7 +33,6 @@ from skipintro.demo.plan import (
     Shot,
     ShotKind,
 )
-from skipintro.files import sha256_of_file, write_json
 
 _FIRST_NAMES = ("Anna", "Jun", "Marta", "Idris", "Leonie", "Tomas", "Priya", "Oskar", "Wren")
 _LAST_NAMES = ("Kestrel", "Okafor", "Lindqvist", "Moreau", "Tanaka", "Vale", "Brandt", "Ruiz")

@@ -456,7 +456,7 @@ def _grid(canvas: Canvas) -> tuple[Field, Field]:
     """Give every pixel's x (1, width) and y (height, 1) in picture heights, float32."""
     x = (np.arange(canvas.width, dtype=np.float32) - canvas.width / 2) / canvas.height
     y = (np.arange(canvas.height, dtype=np.float32) - canvas.height / 2) / canvas.height
-    return x[None, :], y[:, None]
+    return np.asarray(x[None, :], np.float32), np.asarray(y[:, None], np.float32)
 
 
 def _subtitles(canvas: Canvas, _mood: Mood, rng: np.random.Generator) -> Figure:

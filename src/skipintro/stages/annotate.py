@@ -20,11 +20,11 @@ from skipintro.annotations import (
     read_overrides,
 )
 from skipintro.catalog import IngestManifest
-from skipintro.errors import InputError
-from skipintro.files import output_folder, read_model, write_json
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, read_model, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.stage import run_stage
 from skipintro.labels import read_labels
-from skipintro.params import StageParams
-from skipintro.stage import run_stage
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/annotate")

@@ -8,11 +8,11 @@ import logging
 import os
 from pathlib import Path
 
+from skipintro.core.files import output_folder, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.stage import run_stage, versions
 from skipintro.demo.plan import EpisodeForm, FaultForm, LibraryForm, PictureForm, plan_library
 from skipintro.demo.render import manifest, render_library
-from skipintro.files import output_folder, write_json
-from skipintro.params import StageParams
-from skipintro.stage import run_stage, versions
 
 OUT = Path("data/demo")
 

@@ -15,18 +15,18 @@ from pydantic import Field
 from tqdm import tqdm
 
 from skipintro.catalog import IngestedEpisode, IngestManifest
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.stage import run_stage, versions
 from skipintro.embedding import embed_video
 from skipintro.embedding_store import EmbeddedEpisode, EmbedManifest, read_vectors, write_vectors
 from skipintro.encoder import Encoder, choose_device, load_encoder
-from skipintro.errors import InputError
-from skipintro.files import output_folder, read_model, sha256_of_file, write_json
-from skipintro.params import StageParams
-from skipintro.scratch import key_of, scratch_folder
-from skipintro.stage import run_stage, versions
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/embed")
-_CODE = ("video", "embedding", "encoder", "encoder_clip", "encoder_efficientnet")
+_CODE = ("video", "embedding", "encoder")
 _PACKAGES = ("av", "open_clip_torch", "timm", "torch")
 
 log = logging.getLogger(__name__)

@@ -18,10 +18,13 @@ from tqdm import tqdm
 
 from skipintro import plots
 from skipintro.annotations import Annotation, Annotations
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, read_model, sha256_of_json, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.stage import run_stage, versions
 from skipintro.detection import DetectionConfig
 from skipintro.embedding_store import EmbedManifest, read_vectors
 from skipintro.encoder import choose_device
-from skipintro.errors import InputError
 from skipintro.evaluation import (
     EpisodeTable,
     EvaluateManifest,
@@ -32,10 +35,7 @@ from skipintro.evaluation import (
     window_metrics,
     window_outcome,
 )
-from skipintro.files import output_folder, read_model, sha256_of_json, write_json
 from skipintro.head import load_head
-from skipintro.params import StageParams
-from skipintro.stage import run_stage, versions
 from skipintro.windows import WindowManifest, read_sequence
 
 MODEL = Path("models/train")

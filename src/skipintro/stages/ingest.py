@@ -22,12 +22,12 @@ from skipintro.catalog import (
     leaked_ids,
     video_of,
 )
-from skipintro.errors import InputError
-from skipintro.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.stage import run_stage, versions
 from skipintro.labels import read_labels
-from skipintro.params import StageParams
-from skipintro.scratch import key_of, scratch_folder
-from skipintro.stage import run_stage, versions
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"

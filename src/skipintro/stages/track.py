@@ -16,12 +16,18 @@ from typing import Any
 
 import yaml
 
+from skipintro.core.files import (
+    output_folder,
+    read_model,
+    sha256_of_file,
+    sha256_of_json,
+    write_json,
+)
+from skipintro.core.params import read_params_file
+from skipintro.core.stage import run_stage
 from skipintro.detector import DETECTION_FILE
 from skipintro.evaluation import EvaluateManifest, Metrics
-from skipintro.files import output_folder, read_model, sha256_of_file, sha256_of_json, write_json
 from skipintro.head import CONFIG_FILE, WEIGHTS_FILE
-from skipintro.params import read_params_file
-from skipintro.stage import run_stage
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.store import StoreParams, connect
 from skipintro.training import TrainManifest

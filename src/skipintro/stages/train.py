@@ -15,19 +15,19 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import Field
 
-from skipintro.encoder import choose_device
-from skipintro.errors import InputError
-from skipintro.files import (
+from skipintro.core.errors import InputError
+from skipintro.core.files import (
     output_folder,
     read_model,
     sha256_of_file,
     sha256_of_json,
     write_json,
 )
+from skipintro.core.params import StageParams, load_params
+from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.stage import run_stage, versions
+from skipintro.encoder import choose_device
 from skipintro.head import WEIGHTS_FILE, HeadConfig, save_head
-from skipintro.params import StageParams, load_params
-from skipintro.scratch import key_of, scratch_folder
-from skipintro.stage import run_stage, versions
 from skipintro.tracking.live import LiveRun, live_run
 from skipintro.tracking.store import StoreParams, connect
 from skipintro.training import EpochRow, TrainManifest, TrainSettings, train

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from skipintro.annotations import Annotation, Annotations
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, read_model, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.stage import run_stage, versions
 from skipintro.embedding_store import EmbedManifest, read_vectors
-from skipintro.errors import InputError
-from skipintro.files import output_folder, read_model, write_json
-from skipintro.params import StageParams
-from skipintro.stage import run_stage, versions
 from skipintro.windows import (
     SplitWindows,
     WindowManifest,

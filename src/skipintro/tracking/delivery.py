@@ -18,9 +18,9 @@ from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from skipintro.core.files import sha256_of_json
+from skipintro.core.scratch import scratch_folder
 from skipintro.embedding_store import EncoderIdentity
-from skipintro.files import sha256_of_json
-from skipintro.scratch import scratch_folder
 from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs
 from skipintro.tracking.store import Store
 

@@ -6,8 +6,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from pydantic import Field
 
-from skipintro.errors import InputError
-from skipintro.params import StageParams
+from skipintro.core.errors import InputError
+from skipintro.core.params import StageParams
 from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
 from skipintro.tracking.store import Store
 

@@ -16,9 +16,9 @@ from mlflow.tracking import MlflowClient
 from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from skipintro.errors import InputError
-from skipintro.params import StageParams
-from skipintro.scratch import scratch_folder
+from skipintro.core.errors import InputError
+from skipintro.core.params import StageParams
+from skipintro.core.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 

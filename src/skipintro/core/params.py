@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from skipintro.errors import InputError
-from skipintro.files import first_fault
+from skipintro.core.errors import InputError
+from skipintro.core.files import first_fault
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import TypeVar
 
-from skipintro.errors import InputError
-from skipintro.files import describe_os_error
-from skipintro.params import StageParams, load_params
+from skipintro.core.errors import InputError
+from skipintro.core.files import describe_os_error
+from skipintro.core.params import StageParams, load_params
 
 P = TypeVar("P", bound=StageParams)
 

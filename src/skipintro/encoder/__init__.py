@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skipintro.core.errors import InputError
 from skipintro.embedding_store import EncoderIdentity
-from skipintro.errors import InputError
 
 UNTRAINED = "untrained"
 HUB_WEIGHTS = "openai"
@@ -65,7 +65,7 @@ def load_encoder(name: str, weights: str, *, device: torch.device) -> Encoder:
     Raises InputError, with the remedies, where the weights cannot be had.
     """
     if name == "clip-vit-b-32":
-        from skipintro.encoder_clip import load_clip  # noqa: PLC0415  open_clip takes a second
+        from skipintro.encoder.clip import load_clip  # noqa: PLC0415  open_clip takes a second
 
         return load_clip(weights, device)
     if name == "efficientnet-lite0":
@@ -75,7 +75,7 @@ def load_encoder(name: str, weights: str, *, device: torch.device) -> Encoder:
                 f"efficientnet-lite0 brings its own; leave it at {HUB_WEIGHTS!r} or set "
                 "embed.encoder: clip-vit-b-32"
             )
-        from skipintro.encoder_efficientnet import load_efficientnet  # noqa: PLC0415  as above
+        from skipintro.encoder.efficientnet import load_efficientnet  # noqa: PLC0415  as above
 
         return load_efficientnet(device)
     raise InputError(

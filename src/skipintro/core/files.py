@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from skipintro.errors import InputError
+from skipintro.core.errors import InputError
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,7 +7,9 @@ training checkpoints, locks) lies here, keyed by a hash of everything that it de
 import os
 from pathlib import Path
 
-from skipintro.files import sha256_of_file, sha256_of_json
+from skipintro.core.files import sha256_of_file, sha256_of_json
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def scratch_folder(name: str) -> Path:
@@ -18,7 +20,13 @@ def scratch_folder(name: str) -> Path:
 
 
 def key_of(*modules: str, **settings: object) -> str:
-    """Hash of the source code of the named modules of this package and of JSON-like settings."""
-    folder = Path(__file__).parent
-    code = {module: sha256_of_file(folder / f"{module}.py") for module in modules}
+    """Hash of the source code of the named modules of this package and of JSON-like settings.
+
+    A module in a folder is named with a slash (`encoder/clip`); a folder stands for all in it.
+    """
+    code: dict[str, str] = {}
+    for module in modules:
+        place = _PACKAGE / module
+        files = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+        code |= {file.relative_to(_PACKAGE).as_posix(): sha256_of_file(file) for file in files}
     return sha256_of_json({"code": code, **settings})

@@ -1,0 +1,429 @@
+"""One MLflow run for one experiment, whatever happens to the process, the store or the cache."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import mlflow
+import pytest
+import torch
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file, write_json
+from skipintro.detection import DetectionConfig
+from skipintro.detector import DETECTION_FILE
+from skipintro.embedding_store import EncoderIdentity
+from skipintro.head import WEIGHTS_FILE, HeadConfig, IntroHead, save_head
+from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
+from skipintro.tracking.live import LiveRun, close_stale_runs, live_run
+from skipintro.tracking.store import Store, connect, tracking_uri, without_credentials
+
+ENCODER = EncoderIdentity(
+    name="any", weights="any", weights_sha256="0" * 64, trained=True, dimension=8, image_size=224
+)
+HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
+MODEL = "intro-detector"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the main workspace; the process itself runs elsewhere, as in a DVC experiment."""
+    folder = tmp_path_factory.mktemp("tracking")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("DVC_ROOT", str(folder))
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        connect("first")  # makes the store, which takes seconds
+        yield folder
+    mlflow.set_tracking_uri("")
+
+
+@pytest.fixture
+def store(workspace: Path, request: pytest.FixtureRequest) -> Store:
+    """Give an experiment of its own for each test, in the module's store."""
+    return connect(request.node.name)
+
+
+def runs(store: Store) -> list[Run]:
+    """Give all runs that are not deleted, the oldest first."""
+    found = store.client.search_runs([store.experiment_id], order_by=["attributes.start_time ASC"])
+    return list(found)
+
+
+def steps(store: Store, run: Run, metric: str) -> list[int]:
+    return [point.step for point in store.client.get_metric_history(run.info.run_id, metric)]
+
+
+def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperiment:
+    """Write what a finished experiment leaves, and describe it."""
+    detector, reports = folder / "detector", folder / "reports"
+    for place in (detector, reports):
+        place.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    sizes = {"length": 4, "dimension": 8, "layers": 1, "heads": 1, "feedforward": 4}
+    config = HeadConfig(**sizes, dropout=0, position_std=0.1, encoder=ENCODER)
+    save_head(detector, IntroHead(config))
+    rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
+    write_json(detector / DETECTION_FILE, rule)
+    write_json(reports / "metrics.json", {"f1": 0.5})
+    weights = sha256_of_file(detector / WEIGHTS_FILE)
+    made = FinishedExperiment(
+        name=None,
+        params={"epochs": 3, "train.seed": seed},
+        history=HISTORY,
+        metrics={"windows/test/f1": 0.5},
+        weights_sha256=weights,
+        model_sha256=f"model of {weights}",
+        test_data_sha256="test data",
+        encoder=ENCODER,
+        tags={"git.dirty": "false"},
+        data=[DataVersion("window", "data/window", "abc.dir")],
+        detector=detector,
+        reports=reports,
+    )
+    return replace(made, **changes)
+
+
+def train_live(
+    store: Store, finished: FinishedExperiment, *epochs: int, killed: bool = False
+) -> None:
+    """Log some epochs of an experiment as the train stage does."""
+    with live_run(store, "3 epochs", {}) as live:
+        for epoch, figures in finished.history:
+            if epoch in epochs:
+                live.log(epoch, figures)
+        live.name_weights(finished.weights_sha256)
+        if killed:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://user:secret@host:80/path?token=secret", "http://host:80/path"),
+        ("http://user:secret@host:80?token=secret", "http://host:80"),
+        ("https://secret@host", "https://host"),
+        ("http://[::1]:5000/", "http://[::1]:5000/"),
+        ("http://host:port/", "http://host:port/"),
+        ("postgresql://user:sec/ret@host/db", "postgresql://host/db"),
+        ("postgresql://user:12/secret@host/db", "postgresql://host/db"),
+        ("postgresql://user:sec#ret@host/db", "postgresql://…"),
+        ("postgresql://user:sec?ret@host/db", "postgresql://…"),
+        ("mysql+pymysql://user:sec@ret@host:3306/db", "mysql+pymysql://host:3306/db"),
+        ("http://host/path?token=sec@ret", "http://…"),
+        ("sqlite:////folder/mlflow.db", "sqlite:////folder/mlflow.db"),
+        ("sqlite:////name@place/mlflow.db", "sqlite:////name@place/mlflow.db"),
+        ("sqlite:///mlflow.db?secret", "sqlite:///mlflow.db"),
+        ("user:secret@host", "host"),
+        ("databricks", "databricks"),
+        ("mlruns", "mlruns"),
+        ("", ""),
+    ],
+)
+def test_a_uri_is_shown_without_its_secrets(uri: str, shown: str) -> None:
+    assert without_credentials(uri) == shown
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("http://user:secret@127.0.0.1:9/", "http://127.0.0.1:9/: the MLflow store does not"),
+        ("http://user:secret@127.0.0.1:port/", "http://127.0.0.1:port/: the MLflow store does not"),
+        ("postgresql://user:secret@127.0.0.1:9/db", "postgresql://127.0.0.1:9/db: "),
+        ("unknown://user:secret@host/", "unknown://host/: the MLflow store does not"),
+        ("sqlite:///{folder}/broken.db", "broken.db: the MLflow store does not"),
+    ],
+)
+def test_a_store_that_does_not_answer_is_told_with_the_remedy_and_without_secrets(
+    uri: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.db").write_text("no database " * 500, encoding="utf-8")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(folder=tmp_path))
+    before = mlflow.get_tracking_uri()
+    with pytest.raises(InputError) as caught:
+        connect("any")
+    mlflow.set_tracking_uri(before)
+    assert told in str(caught.value)
+    assert "unset it to use mlflow.db" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_store_is_the_one_that_is_named_else_the_main_workspace_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    assert tracking_uri() == "sqlite:////main/mlflow.db"
+    monkeypatch.delenv("DVC_ROOT")
+    assert tracking_uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server")
+    assert tracking_uri() == "http://server"
+
+
+class AwayClient:
+    """A client whose server has gone."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.calls = error, 0
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: object, **__: object) -> None:
+            self.calls += 1
+            raise self.error
+
+        return call
+
+
+@pytest.mark.parametrize("error", [MlflowException("no answer"), ConnectionError("reset")])
+def test_when_mlflow_goes_away_training_goes_on_and_says_so_once(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = AwayClient(error)
+    live = LiveRun(Store(cast(MlflowClient, client), "1"), "run")
+    for epoch, figures in HISTORY:
+        live.log(epoch, figures)
+    live.name_weights("abc")
+    live.end("FINISHED")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "training goes on" in caplog.text
+    assert client.calls == 1  # each further one would wait for the server's time-out
+
+
+def test_the_default_store_lies_in_the_main_workspace(workspace: Path, store: Store) -> None:
+    assert (workspace / "mlflow.db").is_file()
+    found = store.client.get_experiment(store.experiment_id)
+    assert found.artifact_location == (workspace / "mlartifacts").as_uri()
+    assert not list(Path.cwd().iterdir())
+
+
+def test_connecting_again_finds_the_same_experiment_even_a_deleted_one(store: Store) -> None:
+    name = store.client.get_experiment(store.experiment_id).name
+    assert connect(name).experiment_id == store.experiment_id
+    store.client.delete_experiment(store.experiment_id)
+    assert connect(name).experiment_id == store.experiment_id
+    assert store.client.get_experiment(store.experiment_id).lifecycle_stage == "active"
+
+
+@pytest.mark.slow
+def test_two_processes_that_open_an_empty_store_at_once_share_it(tmp_path: Path) -> None:
+    script = (
+        "from skipintro.tracking.store import connect; print('ID', connect('new').experiment_id)"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    ids = [output.rpartition("ID ")[2].strip() for output in outputs]
+    assert ids[0] == ids[1] != ""
+    assert (tmp_path / "mlflow.db").is_file()
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (None, "FINISHED"),
+        (ValueError("a mistake"), "FAILED"),
+        (InputError("a fault"), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(143), "KILLED"),
+    ],
+    ids=["done", "mistake", "fault", "interrupt", "SIGTERM"],
+)
+def test_a_live_run_ends_as_its_block_ends(
+    store: Store, end: BaseException | None, status: str
+) -> None:
+    def train() -> None:
+        with live_run(store, "3 epochs", {"dvc.exp_name": "longer"}) as live:
+            live.log(1, {"train_loss": 0.5})
+            assert [run.info.status for run in runs(store)] == ["RUNNING"]
+            if end is not None:
+                raise end
+
+    if end is None:
+        train()
+    else:
+        with pytest.raises(type(end)):
+            train()
+    [run] = runs(store)
+    assert run.info.status == status
+    assert run.info.run_name == "3 epochs"
+    assert run.data.tags["dvc.exp_name"] == "longer"
+    assert run.data.tags["complete"] == "false"
+    assert run.data.metrics == {"train_loss": 0.5}
+
+
+def test_a_run_whose_process_is_gone_is_closed_but_not_that_of_a_living_one(store: Store) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    changes = {
+        "alive": {},
+        "gone": {"process.id": str(gone.pid)},
+        "pid taken by another": {"process.started": "1.0"},
+        "other machine": {"process.host": "elsewhere", "process.id": str(gone.pid)},
+    }
+    blocks = {name: live_run(store, name, {}) for name in changes}
+    for name, block in blocks.items():
+        block.__enter__()
+        [run] = [run for run in runs(store) if run.info.run_name == name]
+        for key, value in changes[name].items():
+            assert key in run.data.tags
+            store.client.set_tag(run.info.run_id, key, value)
+    close_stale_runs(store)
+    assert {run.info.run_name: run.info.status for run in runs(store)} == {
+        "alive": "RUNNING",
+        "gone": "KILLED",
+        "pid taken by another": "KILLED",
+        "other machine": "RUNNING",
+    }
+    for block in blocks.values():
+        block.__exit__(None, None, None)
+
+
+def test_an_experiment_from_the_cache_gets_a_run_with_its_whole_curves(
+    store: Store, tmp_path: Path
+) -> None:
+    deliver(store, experiment(tmp_path, 1, name="longer"), MODEL)
+    [run] = runs(store)
+    assert run.info.run_name == "longer"
+    assert run.info.status == "FINISHED"
+    assert steps(store, run, "train_loss") == steps(store, run, "test_f1") == [1, 2, 3]
+    curve = store.client.get_metric_history(run.info.run_id, "test_f1")
+    assert [point.value for point in curve] == [0.25, 0.5, 0.75]
+    assert run.data.metrics["windows/test/f1"] == 0.5
+    assert run.data.params == {"epochs": "3", "train.seed": "1"}
+    assert run.data.tags["complete"] == "true"
+    assert run.data.tags["dvc.exp_name"] == "longer"
+    assert run.data.tags["encoder.trained"] == "true"
+    assert run.inputs is not None
+    [dataset] = run.inputs.dataset_inputs
+    assert (dataset.dataset.name, dataset.dataset.digest) == ("window", "abc.dir")
+    reports = store.client.list_artifacts(run.info.run_id, "reports")
+    assert [file.path for file in reports] == ["reports/metrics.json"]
+
+
+def test_delivering_again_changes_nothing(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    finished = experiment(tmp_path, 2)
+    model = "again"
+    deliver(store, finished, model)
+    before = runs(store)
+    with caplog.at_level(logging.INFO, logger="skipintro"):
+        deliver(store, finished, model)
+    assert "in MLflow already" in caplog.text
+    assert [run.to_dictionary() for run in runs(store)] == [run.to_dictionary() for run in before]
+    assert len(store.client.search_model_versions(f"name = '{model}'")) == 1
+    deliver(store, replace(finished, name="named-later"), model)
+    [run] = runs(store)
+    assert run.data.tags["dvc.exp_name"] == "named-later"
+
+
+@pytest.mark.parametrize("epochs", [(1, 2, 3), (1, 2), (1, 3), ()], ids=str)
+def test_a_live_run_is_completed_and_every_epoch_stands_in_it_once(
+    store: Store, tmp_path: Path, epochs: tuple[int, ...]
+) -> None:
+    finished = experiment(tmp_path, 3)
+    train_live(store, finished, *epochs)
+    [live] = runs(store)
+    deliver(store, finished, MODEL)
+    [run] = runs(store)
+    assert run.info.run_id == live.info.run_id
+    assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
+    assert sorted(steps(store, run, "train_loss")) == [1, 2, 3]
+    assert sorted(steps(store, run, "test_f1")) == [1, 2, 3]
+    assert run.data.metrics["windows/test/f1"] == 0.5
+
+
+def test_a_training_that_was_killed_or_makes_other_weights_is_not_completed(
+    store: Store, tmp_path: Path
+) -> None:
+    finished = experiment(tmp_path, 4)
+    train_live(store, replace(finished, weights_sha256="other"), 1, 2, 3)
+    with pytest.raises(KeyboardInterrupt):
+        train_live(store, finished, 1, 2, killed=True)
+    deliver(store, finished, MODEL)
+    found = [(run.info.status, run.data.tags["complete"]) for run in runs(store)]
+    assert found == [("FINISHED", "false"), ("KILLED", "false"), ("FINISHED", "true")]
+
+
+def test_training_the_same_once_more_leaves_one_run(store: Store, tmp_path: Path) -> None:
+    finished = experiment(tmp_path, 5)
+    for _ in range(2):
+        train_live(store, finished, 1, 2, 3)
+        deliver(store, finished, MODEL)
+    [run] = runs(store)
+    assert run.data.tags["complete"] == "true"
+
+
+def test_two_experiments_give_two_versions_and_the_newer_is_the_challenger(
+    store: Store, tmp_path: Path
+) -> None:
+    model = "two-experiments"
+    first, second = experiment(tmp_path / "1", 6), experiment(tmp_path / "2", 7)
+    deliver(store, first, model)
+    deliver(store, second, model)
+    found = store.client.search_model_versions(f"name = '{model}'")
+    by_version = {str(v.version): v for v in found}
+    assert {n: v.tags["model.sha256"] for n, v in by_version.items()} == {
+        "1": first.model_sha256,
+        "2": second.model_sha256,
+    }
+    assert [v.run_id for v in (by_version["1"], by_version["2"])] == [
+        run.info.run_id for run in runs(store)
+    ]
+    registered = store.client.get_registered_model(model)
+    assert {alias: str(v) for alias, v in registered.aliases.items()} == {"challenger": "2"}
+    deliver(store, first, model)  # back to the first: it is known
+    assert len(runs(store)) == 2
+    assert len(store.client.search_model_versions(f"name = '{model}'")) == 2
+
+
+def test_the_same_model_with_other_params_is_a_run_of_its_own_but_no_new_version(
+    store: Store, tmp_path: Path
+) -> None:
+    model = "same-model"
+    finished = experiment(tmp_path, 8)
+    deliver(store, finished, model)
+    deliver(store, replace(finished, params={"epochs": 3, "ingest.mode": "reference"}), model)
+    found = [(run.info.status, run.data.tags["complete"]) for run in runs(store)]
+    assert found == [("FINISHED", "true"), ("FINISHED", "true")]
+    assert len(store.client.search_model_versions(f"name = '{model}'")) == 1
+
+
+def test_the_registered_model_s_files_hold_no_pickle_and_its_requirements_are_exact(
+    store: Store, workspace: Path, tmp_path: Path
+) -> None:
+    model = "files"
+    deliver(store, experiment(tmp_path, 9), model)
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}@challenger"))
+    files = {file.name for file in folder.rglob("*") if file.is_file()}
+    assert {"model.safetensors", "config.json", "detection.json", "pyfunc_model.py"} <= files
+    assert not [name for name in files if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
+    requirements = (folder / "requirements.txt").read_text(encoding="utf-8").split()
+    assert all("==" in line for line in requirements)
+    assert any(line.startswith("torch==") for line in requirements)
+    version = store.client.get_model_version_by_alias(model, "challenger")
+    assert version.tags["encoder.trained"] == "true"
+    assert version.tags["test_data.sha256"] == "test data"
+    assert str(workspace) in str(store.client.get_experiment(store.experiment_id).artifact_location)
