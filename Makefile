@@ -26,7 +26,9 @@ ui: env  ## the MLflow UI on http://127.0.0.1:5000, to compare runs
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 	  --workers 1 --host 127.0.0.1 --port 5000
 
-bench: env  ## time and memory of the main job, in a fresh clone
+bench: env  ## time and memory of the main job in a fresh clone, and of its parts
+	python benchmarks/waiting_threads.py
+	python benchmarks/episode_memory.py
 	python benchmarks/main_job.py
 
 lock: env  ## resolve requirements.lock anew, for Linux, macOS and Windows, Python 3.11 to 3.13

@@ -570,13 +570,23 @@ def full_disk(folder: Path) -> Iterator[None]:
         shutil.rmtree(kept)
 
 
-@pytest.mark.parametrize("stage", ["ingest", "annotate", "window"])
-def test_a_full_disk_costs_nothing_that_was_there(checkout: Checkout, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "stage"),
+    [
+        ("data", "ingest"),
+        ("data", "annotate"),
+        ("data", "window"),
+        pytest.param("models", "train", marks=pytest.mark.slow),
+    ],
+)
+def test_a_full_disk_costs_nothing_that_was_there(
+    checkout: Checkout, place: str, stage: str
+) -> None:
     if os.name != "posix" or os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    with full_disk(checkout.folder / "data"):
+    with full_disk(checkout.folder / place):
         assert_refused(
-            checkout, stage, f"data/{stage}", ": no space left", "free some space and run `dvc"
+            checkout, stage, f"{place}/{stage}", ": no space left", "free some space and run `dvc"
         )
 
 

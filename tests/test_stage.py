@@ -1,5 +1,6 @@
 """How a stage ends, what it says then, and where its resumable work lies."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from skipintro.core import scratch
+from skipintro.core.files import output_folder
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import versions
 
@@ -175,3 +177,17 @@ def test_a_key_changes_with_the_code_of_its_modules_alone(
     assert key_of("video", size=1) != key
     with pytest.raises(FileNotFoundError):
         key_of("gone")
+
+
+def test_what_a_killed_process_left_behind_is_removed_and_a_live_ones_draft_stays(
+    tmp_path: Path,
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    stale = tmp_path / f".embed.{dead.pid}.x1_y2z3w.partial"
+    other = tmp_path / f".embed.{os.getppid()}.x1_y2z3w.partial"
+    for folder in (stale, other):
+        (folder / "embed").mkdir(parents=True)
+    with output_folder(tmp_path / "embed"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, "embed"])

@@ -1,6 +1,7 @@
 """The training loop: what it learns, that it goes on to the same bytes, and what it counts."""
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from skipintro import training
 from skipintro.embedding_store import EncoderIdentity
 from skipintro.head import HeadConfig, IntroHead
 from skipintro.training import EpochRow, SplitRow, TrainSettings, Windows, evaluate_windows, train
@@ -42,6 +44,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def a_checkpoint_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
 
 
 def settings(**changes: Any) -> TrainSettings:
@@ -152,6 +159,21 @@ def test_a_run_that_goes_on_does_only_the_epochs_that_lack(
     with caplog.at_level(logging.INFO, logger="skipintro"):
         run(checkpoint)
     assert "going on after epoch 3" in caplog.text
+
+
+def test_how_often_a_checkpoint_is_written_changes_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    often, history = run(tmp_path / "often.pt")
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e-9)
+    checkpoint = tmp_path / "seldom.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint, break_off_after(3))
+    with caplog.at_level(logging.INFO, logger="skipintro"):
+        seldom, seldom_history = run(checkpoint)
+    assert "going on after epoch 1" in caplog.text
+    assert same_weights(often, seldom)
+    assert seldom_history == history
 
 
 def cut_in_the_middle(path: Path) -> None:

@@ -124,9 +124,9 @@ def train(
 ) -> tuple[IntroHead, list[EpochRow]]:
     """Give the trained head and its history.
 
-    After each epoch the state is stored at `checkpoint`; where one lies there, the loop goes on
-    from it and calls `on_epoch` for its epochs again, in order. One that cannot be read is told
-    in the log, and training begins anew.
+    After an epoch, but for CHECKPOINT_SHARE of the time at most, the state is stored at
+    `checkpoint`; where one lies there, the loop goes on from it and calls `on_epoch` for its
+    epochs again, in order. One that cannot be read is told in the log, and training begins anew.
     """
     torch.use_deterministic_algorithms(mode=True)
     head, optimizer, history = _start(config, settings, checkpoint, device)

@@ -1,6 +1,7 @@
 """Reading, hashing and writing files so that a half-written one is never taken for whole."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -11,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 from pydantic import BaseModel, ValidationError
 
 from skipintro.core.errors import InputError
 
 M = TypeVar("M", bound=BaseModel)
 
+_PARTIAL = ".partial"
 _NO_ROOM = {errno.ENOSPC: "no space left", errno.EDQUOT: "the disk quota is used up"}
 
 
@@ -39,7 +42,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Whatever stood at `path` before stays until then; after an error nothing of the new is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    prefix = f".{path.name}.{os.getpid()}."
+    workshop = Path(tempfile.mkdtemp(prefix=prefix, suffix=_PARTIAL, dir=path.parent))
     draft, before = workshop / path.name, workshop / "before"
     try:
         yield draft
@@ -58,7 +62,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def output_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds."""
+    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds.
+
+    What a killed process left behind of the same output is removed.
+    """
+    for left_behind in path.parent.glob(f".{glob.escape(path.name)}.*{_PARTIAL}"):
+        if not psutil.pid_exists(int(left_behind.name.split(".")[-3])):
+            shutil.rmtree(left_behind, ignore_errors=True)
     with replacing(path) as draft:
         draft.mkdir()
         yield draft
