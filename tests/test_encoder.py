@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from skipintro.core.errors import InputError
+from skipintro.device import choose_device
 from skipintro.encoder import (
     ENCODERS,
     Encoder,
     TorchEncoder,
-    choose_device,
     load_encoder,
     sha256_of_weights,
 )

@@ -14,7 +14,8 @@ import yaml
 from conftest import ROOT
 from skipintro import cli
 from skipintro.core.errors import InputError
-from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.promotion import (
     CHAMPION,
     Candidate,
@@ -260,3 +261,22 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     code, _, errors = command("--version", "9")
     assert (code, errors.count("\n")) == (1, 1)
     assert "no version 9" in errors
+
+
+def test_a_champion_that_was_measured_again_is_held_to_its_newest_figures(
+    workspace: Path,
+) -> None:
+    store = connect("again")
+    first = register(store, "again", 0.9, "old", **{MODEL_TAG: "m1"})
+    assert not promote(store, "again", GATE).refusals
+    second = register(store, "again", 0.6, "new", **{MODEL_TAG: "m2"})
+    assert "other test data" in promote(store, "again", GATE, second).refusals[0]
+
+    measured = store.client.create_run(store.experiment_id)
+    for key, value in {MODEL_TAG: "m1", COMPLETE_TAG: "true", TEST_DATA_TAG: "new"}.items():
+        store.client.set_tag(measured.info.run_id, key, value)
+    store.client.log_metric(measured.info.run_id, METRIC, 0.5)
+    verdict = promote(store, "again", GATE)
+    assert verdict.champion is not None
+    assert (verdict.champion.version, verdict.champion.score) == (first, 0.5)
+    assert aliases(store, "again")[CHAMPION] == second

@@ -83,15 +83,6 @@ def load_encoder(name: str, weights: str, *, device: torch.device) -> Encoder:
     )
 
 
-def choose_device(name: str) -> torch.device:
-    """Give the device for `auto` (CUDA where there is one), `cpu` or `cuda`."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda is asked for, but there is none here; use auto or cpu")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
 def sha256_of_weights(module: nn.Module) -> str:
     """Hash of all tensors with their names, types and shapes; independent of the file format."""
     digest = hashlib.sha256()

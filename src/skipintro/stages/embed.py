@@ -20,9 +20,10 @@ from skipintro.core.files import output_folder, read_model, sha256_of_file, writ
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
+from skipintro.device import choose_device
 from skipintro.embedding import embed_video
 from skipintro.embedding_store import EmbeddedEpisode, EmbedManifest, read_vectors, write_vectors
-from skipintro.encoder import Encoder, choose_device, load_encoder
+from skipintro.encoder import Encoder, load_encoder
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/embed")

@@ -23,8 +23,8 @@ from skipintro.core.files import output_folder, read_model, sha256_of_json, writ
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, versions
 from skipintro.detection import DetectionConfig
+from skipintro.device import choose_device
 from skipintro.embedding_store import EmbedManifest, read_vectors
-from skipintro.encoder import choose_device
 from skipintro.evaluation import (
     EpisodeTable,
     EvaluateManifest,

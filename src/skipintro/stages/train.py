@@ -26,7 +26,7 @@ from skipintro.core.files import (
 from skipintro.core.params import StageParams, load_params
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
-from skipintro.encoder import choose_device
+from skipintro.device import choose_device
 from skipintro.head import WEIGHTS_FILE, HeadConfig, save_head
 from skipintro.tracking.live import LiveRun, live_run
 from skipintro.tracking.store import StoreParams, connect

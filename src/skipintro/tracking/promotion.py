@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from pydantic import Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.params import StageParams
-from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.store import Store
 
 CHAMPION = "champion"
@@ -62,7 +64,7 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
         ):
             refusals.append(
                 "it was measured on other test data than the champion, so the figures cannot be "
-                "compared; train the champion's settings on the new data first, or set "
+                "compared; run `dvc exp run` with the champion's params on this data first, or set "
                 "promote.require_same_test_data: false to begin anew"
             )
         elif challenger.score is not None and not (
@@ -143,13 +145,27 @@ def _alias_version(store: Store, model_name: str, alias: str) -> str | None:
 
 
 def _candidate(store: Store, version: ModelVersion, metric: str) -> Candidate:
-    run_id = version.run_id or ""  # none: registered by hand
-    metrics = store.client.get_run(run_id).data.metrics if run_id else {}
+    run = _last_measured(store, version)
+    metrics = run.data.metrics if run else {}
+    known = version.tags.get(TEST_DATA_TAG, "")
     return Candidate(
         version=str(version.version),
-        run_id=run_id,
+        run_id=run.info.run_id if run else "",
         score=metrics.get(metric),
-        test_data_sha256=version.tags.get(TEST_DATA_TAG, ""),
+        test_data_sha256=run.data.tags.get(TEST_DATA_TAG, known) if run else known,
         trained=version.tags.get(TRAINED_TAG) == "true",
         metrics=dict(metrics),
     )
+
+
+def _last_measured(store: Store, version: ModelVersion) -> Run | None:
+    """Give the newest complete run of this very model: its test data may have changed since."""
+    runs = store.client.search_runs(
+        [store.experiment_id],
+        f"tags.`{MODEL_TAG}` = '{version.tags.get(MODEL_TAG)}' AND tags.`{COMPLETE_TAG}` = 'true'",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    if runs:
+        return runs[0]
+    return store.client.get_run(version.run_id) if version.run_id else None  # none: made by hand
