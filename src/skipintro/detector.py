@@ -8,7 +8,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import read_model
 from skipintro.detection import Detection, DetectionConfig, find_interval, second_probabilities
 from skipintro.embedding import embed_video
-from skipintro.encoder import HUB_WEIGHTS, UNTRAINED, Encoder, load_encoder
+from skipintro.encoder import HUB_WEIGHTS, Encoder, load_encoder
 from skipintro.head import load_head
 
 DETECTION_FILE = "detection.json"
@@ -42,11 +42,6 @@ class Detector:
                 f"but those at hand are {found.weights_sha256[:12]}…; give the same weights as "
                 "`encoder_weights`, or train anew"
             )
-
-    @property
-    def is_untrained(self) -> bool:
-        """Whether the encoder's weights are random, so that no result means anything."""
-        return self._head.config.encoder.weights == UNTRAINED
 
     def detect(self, video: Path) -> Detection | None:
         """Give the intro of one video, or None. Raises VideoError where it cannot be decoded."""
