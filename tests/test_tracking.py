@@ -305,7 +305,7 @@ def test_an_experiment_from_the_cache_gets_a_run_with_its_whole_curves(
 ) -> None:
     deliver(store, experiment(tmp_path, 1, name="longer"), MODEL)
     [run] = runs(store)
-    assert run.info.run_name == "longer"
+    assert run.info.run_name == "3 epochs (longer)"
     assert run.info.status == "FINISHED"
     assert steps(store, run, "train_loss") == steps(store, run, "test_f1") == [1, 2, 3]
     curve = store.client.get_metric_history(run.info.run_id, "test_f1")

@@ -28,7 +28,7 @@ from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
 from skipintro.device import choose_device
 from skipintro.head import WEIGHTS_FILE, HeadConfig, save_head
-from skipintro.tracking.live import LiveRun, live_run
+from skipintro.tracking.live import LiveRun, live_run, title
 from skipintro.tracking.store import StoreParams, connect
 from skipintro.training import EpochRow, TrainManifest, TrainSettings, train
 from skipintro.windows import WindowManifest, read_sequence
@@ -93,7 +93,7 @@ def main(params: Params) -> None:
         versions=versions("torch", "numpy"),
     )
     checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
-    name = os.environ.get("DVC_EXP_NAME") or f"{params.epochs} epochs"
+    name = title(params.epochs, os.environ.get("DVC_EXP_NAME"))
     store = connect(tracking.experiment)
     with _only_one(), live_run(store, name, _tags()) as live:
         head, history = train(

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from skipintro.core.files import sha256_of_json
 from skipintro.core.scratch import scratch_folder
 from skipintro.embedding_store import EncoderIdentity
-from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs
+from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs, title
 from skipintro.tracking.store import Store
 
 EXPERIMENT_TAG, MODEL_TAG, TEST_DATA_TAG = "experiment.sha256", "model.sha256", "test_data.sha256"
@@ -114,7 +114,7 @@ def _find(store: Store, tags: Mapping[str, str]) -> Run | None:
 
 
 def _title(experiment: FinishedExperiment) -> str:
-    return experiment.name or f"{experiment.params['epochs']} epochs"
+    return title(experiment.params["epochs"], experiment.name)
 
 
 def _name(store: Store, run: Run, experiment: FinishedExperiment) -> None:

@@ -56,6 +56,11 @@ class LiveRun:
             )
 
 
+def title(epochs: int, experiment: str | None) -> str:
+    """Give the name of a run, as the lists of the UI show it; `experiment` is DVC's."""
+    return f"{epochs} epochs ({experiment})" if experiment else f"{epochs} epochs"
+
+
 @contextmanager
 def live_run(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[LiveRun]:
     """Open a run for the length of the block; a killed or failed one is closed as that."""
