@@ -22,7 +22,7 @@ lint: env  ## formatting, lint and types
 	mypy
 
 ui: env  ## the MLflow UI on http://127.0.0.1:5000, to compare runs
-	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+	exec env MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 	  --workers 1 --host 127.0.0.1 --port 5000
 
