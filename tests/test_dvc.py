@@ -106,3 +106,15 @@ def test_heavy_packages_have_one_importer(package: str, places: set[str]) -> Non
             if any(module.split(".")[0] == package for module in modules):
                 importers.add(file.relative_to(SOURCE / "skipintro").parts[0])
     assert importers == places
+
+
+def test_the_committed_lock_file_knows_the_same_dependencies_as_the_pipeline() -> None:
+    """Update it with `dvc repro`, or `dvc commit` after an edit that changes no output."""
+    locked = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    values = {
+        "${ingest.source}": PARAMS["ingest"]["source"],
+        "${annotate.overrides}": PARAMS["annotate"]["overrides"],
+    }
+    for name, stage in STAGES.items():
+        known = {dep["path"] for dep in locked[name]["deps"]}
+        assert known == {values.get(dep, dep) for dep in stage["deps"]}, name
