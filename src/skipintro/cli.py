@@ -37,9 +37,9 @@ def labels_check(
     Example: skipintro labels check --train data/demo/train/labels.json
     --test data/demo/test/labels.json
     """
-    from skipintro.core.params import load_params  # noqa: PLC0415
-    from skipintro.label_report import report  # noqa: PLC0415  `--help` stays fast
-    from skipintro.stages import annotate, window  # noqa: PLC0415
+    from skipintro.core.params import load_params
+    from skipintro.label_report import report
+    from skipintro.stages import annotate, window
 
     params = find_checkout() / "params.yaml"
     cut = load_params(window.Params, "window", params)
@@ -65,11 +65,11 @@ def promote(
 
     Example: skipintro promote --version 2
     """
-    from skipintro.core.params import load_params  # noqa: PLC0415  `--help` stays fast
-    from skipintro.tracking.promotion import GateParams  # noqa: PLC0415  mlflow takes seconds
-    from skipintro.tracking.promotion import promote as promote_best  # noqa: PLC0415
-    from skipintro.tracking.report import comparison  # noqa: PLC0415
-    from skipintro.tracking.store import StoreParams, connect  # noqa: PLC0415
+    from skipintro.core.params import load_params
+    from skipintro.tracking.promotion import GateParams
+    from skipintro.tracking.promotion import promote as promote_best
+    from skipintro.tracking.report import comparison
+    from skipintro.tracking.store import StoreParams, connect
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
