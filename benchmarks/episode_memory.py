@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skipintro.embedding import embed_video
 from skipintro.encoder import load_encoder
-from skipintro.video import encode_h264
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.video import encode_h264
 
 LENGTHS_S = (60, 600, 2400)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from skipintro.video import Picture, encode_h264
+from skipintro.episodes.video import Picture, encode_h264
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY_LENGTH_S, TOY_INTRO_S = 36, 16

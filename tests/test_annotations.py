@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skipintro.annotations import (
+from skipintro.core.errors import InputError
+from skipintro.episodes.annotations import (
     Annotation,
     Annotations,
     CorrectionRule,
@@ -19,8 +20,7 @@ from skipintro.annotations import (
     read_overrides,
     series_of,
 )
-from skipintro.core.errors import InputError
-from skipintro.labels import Label
+from skipintro.episodes.labels import Label
 
 RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)
 OVERRIDE = Override(start_s=3, end_s=9, reason="checked by eye")

@@ -22,7 +22,7 @@ from conftest import Checkout, make_checkout
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, sha256_of_file, write_json
 from skipintro.core.params import load_params
-from skipintro.embedding_store import (
+from skipintro.episodes.embeddings import (
     EmbeddedEpisode,
     EmbedManifest,
     EncoderIdentity,

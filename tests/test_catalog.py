@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from skipintro.catalog import IngestedEpisode, find_videos, leaked_ids, video_of
 from skipintro.core.errors import InputError
+from skipintro.episodes.catalog import IngestedEpisode, find_videos, leaked_ids, video_of
 
 EXTENSIONS = ("mp4", "mkv")
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from skipintro import video
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.core.params import StageParams
@@ -26,7 +25,8 @@ from skipintro.demo.plan import (
     plan_library,
 )
 from skipintro.demo.render import DemoManifest, clock, frames, labels, manifest, render_library
-from skipintro.labels import read_labels
+from skipintro.episodes import video
+from skipintro.episodes.labels import read_labels
 
 SEED = 5
 LIBRARY = LibraryForm(n_shows=2, n_unseen_shows=1, episodes_per_show=(4, 2))

@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from skipintro.core.errors import InputError
-from skipintro.detection import (
+from skipintro.detection.decoding import (
     Detection,
     DetectionConfig,
     find_interval,
     second_probabilities,
     window_probabilities,
 )
-from skipintro.embedding_store import EncoderIdentity
-from skipintro.head import HeadConfig, IntroHead
+from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model.head import HeadConfig, IntroHead
 
 LENGTH, DIMENSION = 8, 4
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from conftest import write_toy_video
-from skipintro.annotations import Annotation, Status
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
-from skipintro.detection import DetectionConfig
-from skipintro.detector import DETECTION_FILE, Detector
-from skipintro.embedding import embed_video
+from skipintro.detection.decoding import DetectionConfig
+from skipintro.detection.detector import DETECTION_FILE, Detector
 from skipintro.encoder import Encoder, load_encoder
-from skipintro.evaluation import EpisodeResult, evaluate_episodes
-from skipintro.head import CONFIG_FILE, HeadConfig, IntroHead, load_head, save_head
-from skipintro.video import VideoError
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.annotations import Annotation, Status
+from skipintro.episodes.video import VideoError
+from skipintro.evaluation.figures import EpisodeResult, evaluate_episodes
+from skipintro.model.head import CONFIG_FILE, HeadConfig, IntroHead, load_head, save_head
 
 CPU = torch.device("cpu")
 CONFIG = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)

@@ -19,8 +19,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
-from skipintro.device import choose_device
 from skipintro.encoder import (
     ENCODERS,
     Encoder,
@@ -28,7 +28,7 @@ from skipintro.encoder import (
     load_encoder,
     sha256_of_weights,
 )
-from skipintro.video import Picture, encode_h264, pictures
+from skipintro.episodes.video import Picture, encode_h264, pictures
 
 CPU = torch.device("cpu")
 SIZE = 224

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 from torch import Tensor
 
-from skipintro.annotations import Annotation, Status
-from skipintro.detection import DetectionConfig
-from skipintro.embedding_store import EncoderIdentity
-from skipintro.evaluation import (
+from skipintro.detection.decoding import DetectionConfig
+from skipintro.episodes.annotations import Annotation, Status
+from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.evaluation.figures import (
     EpisodeResult,
     EpisodeTable,
     Metrics,
@@ -22,9 +22,9 @@ from skipintro.evaluation import (
     window_metrics,
     window_outcome,
 )
-from skipintro.head import HeadConfig, IntroHead
-from skipintro.metrics import BinaryMetrics, EpisodeMetrics
-from skipintro.windows import BalancedSequence
+from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.metrics import BinaryMetrics, EpisodeMetrics
+from skipintro.model.windows import BalancedSequence
 
 LENGTH = 4
 CONFIG = DetectionConfig(stride=2, threshold=0.5, min_length_s=2, batch_size=3)

@@ -14,8 +14,15 @@ from safetensors.torch import load, save_file
 from conftest import ROOT
 from skipintro.core.errors import InputError
 from skipintro.core.params import read_params_file
-from skipintro.embedding_store import EncoderIdentity
-from skipintro.head import CONFIG_FILE, WEIGHTS_FILE, HeadConfig, IntroHead, load_head, save_head
+from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model.head import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    HeadConfig,
+    IntroHead,
+    load_head,
+    save_head,
+)
 
 CPU = torch.device("cpu")
 ENCODER = EncoderIdentity(

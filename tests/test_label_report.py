@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from skipintro.annotations import CorrectionRule
 from skipintro.core.errors import InputError
-from skipintro.label_report import SplitReport, report
+from skipintro.episodes.annotations import CorrectionRule
+from skipintro.episodes.label_report import SplitReport, report
 
 ROOT = Path(__file__).resolve().parents[1]
 RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skipintro.core.errors import InputError
-from skipintro.labels import check_episode_id, parse_time, read_labels
+from skipintro.episodes.labels import check_episode_id, parse_time, read_labels
 
 
 @pytest.fixture

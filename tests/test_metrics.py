@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from skipintro.metrics import (
+from skipintro.model.metrics import (
     BinaryMetrics,
     Interval,
     binary_metrics,

@@ -18,10 +18,10 @@ from mlflow.tracking import MlflowClient
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.detection import DetectionConfig
-from skipintro.detector import DETECTION_FILE
-from skipintro.embedding_store import EncoderIdentity
-from skipintro.head import WEIGHTS_FILE, HeadConfig, IntroHead, save_head
+from skipintro.detection.decoding import DetectionConfig
+from skipintro.detection.detector import DETECTION_FILE
+from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model.head import WEIGHTS_FILE, HeadConfig, IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.live import LiveRun, close_stale_runs, live_run
 from skipintro.tracking.store import Store, connect, tracking_uri, without_credentials

@@ -11,11 +11,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from skipintro import training
-from skipintro.embedding_store import EncoderIdentity
-from skipintro.head import HeadConfig, IntroHead
-from skipintro.training import EpochRow, SplitRow, TrainSettings, Windows, evaluate_windows, train
-from skipintro.windows import BalancedSequence
+from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model import training
+from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.training import (
+    EpochRow,
+    SplitRow,
+    TrainSettings,
+    Windows,
+    evaluate_windows,
+    train,
+)
+from skipintro.model.windows import BalancedSequence
 
 CPU = torch.device("cpu")
 CONFIG = HeadConfig(

@@ -15,7 +15,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 from PIL import Image
 
-from skipintro.video import VideoError, encode_h264, inspect, pictures
+from skipintro.episodes.video import VideoError, encode_h264, inspect, pictures
 
 SIDE = 32  # pixels of a picture that is read back
 TOLERANCE_S = 0.5

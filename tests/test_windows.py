@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skipintro.core.errors import InputError
-from skipintro.windows import (
+from skipintro.model.windows import (
     BalancedSequence,
     balanced_frames,
     balanced_sequence,

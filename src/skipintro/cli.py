@@ -38,7 +38,7 @@ def labels_check(
     --test data/demo/test/labels.json
     """
     from skipintro.core.params import load_params
-    from skipintro.label_report import report
+    from skipintro.episodes.label_report import report
     from skipintro.stages import annotate, window
 
     params = find_checkout() / "params.yaml"

@@ -16,7 +16,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
-from skipintro import video
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.demo import openings, scenes
 from skipintro.demo.drawing import Canvas, Picture, Scene
@@ -33,6 +32,7 @@ from skipintro.demo.plan import (
     Shot,
     ShotKind,
 )
+from skipintro.episodes import video
 
 _FIRST_NAMES = ("Anna", "Jun", "Marta", "Idris", "Leonie", "Tomas", "Priya", "Oskar", "Wren")
 _LAST_NAMES = ("Kestrel", "Okafor", "Lindqvist", "Moreau", "Tanaka", "Vale", "Brandt", "Ruiz")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skipintro.core.errors import InputError
-from skipintro.embedding_store import EncoderIdentity
+from skipintro.episodes.embeddings import EncoderIdentity
 
 UNTRAINED = "untrained"
 HUB_WEIGHTS = "openai"

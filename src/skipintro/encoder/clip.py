@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from skipintro.core.errors import InputError
-from skipintro.embedding_store import EncoderIdentity
 from skipintro.encoder import UNTRAINED, TorchEncoder, sha256_of_weights
+from skipintro.episodes.embeddings import EncoderIdentity
 
 # OpenAI trained with the quick GELU; plain `ViT-B-32` with these weights is quietly wrong.
 ARCHITECTURE = "ViT-B-32-quickgelu"

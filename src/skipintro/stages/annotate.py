@@ -10,7 +10,11 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from skipintro.annotations import (
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, read_model, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.stage import run_stage
+from skipintro.episodes.annotations import (
     Annotation,
     Annotations,
     CorrectionRule,
@@ -19,12 +23,8 @@ from skipintro.annotations import (
     check_within,
     read_overrides,
 )
-from skipintro.catalog import IngestManifest
-from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, write_json
-from skipintro.core.params import StageParams
-from skipintro.core.stage import run_stage
-from skipintro.labels import read_labels
+from skipintro.episodes.catalog import IngestManifest
+from skipintro.episodes.labels import read_labels
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/annotate")

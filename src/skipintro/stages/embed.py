@@ -14,20 +14,25 @@ from numpy.typing import NDArray
 from pydantic import Field
 from tqdm import tqdm
 
-from skipintro.catalog import IngestedEpisode, IngestManifest
+from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
-from skipintro.device import choose_device
-from skipintro.embedding import embed_video
-from skipintro.embedding_store import EmbeddedEpisode, EmbedManifest, read_vectors, write_vectors
 from skipintro.encoder import Encoder, load_encoder
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
+from skipintro.episodes.embeddings import (
+    EmbeddedEpisode,
+    EmbedManifest,
+    read_vectors,
+    write_vectors,
+)
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/embed")
-_CODE = ("video", "embedding", "encoder")
+_CODE = ("episodes/video", "encoder")
 _PACKAGES = ("av", "open_clip_torch", "timm", "torch")
 
 log = logging.getLogger(__name__)

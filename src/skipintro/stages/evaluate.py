@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 from tqdm import tqdm
 
-from skipintro import plots
-from skipintro.annotations import Annotation, Annotations
+from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, sha256_of_json, write_json
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, versions
-from skipintro.detection import DetectionConfig
-from skipintro.device import choose_device
-from skipintro.embedding_store import EmbedManifest, read_vectors
-from skipintro.evaluation import (
+from skipintro.detection.decoding import DetectionConfig
+from skipintro.episodes.annotations import Annotation, Annotations
+from skipintro.episodes.embeddings import EmbedManifest, read_vectors
+from skipintro.evaluation import plots
+from skipintro.evaluation.figures import (
     EpisodeTable,
     EvaluateManifest,
     Metrics,
@@ -35,8 +35,8 @@ from skipintro.evaluation import (
     window_metrics,
     window_outcome,
 )
-from skipintro.head import load_head
-from skipintro.windows import WindowManifest, read_sequence
+from skipintro.model.head import load_head
+from skipintro.model.windows import WindowManifest, read_sequence
 
 MODEL = Path("models/train")
 WINDOWS = Path("data/window")

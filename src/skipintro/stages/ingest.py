@@ -13,8 +13,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 from tqdm import tqdm
 
-from skipintro import video
-from skipintro.catalog import (
+from skipintro.core.errors import InputError
+from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.core.params import StageParams
+from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.stage import run_stage, versions
+from skipintro.episodes import video
+from skipintro.episodes.catalog import (
     IngestedEpisode,
     IngestManifest,
     VideoInfo,
@@ -22,12 +27,7 @@ from skipintro.catalog import (
     leaked_ids,
     video_of,
 )
-from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
-from skipintro.core.params import StageParams
-from skipintro.core.scratch import key_of, scratch_folder
-from skipintro.core.stage import run_stage, versions
-from skipintro.labels import read_labels
+from skipintro.episodes.labels import read_labels
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
@@ -113,8 +113,8 @@ def _inspected(split: str, id_: str, path: Path | None, params: Params) -> Inges
         )
     sha256 = sha256_of_file(path)
     key = key_of(
-        "video",
-        "catalog",
+        "episodes/video",
+        "episodes/catalog",
         sha256=sha256,
         tolerance_s=params.truncation_tolerance_s,
         versions=versions("av"),

@@ -25,12 +25,12 @@ from skipintro.core.files import (
 )
 from skipintro.core.params import read_params_file
 from skipintro.core.stage import run_stage
-from skipintro.detector import DETECTION_FILE
-from skipintro.evaluation import EvaluateManifest, Metrics
-from skipintro.head import CONFIG_FILE, WEIGHTS_FILE
+from skipintro.detection.detector import DETECTION_FILE
+from skipintro.evaluation.figures import EvaluateManifest, Metrics
+from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE
+from skipintro.model.training import TrainManifest
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.store import StoreParams, connect
-from skipintro.training import TrainManifest
 
 MODEL = Path("models/train")
 REPORTS = Path("reports/evaluate")

@@ -15,6 +15,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import Field
 
+from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
     output_folder,
@@ -26,16 +27,15 @@ from skipintro.core.files import (
 from skipintro.core.params import StageParams, load_params
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
-from skipintro.device import choose_device
-from skipintro.head import WEIGHTS_FILE, HeadConfig, save_head
+from skipintro.model.head import WEIGHTS_FILE, HeadConfig, save_head
+from skipintro.model.training import EpochRow, TrainManifest, TrainSettings, train
+from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.tracking.live import LiveRun, live_run, title
 from skipintro.tracking.store import StoreParams, connect
-from skipintro.training import EpochRow, TrainManifest, TrainSettings, train
-from skipintro.windows import WindowManifest, read_sequence
 
 WINDOWS = Path("data/window")
 OUTPUT = Path("models/train")
-_CODE = ("head", "metrics", "training", "windows")
+_CODE = ("model",)
 
 log = logging.getLogger(__name__)
 

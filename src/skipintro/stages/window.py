@@ -1,7 +1,7 @@
 """Builds the balanced sequence of each split, and counts the windows that it is cut into.
 
 Reads   data/annotate/annotations.json, data/embed
-Writes  data/window/<split>.npz (see `skipintro.windows`), data/window/manifest.json
+Writes  data/window/<split>.npz (see `skipintro.model.windows`), data/window/manifest.json
 """
 
 import logging
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from skipintro.annotations import Annotation, Annotations
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, write_json
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, versions
-from skipintro.embedding_store import EmbedManifest, read_vectors
-from skipintro.windows import (
+from skipintro.episodes.annotations import Annotation, Annotations
+from skipintro.episodes.embeddings import EmbedManifest, read_vectors
+from skipintro.model.windows import (
     SplitWindows,
     WindowManifest,
     balanced_sequence,

@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 
 from skipintro.core.files import sha256_of_json
 from skipintro.core.scratch import scratch_folder
-from skipintro.embedding_store import EncoderIdentity
+from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs, title
 from skipintro.tracking.store import Store
 

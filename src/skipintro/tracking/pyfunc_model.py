@@ -21,8 +21,8 @@ class IntroDetector(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load head and encoder; an encoder whose hash differs is refused."""
-        from skipintro.detector import Detector  # noqa: PLC0415  on the path only from here on
-        from skipintro.device import choose_device  # noqa: PLC0415
+        from skipintro.core.device import choose_device  # noqa: PLC0415
+        from skipintro.detection.detector import Detector  # noqa: PLC0415  on the path only from here on
 
         config = context.model_config or {}
         self._detector = Detector(

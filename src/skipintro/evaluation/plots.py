@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
-from skipintro.evaluation import EpisodeResult
+from skipintro.evaluation.figures import EpisodeResult
 
 TRUTH, PREDICTED, CURVE = "#009E73", "#D55E00", "#0072B2"
 

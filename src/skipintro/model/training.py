@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from skipintro.core.files import replacing
-from skipintro.head import HeadConfig, IntroHead
-from skipintro.metrics import BinaryMetrics, binary_metrics
-from skipintro.windows import BalancedSequence, SplitWindows, window_starts
+from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.metrics import BinaryMetrics, binary_metrics
+from skipintro.model.windows import BalancedSequence, SplitWindows, window_starts
 
 CHECKPOINT_SHARE = 0.05  # of the training's time; how often changes no result
 THRESHOLD = 0.5  # of the per-frame figures while training; the write-up's

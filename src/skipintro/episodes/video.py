@@ -20,8 +20,8 @@ import av.stream
 import numpy as np
 from numpy.typing import NDArray
 
-from skipintro.catalog import VideoInfo
 from skipintro.core.errors import InputError
+from skipintro.episodes.catalog import VideoInfo
 
 Picture = NDArray[np.uint8]  # (height, width, 3), RGB
 

@@ -6,17 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.annotations import Annotation
-from skipintro.detection import (
+from skipintro.detection.decoding import (
     DetectionConfig,
     find_interval,
     second_probabilities,
     window_probabilities,
 )
-from skipintro.embedding_store import EncoderIdentity
-from skipintro.head import IntroHead
-from skipintro.metrics import BinaryMetrics, EpisodeMetrics, binary_metrics, episode_metrics, iou
-from skipintro.windows import BalancedSequence, window_starts
+from skipintro.episodes.annotations import Annotation
+from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model.head import IntroHead
+from skipintro.model.metrics import (
+    BinaryMetrics,
+    EpisodeMetrics,
+    binary_metrics,
+    episode_metrics,
+    iou,
+)
+from skipintro.model.windows import BalancedSequence, window_starts
 
 
 class EpisodeResult(BaseModel):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
-from skipintro.embedding_store import EncoderIdentity
+from skipintro.episodes.embeddings import EncoderIdentity
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 

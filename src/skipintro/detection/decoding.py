@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from skipintro.head import IntroHead
-from skipintro.windows import covering_starts
+from skipintro.model.head import IntroHead
+from skipintro.model.windows import covering_starts
 
 
 class DetectionConfig(BaseModel):

@@ -6,10 +6,15 @@ import torch
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model
-from skipintro.detection import Detection, DetectionConfig, find_interval, second_probabilities
-from skipintro.embedding import embed_video
+from skipintro.detection.decoding import (
+    Detection,
+    DetectionConfig,
+    find_interval,
+    second_probabilities,
+)
 from skipintro.encoder import HUB_WEIGHTS, Encoder, load_encoder
-from skipintro.head import load_head
+from skipintro.encoder.embedding import embed_video
+from skipintro.model.head import load_head
 
 DETECTION_FILE = "detection.json"
 

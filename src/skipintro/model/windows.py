@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
-from skipintro.embedding_store import EncoderIdentity
+from skipintro.episodes.embeddings import EncoderIdentity
 
 
 @dataclass(frozen=True)

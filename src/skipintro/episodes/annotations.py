@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
-from skipintro.labels import Label, check_episode_id, parse_time, read_json_object
+from skipintro.episodes.labels import Label, check_episode_id, parse_time, read_json_object
 
 
 class Status(StrEnum):

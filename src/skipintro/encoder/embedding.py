@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skipintro.encoder import Encoder
-from skipintro.video import Picture, pictures
+from skipintro.episodes.video import Picture, pictures
 
 
 def embed_video(path: Path, encoder: Encoder, batch_size: int) -> NDArray[np.float32]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from skipintro.annotations import CorrectionRule, Status, annotate
-from skipintro.labels import read_labels
-from skipintro.windows import balanced_frames, window_starts
+from skipintro.episodes.annotations import CorrectionRule, Status, annotate
+from skipintro.episodes.labels import read_labels
+from skipintro.model.windows import balanced_frames, window_starts
 
 _ENDLESS_S = 10**9  # episodes count as long enough for the film frames that follow the intro
 

@@ -1,0 +1,1 @@
+"""From embeddings to the one interval of an episode that a player may skip."""

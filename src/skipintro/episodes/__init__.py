@@ -1,0 +1,1 @@
+"""What comes in: the videos, their labels and corrections, and the embeddings made of them."""

@@ -1,0 +1,1 @@
+"""How good the intervals are: figures, baselines, tables and pictures."""
