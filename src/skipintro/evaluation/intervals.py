@@ -1,0 +1,200 @@
+"""Figures of merit for intervals: what a player that skips them would be told.
+
+All take outcomes of whole episodes. A figure of which nothing can be said is None.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from skipintro.evaluation.calibration import ProbabilityFigures, probability_figures
+from skipintro.evaluation.outcomes import (
+    ROUNDING,
+    Outcome,
+    boundary_errors,
+    interval_seconds,
+    is_found,
+    skipped_story_s,
+    temporal_iou,
+    truth_seconds,
+)
+
+SECONDS_PER_HOUR = 3600
+
+Statistic = Callable[[Sequence[Outcome]], float | None]
+
+
+class PrecisionRecall(BaseModel):
+    """Precision, recall and F1: all None where nothing is true and nothing predicted, else 0 to 1.
+
+    With something on one side alone, the ratio that is undefined is 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class BoundaryErrors(BaseModel):
+    """How far one end lies from the truth, without its sign, in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: float
+    median: float
+    p90: float  # interpolated linearly between the two nearest
+    worst: float
+
+
+class IntervalFigures(BaseModel):
+    """Figures over whole episodes at their natural share of intro."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    episodes: int
+    with_intro: int
+    without_intro: int
+    predicted: int  # episodes with a prediction
+    hours: float
+
+    within_1s: PrecisionRecall  # of intervals: both ends at most 1 s off
+    within_2s: PrecisionRecall
+    within_3s: PrecisionRecall
+    within_5s: PrecisionRecall
+
+    mean_iou: float | None  # over episodes with an intro; a miss counts 0
+    recall_at_iou_30: float | None  # share of episodes with an intro that reach an IoU of 0.3
+    recall_at_iou_50: float | None
+    recall_at_iou_70: float | None
+
+    start_error_s: BoundaryErrors | None  # over episodes with an intro and a prediction
+    end_error_s: BoundaryErrors | None
+    end_bias_s: float | None  # mean of predicted minus true end; positive: story is cut
+
+    story_s_per_hour: float | None  # seconds of story that are skipped, an hour of episode
+    false_alarms: int  # episodes without an intro that have a prediction
+    false_alarm_rate: float | None  # their share of the episodes without an intro
+
+    per_second: PrecisionRecall  # of the seconds of the predicted intervals
+    probabilities: ProbabilityFigures  # of each second, whatever is predicted from them
+
+
+def interval_figures(outcomes: Sequence[Outcome]) -> IntervalFigures:
+    """Give all figures of a list of outcomes, which may be empty."""
+    errors = [found for row in outcomes if (found := boundary_errors(row)) is not None]
+    without_intro = [row for row in outcomes if row.truth is None]
+    false_alarms = sum(bool(row.predicted) for row in without_intro)
+    return IntervalFigures(
+        episodes=len(outcomes),
+        with_intro=len(outcomes) - len(without_intro),
+        without_intro=len(without_intro),
+        predicted=sum(bool(row.predicted) for row in outcomes),
+        hours=_hours(outcomes),
+        within_1s=found_within(outcomes, tolerance_s=1.0),
+        within_2s=found_within(outcomes, tolerance_s=2.0),
+        within_3s=found_within(outcomes, tolerance_s=3.0),
+        within_5s=found_within(outcomes, tolerance_s=5.0),
+        mean_iou=mean_iou(outcomes),
+        recall_at_iou_30=recall_at_iou(outcomes, least=0.3),
+        recall_at_iou_50=recall_at_iou(outcomes, least=0.5),
+        recall_at_iou_70=recall_at_iou(outcomes, least=0.7),
+        start_error_s=_sizes([start_s for start_s, _ in errors]),
+        end_error_s=_sizes([end_s for _, end_s in errors]),
+        end_bias_s=_mean([end_s for _, end_s in errors]),
+        story_s_per_hour=story_s_per_hour(outcomes),
+        false_alarms=false_alarms,
+        false_alarm_rate=false_alarms / len(without_intro) if without_intro else None,
+        per_second=_per_second(outcomes),
+        probabilities=probability_figures(outcomes),
+    )
+
+
+def found_within(outcomes: Sequence[Outcome], tolerance_s: float) -> PrecisionRecall:
+    """Compare intervals: one is right with both ends at most `tolerance_s` off.
+
+    A truth is matched by one prediction at most; every other prediction is false.
+    """
+    return _precision_recall(
+        right=sum(is_found(row, tolerance_s) for row in outcomes),
+        predicted=sum(len(row.predicted) for row in outcomes),
+        true=sum(row.truth is not None for row in outcomes),
+    )
+
+
+def f1_within(outcomes: Sequence[Outcome], tolerance_s: float) -> float | None:
+    """Give the F1 of intervals with both ends at most `tolerance_s` off."""
+    return found_within(outcomes, tolerance_s).f1
+
+
+def mean_iou(outcomes: Sequence[Outcome]) -> float | None:
+    """Give the mean temporal IoU over the episodes with an intro; a miss counts 0."""
+    return _mean([temporal_iou(row) for row in outcomes if row.truth is not None])
+
+
+def recall_at_iou(outcomes: Sequence[Outcome], least: float) -> float | None:
+    """Give the share of the episodes with an intro whose temporal IoU is `least` or more."""
+    return _mean(
+        [temporal_iou(row) >= least - ROUNDING for row in outcomes if row.truth is not None]
+    )
+
+
+def story_s_per_hour(outcomes: Sequence[Outcome]) -> float | None:
+    """Give the seconds of story that a player would skip, an hour of episode."""
+    hours = _hours(outcomes)
+    return sum(skipped_story_s(row) for row in outcomes) / hours if hours else None
+
+
+# The figures that are told with an interval of confidence, by their names in IntervalFigures.
+HEADLINES: Mapping[str, Statistic] = MappingProxyType(
+    {
+        "within_1s/f1": partial(f1_within, tolerance_s=1.0),
+        "within_3s/f1": partial(f1_within, tolerance_s=3.0),
+        "mean_iou": mean_iou,
+        "story_s_per_hour": story_s_per_hour,
+    }
+)
+
+
+def _hours(outcomes: Sequence[Outcome]) -> float:
+    return sum(row.n_seconds for row in outcomes) / SECONDS_PER_HOUR
+
+
+def _precision_recall(*, right: int, predicted: int, true: int) -> PrecisionRecall:
+    if not predicted and not true:
+        return PrecisionRecall(precision=None, recall=None, f1=None)
+    return PrecisionRecall(
+        precision=right / predicted if predicted else 0.0,
+        recall=right / true if true else 0.0,
+        f1=2 * right / (predicted + true),
+    )
+
+
+def _per_second(outcomes: Sequence[Outcome]) -> PrecisionRecall:
+    right = predicted = true = 0
+    for row in outcomes:
+        intro, said = truth_seconds(row), interval_seconds(row.predicted, row.n_seconds)
+        right += int(np.count_nonzero(intro & said))
+        predicted += int(np.count_nonzero(said))
+        true += int(np.count_nonzero(intro))
+    return _precision_recall(right=right, predicted=predicted, true=true)
+
+
+def _sizes(errors_s: Sequence[float]) -> BoundaryErrors | None:
+    if not errors_s:
+        return None
+    sizes = np.abs(errors_s)
+    return BoundaryErrors(
+        mean=float(sizes.mean()),
+        median=float(np.median(sizes)),
+        p90=float(np.percentile(sizes, 90)),
+        worst=float(sizes.max()),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

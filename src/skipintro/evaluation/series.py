@@ -1,0 +1,81 @@
+"""Figures that take the series as the unit: episodes of one series are not independent."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from skipintro.evaluation.intervals import Statistic, f1_within, mean_iou, story_s_per_hour
+from skipintro.evaluation.outcomes import Outcome
+
+
+class MacroFigures(BaseModel):
+    """Means over series; each leaves out the series of which the figure cannot be told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    series: int
+    f1_within_3s: float | None
+    mean_iou: float | None
+    story_s_per_hour: float | None
+
+
+def macro_average(outcomes: Sequence[Outcome]) -> MacroFigures:
+    """Give the mean over series of three figures, so that a long series weighs no more."""
+    series = by_series(outcomes)
+
+    def mean(statistic: Statistic) -> float | None:
+        figures = [figure for rows in series if (figure := statistic(rows)) is not None]
+        return sum(figures) / len(figures) if figures else None
+
+    return MacroFigures(
+        series=len(series),
+        f1_within_3s=mean(lambda rows: f1_within(rows, tolerance_s=3.0)),
+        mean_iou=mean(mean_iou),
+        story_s_per_hour=mean(story_s_per_hour),
+    )
+
+
+def bootstrap(
+    outcomes: Sequence[Outcome],
+    statistics: Mapping[str, Statistic],
+    n_resamples: int,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float] | None]:
+    """Give for each statistic the (low, high) that hold the middle `level` of its resamples.
+
+    Draws as many series as there are, with replacement, and takes all their episodes; the
+    percentile interval of Efron and Tibshirani (1993, chapter 13). Resamples of which a statistic
+    cannot be told are left out. None where it can be told of none, and where there are fewer than
+    two series, which say nothing of how series differ. What is drawn does not depend on the order
+    of the outcomes.
+    """
+    if n_resamples < 1 or not 0 < level < 1:
+        raise ValueError(
+            f"got {n_resamples} resamples and level {level}, "
+            "expected one resample or more and a level between 0 and 1"
+        )
+    series = by_series(outcomes)
+    if len(series) < 2:
+        return dict.fromkeys(statistics)
+    values: dict[str, list[float]] = {name: [] for name in statistics}
+    for drawn in rng.integers(len(series), size=(n_resamples, len(series))):
+        resample = [row for index in drawn for row in series[index]]
+        for name, statistic in statistics.items():
+            if (value := statistic(resample)) is not None:
+                values[name].append(value)
+    return {name: _middle(found, level) for name, found in values.items()}
+
+
+def by_series(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Give the outcomes of each series, by the series' name."""
+    names = sorted({row.series for row in outcomes})
+    return [[row for row in outcomes if row.series == name] for name in names]
+
+
+def _middle(values: Sequence[float], level: float) -> tuple[float, float] | None:
+    if not values:
+        return None
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
