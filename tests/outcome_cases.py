@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from skipintro.evaluation.outcomes import Interval, Outcome
+from skipintro.detection.episode import Interval
+from skipintro.evaluation.outcomes import Outcome
 
 Cells = tuple[int, int]  # [start, end) in tenths of a second
 

@@ -1,12 +1,14 @@
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from outcome_cases import Case, Cells, cases, outcome
+from skipintro.detection.episode import Episode, Interval, LabelledEpisode, Prediction
 from skipintro.evaluation.outcomes import (
-    Interval,
     boundary_errors,
     interval_seconds,
     is_found,
+    outcome_of,
     skipped_story_s,
     temporal_iou,
 )
@@ -202,3 +204,17 @@ def test_probabilities_are_one_a_second(probabilities: tuple[float, ...]) -> Non
 def test_a_probability_outside_0_to_1_is_refused(wrong: float) -> None:
     with pytest.raises(ValueError, match="outside"):
         outcome(n_seconds=2, probabilities=(0.5, wrong))
+
+
+def test_an_outcome_is_made_of_a_label_and_a_prediction() -> None:
+    vectors = np.zeros((3, 2), np.float32)
+    labelled = LabelledEpisode(Episode(id="e", series="s", vectors=vectors), truth=(0, 2))
+    probabilities = np.array([0.5, 1, 0], np.float32)
+    told = Prediction(interval=(0, 1), confidence=0.5, probabilities=probabilities)
+    found = outcome_of(labelled, told, seen=True, leaked=False, corrected=True)
+    assert (found.id, found.series, found.n_seconds) == ("e", "s", 3)
+    assert (found.truth, found.predicted, found.confidence) == ((0, 2), ((0, 1),), 0.5)
+    assert (found.seen, found.leaked, found.corrected) == (True, False, True)
+    assert found.probabilities is probabilities
+    silent = Prediction(interval=None, confidence=None, probabilities=np.zeros(0, np.float32))
+    assert outcome_of(labelled, silent, seen=True, leaked=True, corrected=True).predicted == ()

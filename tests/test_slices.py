@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcome_cases import Case, cases, outcome
-from skipintro.evaluation.outcomes import Interval
+from skipintro.detection.episode import Interval
 from skipintro.evaluation.slices import slices
 
 NAMES = [

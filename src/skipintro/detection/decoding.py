@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from skipintro.detection.segment import maximum_sum_segment
 from skipintro.model.head import IntroHead
 from skipintro.model.windows import covering_starts
 
@@ -62,19 +63,8 @@ def second_probabilities(
 
 
 def find_interval(probabilities: NDArray[np.float32], config: DetectionConfig) -> Detection | None:
-    """Give the stretch with the largest sum of (probability - threshold), or None.
-
-    The maximum-sum segment (Bentley, Programming Pearls, column 8): a short dip inside an intro
-    does not split it. Of equal sums the earliest and shortest wins.
-    """
-    best, best_sum = None, 0.0
-    start, running = 0, 0.0
-    for second, score in enumerate(probabilities.astype(np.float64) - config.threshold):
-        if running <= 0:
-            start, running = second, 0.0
-        running += score
-        if running > best_sum:
-            best, best_sum = (start, second + 1), running
+    """Give the stretch with the largest sum of (probability - threshold), or None."""
+    best = maximum_sum_segment(probabilities.astype(np.float64) - config.threshold)
     if best is None or best[1] - best[0] < config.min_length_s:
         return None
     confidence = float(probabilities[best[0] : best[1]].mean(dtype=np.float64))

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Interval = tuple[float, float]  # [start_s, end_s)
+from skipintro.detection.episode import Interval, LabelledEpisode, Prediction
 
 ROUNDING = 1e-9  # decimal times are inexact in binary: 64.4 - 61.4 comes out above 3.0
 
@@ -45,6 +45,24 @@ class Outcome:
             )
         if not np.all((self.probabilities >= 0) & (self.probabilities <= 1)):
             raise ValueError(f"{self.id}: got a probability outside [0, 1]")
+
+
+def outcome_of(
+    labelled: LabelledEpisode, prediction: Prediction, *, seen: bool, leaked: bool, corrected: bool
+) -> Outcome:
+    """Give the outcome of one prediction for a labelled episode."""
+    return Outcome(
+        id=labelled.episode.id,
+        series=labelled.episode.series,
+        truth=labelled.truth,
+        predicted=() if prediction.interval is None else (prediction.interval,),
+        confidence=prediction.confidence,
+        n_seconds=len(labelled.episode.vectors),
+        probabilities=prediction.probabilities,
+        seen=seen,
+        leaked=leaked,
+        corrected=corrected,
+    )
 
 
 def overlap_s(first: Interval, second: Interval) -> float:

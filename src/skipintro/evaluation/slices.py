@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from skipintro.evaluation.outcomes import ROUNDING, Interval, Outcome
+from skipintro.detection.episode import Interval
+from skipintro.evaluation.outcomes import ROUNDING, Outcome
 
 SHORT_S, LONG_S = 5.0, 15.0  # lengths of an intro between which it is neither
 

@@ -1,0 +1,34 @@
+"""What goes into a detector and what comes out of it: episodes, labels, predictions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Interval = tuple[float, float]  # [start_s, end_s)
+
+
+@dataclass(frozen=True, eq=False)  # compared as an object: arrays have no one answer to ==
+class Episode:
+    """What a detector sees of one episode."""
+
+    id: str
+    series: str
+    vectors: NDArray[np.float32]  # (n_seconds, D), one row a second
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledEpisode:
+    """An episode with its corrected label."""
+
+    episode: Episode
+    truth: Interval | None  # None: no intro
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a detector says of one episode."""
+
+    interval: Interval | None  # None: no intro
+    confidence: float | None  # of the interval, 0 to 1; None where a detector gives none
+    probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector gives none
