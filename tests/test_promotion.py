@@ -1,9 +1,11 @@
 """The gate between challenger and champion, and the alias that it moves."""
 
 import math
+import re
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ from skipintro.tracking.promotion import (
     CHAMPION,
     Candidate,
     GateParams,
+    Verdict,
     best_challenger,
     judge,
     promote,
 )
+from skipintro.tracking.report import comparison
 from skipintro.tracking.store import Store, connect
 
 METRIC = "episodes/test_without_leaked/mean_iou"
@@ -125,6 +129,77 @@ def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate
     champion = next(iter(candidates), None)
     with pytest.raises(InputError, match=r"no challenger is registered; run `dvc repro`"):
         best_challenger(candidates, champion, [c.version for c in candidates])
+
+
+def table(
+    capsys: pytest.CaptureFixture[str],
+    metrics: dict[str, float],
+    champion: dict[str, float] | None,
+    *,
+    equal_too: bool = False,
+) -> str:
+    """Give what is printed of version 2 against version 1."""
+    challenger = replace(candidate("2", metrics.get(METRIC)), metrics=metrics)
+    rival = None
+    if champion is not None:
+        rival = replace(candidate("1", champion.get(METRIC)), metrics=champion)
+    comparison(Verdict(challenger, rival, ()), METRIC, equal_too=equal_too)
+    return capsys.readouterr().out
+
+
+OURS = {"episodes/test/found": 7.0, "windows/test/f1": 0.75, "windows/train/f1": 1.0, METRIC: 0.5}
+THEIRS = {"episodes/test/found": 6.0, "windows/test/f1": 0.75, "windows/train/f1": 1.0, METRIC: 0.5}
+
+
+def rows(output: str) -> list[list[str]]:
+    return [
+        line.strip("│").replace("│", " ").split() for line in output.splitlines() if "│" in line
+    ]
+
+
+def test_the_deciding_figure_comes_first_and_then_what_differs_with_counts_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = table(capsys, OURS, THEIRS)
+    assert rows(output) == [[METRIC, "0.5000", "0.5000"], ["episodes/test/found", "7", "6"]]
+    assert "2 more figures, equal in both: --all shows them" in output
+
+
+def test_a_figure_that_one_of_the_two_lacks_is_a_difference(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = table(capsys, {METRIC: 0.5, "windows/test/f1": 0.75}, {"windows/train/f1": 1.0})
+    assert rows(output) == [
+        [METRIC, "0.5000"],
+        ["windows/test/f1", "0.7500"],
+        ["windows/train/f1", "1.0000"],
+    ]
+
+
+def test_without_a_champion_the_deciding_figure_stands_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert rows(table(capsys, OURS, None)) == [[METRIC, "0.5000"]]
+
+
+def test_all_figures_are_printed_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    output = table(capsys, OURS, THEIRS, equal_too=True)
+    assert [row[0] for row in rows(output)] == [METRIC, *sorted(OURS.keys() - {METRIC})]
+    assert "more figures" not in output
+
+
+def test_names_stay_whole_on_one_line_in_a_file_and_are_folded_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    longest = "episodes/test_without_leaked/per_second/precision"
+    assert f" {longest} " in table(capsys, {longest: 0.5}, {longest: 0.25})
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    output = re.sub(r"\x1b\[[\d;]*m", "", table(capsys, {longest: 0.5}, {longest: 0.25}))
+    assert max(map(len, output.splitlines())) <= 60
+    assert "…" not in output
+    assert longest in "".join(row[0] for row in rows(output) if row)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,9 @@ def promote(
     version: Annotated[
         str | None, typer.Option(help="Judge this version instead of the best challenger.")
     ] = None,
+    every_figure: Annotated[
+        bool, typer.Option("--all", help="Print all figures, those that are equal, too.")
+    ] = False,
 ) -> None:
     """Make the best challenger the champion, if it passes the gate in params.yaml.
 
@@ -74,7 +77,7 @@ def promote(
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
     verdict = promote_best(connect(tracking.experiment), tracking.model, gate, version)
-    comparison(verdict, gate.metric)
+    comparison(verdict, gate.metric, equal_too=every_figure)
     if verdict.refusals:
         for refusal in verdict.refusals:
             typer.echo(f"not promoted: {refusal}", err=True)

@@ -3,26 +3,49 @@
 from rich.console import Console
 from rich.table import Table
 
-from skipintro.tracking.promotion import Verdict
+from skipintro.model.metrics import EpisodeMetrics
+from skipintro.tracking.promotion import Candidate, Verdict
+
+_COUNTS = {name for name, field in EpisodeMetrics.model_fields.items() if field.annotation is int}
+_WIDTH_OF_FILES = 200  # columns where there is no terminal to ask
 
 
-def comparison(verdict: Verdict, deciding: str) -> None:
-    """Print the figures of challenger and champion side by side; the deciding one first."""
-    champion = verdict.champion
+def comparison(verdict: Verdict, deciding: str, *, equal_too: bool) -> None:
+    """Print the figures of challenger and champion side by side; the deciding one first.
+
+    The others follow where the two differ, or all of them with `equal_too`.
+    """
+    challenger, champion = verdict.challenger, verdict.champion
     table = Table(title="challenger against champion")
-    table.add_column("metric")
-    table.add_column(f"version {verdict.challenger.version}", justify="right")
+    table.add_column("metric", overflow="fold")  # a name is never cut
+    table.add_column(f"version {challenger.version}", justify="right", no_wrap=True)
     table.add_column(
         "no champion yet" if champion is None else f"champion: version {champion.version}",
         justify="right",
+        no_wrap=True,
     )
-    names = [n for n in verdict.challenger.metrics if n.startswith(("episodes/", "windows/"))]
-    for name in sorted(names, key=lambda n: (n != deciding, n)):
-        theirs = None if champion is None else champion.metrics.get(name)
-        table.add_row(
-            name,
-            f"{verdict.challenger.metrics[name]:.4f}",
-            "" if theirs is None else f"{theirs:.4f}",
-            style="bold" if name == deciding else None,
-        )
-    Console().print(table)
+    names = {n for candidate in (challenger, champion) if candidate for n in candidate.metrics}
+    others = sorted(n for n in names - {deciding} if n.startswith(("episodes/", "windows/")))
+    n_left_out = 0
+    for name in [deciding, *others]:
+        ours, theirs = _figure(challenger, name), _figure(champion, name)
+        differ = champion is not None and ours != theirs
+        if name == deciding or differ or equal_too:
+            table.add_row(name, ours, theirs, style="bold" if name == deciding else None)
+        else:
+            n_left_out += 1
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH_OF_FILES)
+    console.print(table)
+    if n_left_out:
+        why = "without a champion's beside them" if champion is None else "equal in both"
+        console.print(f"{n_left_out} more figures, {why}: --all shows them")
+
+
+def _figure(candidate: Candidate | None, name: str) -> str:
+    """Give a figure as text: counts whole, the rest with four digits, nothing where it misses."""
+    if candidate is None or name not in candidate.metrics:
+        return ""
+    value = candidate.metrics[name]
+    return f"{value:.0f}" if name.rpartition("/")[2] in _COUNTS else f"{value:.4f}"
