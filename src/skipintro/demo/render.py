@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from tqdm import tqdm
 
 from skipintro.core.files import sha256_of_file, write_json
+from skipintro.core.progress import progress
 from skipintro.demo import openings, scenes
 from skipintro.demo.drawing import Canvas, Picture, Scene
 from skipintro.demo.plan import (
@@ -273,8 +273,7 @@ def _run(jobs: list[_Job], n_workers: int) -> None:
     )
     try:
         running = [pool.submit(_render, job) for job in jobs]
-        done = as_completed(running)
-        for future in tqdm(done, "rendering", len(jobs), unit="episode", disable=None):
+        for future in progress(as_completed(running), len(jobs), "episodes"):
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)

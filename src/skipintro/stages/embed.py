@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from tqdm import tqdm
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
 from skipintro.core.params import StageParams
+from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
 from skipintro.encoder import Encoder, load_encoder
@@ -56,7 +56,8 @@ def main(params: Params) -> None:
     memory = scratch_folder("embeddings")
     made_anew, episodes = 0, []
     with output_folder(OUTPUT) as folder:
-        for episode in tqdm(ingested.usable().values(), desc="embed", disable=None):
+        usable = ingested.usable().values()
+        for episode in progress(usable, len(usable), "episodes"):
             if episode.video is None or episode.path is None or episode.sha256 is None:
                 raise InputError(f"{INGESTED}: {episode.id}: incomplete; run `dvc repro`")
             key = key_of(

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
-from tqdm import tqdm
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
 from skipintro.core.params import StageParams
+from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
 from skipintro.episodes import video
@@ -73,7 +73,7 @@ def main(params: Params) -> None:
             wanted = {id_: video_of(videos, id_) for id_ in labels}
             spare = set(videos.values()) - set(wanted.values())
             unlabelled += sorted(str(path.relative_to(params.source)) for path in spare)
-            for id_, path in tqdm(wanted.items(), desc=f"ingest {split}", disable=None):
+            for id_, path in progress(wanted.items(), len(wanted), f"{split} episodes"):
                 episode = _inspected(split, id_, path, params)
                 if params.mode == "copy" and episode.problem is None and path is not None:
                     target = Path(split) / id_ / (id_ + path.suffix.lower())
