@@ -502,6 +502,18 @@ def read_pictures(path: Path) -> object:
 
 
 @pytest.mark.parametrize("read", [read_info, read_pictures])
+@pytest.mark.parametrize("name", ["gone.mp4", "no_folder/gone.mp4", "a_file/gone.mp4"])
+def test_a_missing_video_is_told_by_its_path_and_the_remedy(
+    tmp_path: Path, name: str, read: Callable[[Path], object]
+) -> None:
+    (tmp_path / "a_file").touch()
+    with pytest.raises(VideoError) as caught:
+        read(tmp_path / name)
+    remedy = "correct the path or bring the file back"
+    assert str(caught.value) == f"{tmp_path / name}: no such file; {remedy}"
+
+
+@pytest.mark.parametrize("read", [read_info, read_pictures])
 @pytest.mark.parametrize(
     ("name", "damage", "fault"),
     [

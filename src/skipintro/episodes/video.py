@@ -33,17 +33,19 @@ _TRACK_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 class VideoError(InputError):
-    """A file that cannot be decoded as video from its beginning to its end."""
+    """A file that cannot be decoded as video from its beginning to its end, or is not there."""
 
-    def __init__(self, path: Path, fault: str) -> None:
-        super().__init__(f"{path}: {fault}; replace the file or drop the episode")
+    def __init__(
+        self, path: Path, fault: str, remedy: str = "replace the file or drop the episode"
+    ) -> None:
+        super().__init__(f"{path}: {fault}; {remedy}")
         self.fault = fault
 
 
 def inspect(path: Path, *, truncation_tolerance_s: float) -> VideoInfo:
     """Decode every frame of a video and describe it; width and height are as displayed.
 
-    Raises VideoError where the file is empty, no video, damaged, or ends more than
+    Raises VideoError where the file is missing, empty, no video, damaged, or ends more than
     `truncation_tolerance_s` before the length that its container promises.
     """
     with _opened(path) as (container, stream):
@@ -77,7 +79,7 @@ def pictures(path: Path, size: int) -> Iterator[Picture]:
     CLIP's own preprocessing (https://github.com/openai/CLIP, `_transform`). Memory does not
     grow with the length of the video.
 
-    Raises VideoError where decoding fails.
+    Raises VideoError where the file is missing or decoding fails.
     """
     with _opened(path) as (container, stream):
         second = 0
@@ -122,6 +124,8 @@ def encode_h264(
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
     """Give the container and its first video stream that is no cover picture."""
+    if not path.exists():
+        raise VideoError(path, "no such file", "correct the path or bring the file back")
     if path.stat().st_size == 0:
         raise VideoError(path, "the file is empty (0 bytes)")
     try:
