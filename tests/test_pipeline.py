@@ -172,6 +172,7 @@ def test_queued_experiments_log_into_the_one_store(copied: Checkout) -> None:
 def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Checkout) -> None:
     [run] = runs(copied, complete="true")
     assert run.data.params["train.learning_rate"] == "0.001"
+    assert run.data.params["embed.weights"] == "imagenet"
     assert run.data.metrics["windows/train/f1"] > 0.9
     assert run.data.tags["encoder.name"] == "efficientnet-lite0"
     assert len(run.data.tags["encoder.weights_sha256"]) == 64
@@ -195,7 +196,10 @@ def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(copied: 
     subprocess.run(["pkill", "-9", "-f", "skipintro.stages.train"], check=True)
     process.communicate(timeout=120)
     assert process.returncode != 0
-    assert [run.info.status for run in runs(copied, complete="false")] == ["RUNNING"]
+    [running] = runs(copied, complete="false")
+    assert running.info.status == "RUNNING"
+    [before] = runs(copied, complete="true")
+    assert {**before.data.params, "epochs": "300"} == running.data.params
 
     output = copied.run("dvc", "repro")
     assert "going on after epoch" in output

@@ -23,7 +23,7 @@ from skipintro.detection.detector import DETECTION_FILE
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.model.head import WEIGHTS_FILE, HeadConfig, IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
-from skipintro.tracking.live import LiveRun, close_stale_runs, live_run
+from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
 from skipintro.tracking.store import Store, connect, tracking_uri, without_credentials
 
 ENCODER = EncoderIdentity(
@@ -97,6 +97,7 @@ def train_live(
 ) -> None:
     """Log some epochs of an experiment as the train stage does."""
     with live_run(store, "3 epochs", {}) as live:
+        live.log_params(finished.params)
         for epoch, figures in finished.history:
             if epoch in epochs:
                 live.log(epoch, figures)
@@ -353,6 +354,36 @@ def test_a_live_run_is_completed_and_every_epoch_stands_in_it_once(
     assert sorted(steps(store, run, "train_loss")) == [1, 2, 3]
     assert sorted(steps(store, run, "test_f1")) == [1, 2, 3]
     assert run.data.metrics["windows/test/f1"] == 0.5
+
+
+def test_a_live_run_carries_the_params_from_its_start(store: Store) -> None:
+    with live_run(store, "3 epochs", {}) as live:
+        live.log_params({"epochs": 3, "window.length": 60, "demo.rates": ["12", "25"]})
+        [run] = runs(store)
+    assert run.data.params == {"epochs": "3", "window.length": "60", "demo.rates": "['12', '25']"}
+
+
+def test_a_live_run_whose_params_were_changed_after_the_training_gives_way_to_a_new_one(
+    store: Store, tmp_path: Path
+) -> None:
+    trained = experiment(tmp_path, 10, params={"epochs": 3, "evaluate.threshold": 0.5})
+    train_live(store, trained, 1, 2, 3)
+    deliver(store, replace(trained, params={"epochs": 3, "evaluate.threshold": 0.7}), MODEL)
+    [run] = runs(store)
+    assert run.data.params == {"epochs": "3", "evaluate.threshold": "0.7"}
+    assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
+    assert steps(store, run, "train_loss") == [1, 2, 3]
+
+
+def test_the_params_of_a_run_are_the_file_s_but_for_the_gate_and_the_weights_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sections = "embed: {weights: openai}\ndemo: {library: {n_shows: 8}}\ntrack: {}\npromote: {}\n"
+    Path("params.yaml").write_text(f"epochs: 3\n{sections}", encoding="utf-8")
+    used = ENCODER.model_copy(update={"weights": "imagenet"})
+    expected = {"epochs": 3, "embed.weights": "imagenet", "demo.library.n_shows": 8}
+    assert run_params(used) == expected
 
 
 def test_a_training_that_was_killed_or_makes_other_weights_is_not_completed(

@@ -1,5 +1,6 @@
 """Reads `params.yaml`, the only source of what affects results."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ SECTIONS = (
 )
 # Stands at the top level, so that `dvc exp run -S epochs=40` works as written.
 TOP_LEVEL = ("epochs",)
+# These shape no result: the same experiment with another gate is the same.
+_NOT_RESULTS = ("track", "promote")
 
 
 class StageParams(BaseModel):
@@ -67,6 +70,15 @@ def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
     return content
 
 
+def flat_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
+    """Give all that shapes a result as `{"epochs": 20, "train.seed": 0, …}`.
+
+    Raises InputError as `read_params_file` does.
+    """
+    content = {k: v for k, v in read_params_file(path).items() if k not in _NOT_RESULTS}
+    return dict(_flat("", content))
+
+
 def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     """Give one validated section; a field that stands at the top level is taken from there.
 
@@ -88,3 +100,11 @@ def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     except ValidationError as error:
         fault = first_fault(error, section, TOP_LEVEL)
         raise InputError(f"{path}: {fault}; correct it") from error
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else key, inner)
+    else:
+        yield prefix, value

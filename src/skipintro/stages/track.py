@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -23,20 +22,18 @@ from skipintro.core.files import (
     sha256_of_json,
     write_json,
 )
-from skipintro.core.params import read_params_file
 from skipintro.core.stage import run_stage
 from skipintro.detection.detector import DETECTION_FILE
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE
 from skipintro.model.training import TrainManifest
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
+from skipintro.tracking.live import run_params
 from skipintro.tracking.store import StoreParams, connect
 
 MODEL = Path("models/train")
 REPORTS = Path("reports/evaluate")
 OUTPUT = Path("reports/track")
-# Sections that do not shape a result: the same experiment with another gate is the same.
-_NOT_RESULTS = ("track", "promote")
 
 Params = StoreParams
 
@@ -44,7 +41,6 @@ Params = StoreParams
 def main(params: Params) -> None:
     """Deliver what the stages before have left in the workspace."""
     store = connect(params.experiment)
-    content = {k: v for k, v in read_params_file().items() if k not in _NOT_RESULTS}
     evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
     trained = read_model(TrainManifest, MODEL / "manifest.json")
     with tempfile.TemporaryDirectory() as temporary:
@@ -55,7 +51,7 @@ def main(params: Params) -> None:
         write_json(detector / DETECTION_FILE, evaluated.detection)
         experiment = FinishedExperiment(
             name=os.environ.get("DVC_EXP_NAME"),
-            params=dict(_flat("", content)),
+            params=run_params(evaluated.encoder),
             history=list(_history()),
             metrics=read_model(Metrics, REPORTS / "metrics.json").flat(),
             weights_sha256=trained.weights_sha256,
@@ -79,14 +75,6 @@ def main(params: Params) -> None:
                 "experiment_sha256": experiment.sha256(),
             },
         )
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else key, inner)
-    else:
-        yield prefix, value
 
 
 def _history() -> Iterator[tuple[int, dict[str, float]]]:

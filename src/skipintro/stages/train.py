@@ -30,7 +30,7 @@ from skipintro.core.stage import run_stage, versions
 from skipintro.model.head import WEIGHTS_FILE, HeadConfig, save_head
 from skipintro.model.training import EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
-from skipintro.tracking.live import LiveRun, live_run, title
+from skipintro.tracking.live import LiveRun, live_run, run_params, title
 from skipintro.tracking.store import StoreParams, connect
 
 WINDOWS = Path("data/window")
@@ -96,6 +96,7 @@ def main(params: Params) -> None:
     name = title(params.epochs, os.environ.get("DVC_EXP_NAME"))
     store = connect(tracking.experiment)
     with _only_one(), live_run(store, name, _tags()) as live:
+        live.log_params(run_params(manifest.encoder))
         head, history = train(
             config,
             settings,

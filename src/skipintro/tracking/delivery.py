@@ -97,6 +97,9 @@ def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> No
             _name(store, done, experiment)
             _register(store, done.info.run_id, experiment, model_name)
             return
+        if live is not None and not _fits(live, experiment):  # params of a run never change
+            store.client.delete_run(live.info.run_id)
+            live = None
         run_id = live.info.run_id if live is not None else _new_run(store, experiment)
         _log(store, run_id, experiment)
         model_version = _register(store, run_id, experiment, model_name)
@@ -111,6 +114,12 @@ def _find(store: Store, tags: Mapping[str, str]) -> Run | None:
         [store.experiment_id], " AND ".join([*clauses, "attributes.status != 'KILLED'"])
     )
     return runs[0] if runs else None
+
+
+def _fits(live: Run, experiment: FinishedExperiment) -> bool:
+    """Tell whether the live run's params are the experiment's: a threshold may be new since."""
+    wanted = {name: str(value) for name, value in experiment.params.items()}
+    return live.data.params.items() <= wanted.items()
 
 
 def _title(experiment: FinishedExperiment) -> str:

@@ -9,11 +9,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
-from mlflow.entities import Metric, RunStatus
+from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
+from skipintro.core.params import flat_params
+from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.tracking.store import Store
 
 WEIGHTS_TAG, COMPLETE_TAG = "weights.sha256", "complete"
@@ -27,6 +30,11 @@ class LiveRun:
 
     def __init__(self, store: Store, run_id: str) -> None:
         self._store, self._run_id, self._away = store, run_id, False
+
+    def log_params(self, values: Mapping[str, Any]) -> None:
+        """Log the params, so that runs can be compared before they end."""
+        params = [Param(name, str(value)) for name, value in values.items()]
+        self._try(lambda: self._store.client.log_batch(self._run_id, params=params))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log the figures of one epoch."""
@@ -59,6 +67,11 @@ class LiveRun:
 def title(epochs: int, experiment: str | None) -> str:
     """Give the name of a run, as the lists of the UI show it; `experiment` is DVC's."""
     return f"{epochs} epochs ({experiment})" if experiment else f"{epochs} epochs"
+
+
+def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
+    """Give all params that shape a result, flat; the encoder's weights are those that it has."""
+    return {**flat_params(), "embed.weights": encoder.weights}
 
 
 @contextmanager
