@@ -1,11 +1,14 @@
 """The naming contract of dvc.yaml, and its `deps` against what the code imports."""
 
 import ast
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize._yaml import _dump, parse_yaml_for_update
 
 from skipintro.core.params import SECTIONS, TOP_LEVEL
 
@@ -81,6 +84,22 @@ def test_stages_import_no_other_stage() -> None:
     for stage in STAGES:
         imported = imported_names(SOURCE / "skipintro" / "stages" / f"{stage}.py")
         assert not [name for name in imported if name.startswith("skipintro.stages")]
+
+
+def test_params_file_is_written_as_dvc_writes_it(tmp_path: Path) -> None:
+    """So that `dvc exp run -S epochs=21` changes that one line."""
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    stream = io.StringIO()
+    _dump(parse_yaml_for_update(before, "params.yaml"), stream)
+    assert stream.getvalue() == before
+    path = tmp_path / "params.yaml"
+    path.write_text(before, encoding="utf-8")
+    apply_overrides(path, [f"epochs={PARAMS['epochs'] + 1}"])
+    after = path.read_text(encoding="utf-8")
+    lines = zip(before.splitlines(), after.splitlines(), strict=True)
+    [(old, new)] = [(old, new) for old, new in lines if old != new]
+    assert old.startswith(f"epochs: {PARAMS['epochs']} ")
+    assert new.startswith(f"epochs: {PARAMS['epochs'] + 1} ")
 
 
 def test_params_file_holds_exactly_the_known_sections() -> None:
