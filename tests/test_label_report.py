@@ -87,6 +87,7 @@ def test_the_text_names_what_to_look_at(files: dict[str, Path]) -> None:
     text = report(files, RULE, length=60, stride=5).as_text()
     assert "unusable: train/c: start 460 s lies after end 11 s" in text
     assert "1 episodes stand in both: b" in text
+    assert text.endswith("neither overrides nor videos are looked at.")
     train = next(line for line in text.splitlines() if line.startswith("train"))
     assert train.split() == ["train", "5", "2", "1", "2", "80", "5"]
 
@@ -120,7 +121,7 @@ def test_the_command_prints_a_table_for_a_person(files: dict[str, Path]) -> None
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (None, "missing"),
+        (None, "missing; correct the path"),
         ("{", "not valid JSON"),
         ('{"a": {"start": "soon", "end": 1}}', "a: start: 'soon' is no time"),
     ],

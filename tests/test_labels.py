@@ -206,7 +206,7 @@ def test_text_in_another_encoding_is_refused_with_the_right_one(label_file: Path
 
 
 def test_a_missing_label_file_is_named(label_file: Path) -> None:
-    with pytest.raises(InputError, match=r"labels\.json: missing; every split folder"):
+    with pytest.raises(InputError, match=r"labels\.json: missing; correct the path"):
         read_labels(label_file)
 
 

@@ -40,6 +40,7 @@ class LabelReport(BaseModel):
         lines += [f"unusable: {id_}: {why}" for id_, why in self.unusable.items()]
         if self.leaked_ids:
             lines.append(f"{self.leaked} episodes stand in both: {', '.join(self.leaked_ids)}")
+        lines.append("Labels alone: neither overrides nor videos are looked at.")
         return "\n".join(lines)
 
 

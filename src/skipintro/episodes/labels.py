@@ -29,16 +29,14 @@ class Label(BaseModel):
     end_s: float | None
 
 
-def read_labels(path: Path) -> dict[str, Label]:
+def read_labels(path: Path, remedy_if_missing: str = "correct the path") -> dict[str, Label]:
     """Read a label file, in its own order.
 
     Raises InputError, naming the file, the episode and the remedy, for anything that is not the
     layout above: no JSON, no object, an id twice, an id that is no plain file name, times that
     are missing, negative or not readable.
     """
-    content = read_json_object(
-        path, "every split folder holds a labels.json (or correct the split names)"
-    )
+    content = read_json_object(path, remedy_if_missing)
     labels = {}
     for episode, fields in content.items():
         check_episode_id(str(path), episode)

@@ -64,7 +64,7 @@ def main(params: Params) -> None:
     episodes: list[Annotation] = []
     for split in dict.fromkeys(episode.split for episode in manifest.episodes):
         place = INGESTED / split / "labels.json"
-        for id_, label in read_labels(place).items():
+        for id_, label in read_labels(place, "run `dvc repro` to make it").items():
             annotation = annotate(split, id_, label, rule, overrides.get(id_))
             ingested = usable.get((split, id_))
             if ingested is not None and ingested.video is not None:

@@ -61,7 +61,10 @@ def main(params: Params) -> None:
                     f"{source}: no such folder; a source holds one folder for each split "
                     "(ingest.train_split and ingest.test_split in params.yaml)"
                 )
-            labels = read_labels(source / "labels.json")
+            labels = read_labels(
+                source / "labels.json",
+                "every split folder holds a labels.json (or correct the split names)",
+            )
             videos = find_videos(source, params.extensions)
             if not labels:
                 raise InputError(
