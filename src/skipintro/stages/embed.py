@@ -53,51 +53,56 @@ def main(params: Params) -> None:
     device = choose_device(params.device)
     encoder = load_encoder(params.encoder, params.weights, device=device)
     log.info("encoder %s, weights %s, on %s", params.encoder, encoder.identity.weights, device)
-    memory = scratch_folder("embeddings")
-    made_anew, episodes = 0, []
+    made_with = versions(*_PACKAGES)
+    key = key_of(
+        *_CODE,
+        encoder=encoder.identity.model_dump(),
+        batch_size=params.batch_size,
+        device=device.type,
+        versions=made_with,
+    )
+    memory = scratch_folder(f"embeddings/{key}")
+    usable = ingested.usable().values()
+    n_new = len({e.sha256 for e in usable} - {array.stem for array in memory.glob("*.npy")})
     with output_folder(OUTPUT) as folder:
-        usable = ingested.usable().values()
-        for episode in progress(usable, len(usable), "episodes"):
-            if episode.video is None or episode.path is None or episode.sha256 is None:
-                raise InputError(f"{INGESTED}: {episode.id}: incomplete; run `dvc repro`")
-            key = key_of(
-                *_CODE,
-                encoder=encoder.identity.model_dump(),
-                batch_size=params.batch_size,
-                device=device.type,
-                video_sha256=episode.sha256,
-                versions=versions(*_PACKAGES),
-            )
-            array = memory / f"{key}.npy"
-            if not array.exists():
-                write_vectors(array, _vectors(episode, episode.path, encoder, params.batch_size))
-                made_anew += 1
-            n_seconds = len(read_vectors(array))
-            if n_seconds != episode.video.n_seconds:
-                raise InputError(
-                    f"{episode.path}: {n_seconds} pictures, {episode.video.n_seconds} when it was "
-                    "ingested; run `dvc repro --force ingest`"
-                )
-            file = Path(episode.split) / f"{episode.id}.npy"
-            (folder / episode.split).mkdir(exist_ok=True)
-            shutil.copyfile(array, folder / file)
-            episodes.append(
-                EmbeddedEpisode(
-                    split=episode.split,
-                    id=episode.id,
-                    file=file,
-                    n_seconds=n_seconds,
-                    video_sha256=episode.sha256,
-                )
-            )
         manifest = EmbedManifest(
             encoder=encoder.identity,
-            episodes=episodes,
+            episodes=[
+                _embedded(episode, encoder, params.batch_size, memory=memory, folder=folder)
+                for episode in progress(usable, len(usable), "episodes")
+            ],
             left_out={f"{e.split}/{e.id}": e.problem for e in ingested.episodes if e.problem},
-            versions=versions(*_PACKAGES),
+            versions=made_with,
         )
         write_json(folder / "manifest.json", manifest)
-    log.info("%d episodes, %d of them embedded now", len(episodes), made_anew)
+    log.info("%d episodes, %d of them embedded now", len(usable), n_new)
+
+
+def _embedded(
+    episode: IngestedEpisode, encoder: Encoder, batch_size: int, *, memory: Path, folder: Path
+) -> EmbeddedEpisode:
+    """Put one episode's vectors into the output folder, made now or taken from memory."""
+    if episode.video is None or episode.path is None or episode.sha256 is None:
+        raise InputError(f"{INGESTED}: {episode.id}: incomplete; run `dvc repro`")
+    array = memory / f"{episode.sha256}.npy"
+    if not array.exists():
+        write_vectors(array, _vectors(episode, episode.path, encoder, batch_size))
+    n_seconds = len(read_vectors(array))
+    if n_seconds != episode.video.n_seconds:
+        raise InputError(
+            f"{episode.path}: {n_seconds} pictures, {episode.video.n_seconds} when it was "
+            "ingested; run `dvc repro --force ingest`"
+        )
+    file = Path(episode.split) / f"{episode.id}.npy"
+    (folder / episode.split).mkdir(exist_ok=True)
+    shutil.copyfile(array, folder / file)
+    return EmbeddedEpisode(
+        split=episode.split,
+        id=episode.id,
+        file=file,
+        n_seconds=n_seconds,
+        video_sha256=episode.sha256,
+    )
 
 
 def _vectors(

@@ -51,6 +51,14 @@ def main(params: Params) -> None:
     """Ingest both splits; damaged and missing videos are set aside by name."""
     if not params.source.is_dir():
         raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
+    made_with = versions("av")
+    key = key_of(
+        "episodes/video",
+        "episodes/catalog",
+        tolerance_s=params.truncation_tolerance_s,
+        versions=made_with,
+    )
+    memory = scratch_folder(f"inspections/{key}")
     with output_folder(OUTPUT) as folder:
         episodes: list[IngestedEpisode] = []
         unlabelled: list[str] = []
@@ -77,7 +85,7 @@ def main(params: Params) -> None:
             spare = set(videos.values()) - set(wanted.values())
             unlabelled += sorted(str(path.relative_to(params.source)) for path in spare)
             for id_, path in progress(wanted.items(), len(wanted), f"{split} episodes"):
-                episode = _inspected(split, id_, path, params)
+                episode = _inspected(split, id_, path, params, memory=memory)
                 if params.mode == "copy" and episode.problem is None and path is not None:
                     target = Path(split) / id_ / (id_ + path.suffix.lower())
                     (folder / target).parent.mkdir()
@@ -96,13 +104,15 @@ def main(params: Params) -> None:
             episodes=episodes,
             unlabelled=unlabelled,
             leaked=leaked_ids(episodes, TRAIN, TEST),
-            versions=versions("av"),
+            versions=made_with,
         )
         write_json(folder / "manifest.json", manifest)
     _report(manifest)
 
 
-def _inspected(split: str, id_: str, path: Path | None, params: Params) -> IngestedEpisode:
+def _inspected(
+    split: str, id_: str, path: Path | None, params: Params, *, memory: Path
+) -> IngestedEpisode:
     """Describe one episode's video; the verdict on a file that was seen before is remembered."""
     if path is None:
         problem: str | None = "no video file of this name"
@@ -115,21 +125,14 @@ def _inspected(split: str, id_: str, path: Path | None, params: Params) -> Inges
             split=split, id=id_, path=None, sha256=None, video=None, problem=problem
         )
     sha256 = sha256_of_file(path)
-    key = key_of(
-        "episodes/video",
-        "episodes/catalog",
-        sha256=sha256,
-        tolerance_s=params.truncation_tolerance_s,
-        versions=versions("av"),
-    )
-    memory = scratch_folder("inspections") / f"{key}.json"
+    verdict = memory / f"{sha256}.json"
     info, problem = None, None
     try:
-        if memory.exists():
-            info = read_model(VideoInfo, memory)
+        if verdict.exists():
+            info = read_model(VideoInfo, verdict)
         else:
             info = video.inspect(path, truncation_tolerance_s=params.truncation_tolerance_s)
-            write_json(memory, info)
+            write_json(verdict, info)
     except video.VideoError as error:
         if params.on_bad_video == "fail":
             raise
