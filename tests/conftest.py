@@ -14,10 +14,30 @@ import numpy as np
 import pytest
 import yaml
 
+from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.episodes.video import Picture, encode_h264
+from skipintro.model.head import HeadConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY_LENGTH_S, TOY_INTRO_S = 36, 16
+ENCODER = EncoderIdentity(
+    name="any", weights="any", weights_sha256="0" * 64, trained=True, dimension=8, image_size=224
+)
+
+
+def tiny_config(**changes: Any) -> HeadConfig:
+    """Give the shape of a head that is made in no time, for the vectors of ENCODER."""
+    fields = {
+        "length": 6,
+        "dimension": ENCODER.dimension,
+        "layers": 1,
+        "heads": 2,
+        "feedforward": 16,
+        "dropout": 0.1,
+        "position_std": 0.02,
+        "encoder": ENCODER,
+    }
+    return HeadConfig.model_validate({**fields, **changes})
 
 
 def write_toy_video(

@@ -18,19 +18,17 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import Checkout, make_checkout
+from conftest import ENCODER, Checkout, make_checkout
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, sha256_of_file, write_json
 from skipintro.core.params import load_params
 from skipintro.episodes.embeddings import (
     EmbeddedEpisode,
     EmbedManifest,
-    EncoderIdentity,
     write_vectors,
 )
 from skipintro.stages import annotate, demo, ingest, window
 
-DIMENSION = 8
 EPISODE = "toy-s01e02"  # in train
 ODD_NAMES = ['don\'t "wake" the tide', "Северный ветер s01e01", "moon 🌙 hotel", "a.b (1) & c"]
 
@@ -79,7 +77,9 @@ def write_embeddings(checkout: Checkout) -> None:
     for row in checkout.read_json("data/ingest/manifest.json")["episodes"]:
         n_seconds = row["video"]["n_seconds"]
         file = Path(row["split"]) / f"{row['id']}.npy"
-        write_vectors(folder / file, rng.normal(size=(n_seconds, DIMENSION)).astype(np.float32))
+        write_vectors(
+            folder / file, rng.normal(size=(n_seconds, ENCODER.dimension)).astype(np.float32)
+        )
         episodes.append(
             EmbeddedEpisode(
                 split=row["split"],
@@ -89,15 +89,7 @@ def write_embeddings(checkout: Checkout) -> None:
                 video_sha256=row["sha256"],
             )
         )
-    encoder = EncoderIdentity(
-        name="toy",
-        weights="noise",
-        weights_sha256="0" * 64,
-        trained=False,
-        dimension=DIMENSION,
-        image_size=8,
-    )
-    manifest = EmbedManifest(encoder=encoder, episodes=episodes, left_out={}, versions={})
+    manifest = EmbedManifest(encoder=ENCODER, episodes=episodes, left_out={}, versions={})
     write_json(folder / "manifest.json", manifest)
 
 

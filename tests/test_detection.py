@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from conftest import tiny_config
 from skipintro.core.errors import InputError
 from skipintro.detection.decoding import (
     Detection,
@@ -14,8 +15,7 @@ from skipintro.detection.decoding import (
     second_probabilities,
     window_probabilities,
 )
-from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.head import IntroHead
 
 LENGTH, DIMENSION = 8, 4
 
@@ -139,23 +139,7 @@ def test_impossible_settings_are_refused(changes: dict[str, float]) -> None:
 def head() -> IntroHead:
     torch.manual_seed(3)
     return IntroHead(
-        HeadConfig(
-            length=LENGTH,
-            dimension=DIMENSION,
-            layers=1,
-            heads=2,
-            feedforward=8,
-            dropout=0.5,
-            position_std=1.0,
-            encoder=EncoderIdentity(
-                name="toy",
-                weights="none",
-                weights_sha256="0" * 64,
-                trained=False,
-                dimension=DIMENSION,
-                image_size=8,
-            ),
-        )
+        tiny_config(length=LENGTH, dimension=DIMENSION, dropout=0.5, position_std=1.0)
     ).eval()
 
 

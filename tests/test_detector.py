@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import write_toy_video
+from conftest import tiny_config, write_toy_video
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.detection.decoding import DetectionConfig
@@ -17,7 +17,7 @@ from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.annotations import Annotation, Status
 from skipintro.episodes.video import VideoError
 from skipintro.evaluation.figures import EpisodeResult, evaluate_episodes
-from skipintro.model.head import CONFIG_FILE, HeadConfig, IntroHead, load_head, save_head
+from skipintro.model.head import CONFIG_FILE, IntroHead, load_head, save_head
 
 CPU = torch.device("cpu")
 CONFIG = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)
@@ -40,13 +40,11 @@ def save_detector(folder: Path, encoder: Encoder, **changes: Any) -> Path:
     """Write a detector with a random head whose probabilities lie around one half."""
     torch.manual_seed(1)
     head = IntroHead(
-        HeadConfig(
+        tiny_config(
             length=10,
             dimension=512,
-            layers=1,
             heads=1,
             feedforward=4,
-            dropout=0.1,
             position_std=0.5,
             encoder=encoder.identity.model_copy(update=changes),
         )

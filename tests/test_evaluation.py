@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 from torch import Tensor
 
+from conftest import tiny_config
 from skipintro.detection.decoding import DetectionConfig
 from skipintro.episodes.annotations import Annotation, Status
-from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation.figures import (
     EpisodeResult,
     EpisodeTable,
@@ -22,7 +22,7 @@ from skipintro.evaluation.figures import (
     window_metrics,
     window_outcome,
 )
-from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.head import IntroHead
 from skipintro.model.metrics import BinaryMetrics, EpisodeMetrics
 from skipintro.model.windows import BalancedSequence
 
@@ -34,26 +34,7 @@ class TellingHead(IntroHead):
     """Says of a frame what stands in the frame: its one feature is its probability."""
 
     def __init__(self) -> None:
-        encoder = EncoderIdentity(
-            name="any",
-            weights="any",
-            weights_sha256="0" * 64,
-            trained=True,
-            dimension=1,
-            image_size=224,
-        )
-        super().__init__(
-            HeadConfig(
-                length=LENGTH,
-                dimension=1,
-                layers=1,
-                heads=1,
-                feedforward=1,
-                dropout=0,
-                position_std=0,
-                encoder=encoder,
-            )
-        )
+        super().__init__(tiny_config(length=LENGTH, dimension=1, heads=1))
         self.eval()
 
     def forward(self, windows: Tensor) -> Tensor:

@@ -11,37 +11,18 @@ import pytest
 import torch
 from safetensors.torch import load, save_file
 
-from conftest import ROOT
+from conftest import ROOT, tiny_config
 from skipintro.core.errors import InputError
 from skipintro.core.params import read_params_file
-from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.model.head import (
     CONFIG_FILE,
     WEIGHTS_FILE,
-    HeadConfig,
     IntroHead,
     load_head,
     save_head,
 )
 
 CPU = torch.device("cpu")
-ENCODER = EncoderIdentity(
-    name="any", weights="any", weights_sha256="0" * 64, trained=True, dimension=512, image_size=224
-)
-
-
-def tiny_config(**changes: Any) -> HeadConfig:
-    fields: dict[str, Any] = {
-        "length": 6,
-        "dimension": 8,
-        "layers": 2,
-        "heads": 2,
-        "feedforward": 16,
-        "dropout": 0.5,
-        "position_std": 0.02,
-        "encoder": ENCODER,
-    }
-    return HeadConfig.model_validate({**fields, **changes})
 
 
 @pytest.fixture
@@ -64,10 +45,9 @@ def logits(head: IntroHead, n_frames: int = 6) -> torch.Tensor:
 def test_the_defaults_give_the_paper_s_head_of_50_million_parameters() -> None:
     params = read_params_file(ROOT / "params.yaml")
     shape = ("layers", "heads", "feedforward", "dropout", "position_std")
-    config = HeadConfig(
+    config = tiny_config(
         length=params["window"]["length"],
         dimension=512,
-        encoder=ENCODER,
         **{name: params["train"][name] for name in shape},
     )
     head = IntroHead(config)

@@ -16,19 +16,16 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from conftest import ENCODER, tiny_config
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.detector import DETECTION_FILE
-from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.model.head import WEIGHTS_FILE, HeadConfig, IntroHead, save_head
+from skipintro.model.head import WEIGHTS_FILE, IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
 from skipintro.tracking.store import Store, connect, tracking_uri, without_credentials
 
-ENCODER = EncoderIdentity(
-    name="any", weights="any", weights_sha256="0" * 64, trained=True, dimension=8, image_size=224
-)
 HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
 MODEL = "intro-detector"
 
@@ -68,9 +65,7 @@ def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperimen
     for place in (detector, reports):
         place.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    sizes = {"length": 4, "dimension": 8, "layers": 1, "heads": 1, "feedforward": 4}
-    config = HeadConfig(**sizes, dropout=0, position_std=0.1, encoder=ENCODER)
-    save_head(detector, IntroHead(config))
+    save_head(detector, IntroHead(tiny_config()))
     rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
     write_json(detector / DETECTION_FILE, rule)
     write_json(reports / "metrics.json", {"f1": 0.5})

@@ -11,9 +11,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from skipintro.episodes.embeddings import EncoderIdentity
+from conftest import tiny_config
 from skipintro.model import training
-from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.head import IntroHead
 from skipintro.model.training import (
     EpochRow,
     SplitRow,
@@ -25,23 +25,7 @@ from skipintro.model.training import (
 from skipintro.model.windows import BalancedSequence
 
 CPU = torch.device("cpu")
-CONFIG = HeadConfig(
-    length=6,
-    dimension=8,
-    layers=1,
-    heads=2,
-    feedforward=16,
-    dropout=0.1,
-    position_std=0.02,
-    encoder=EncoderIdentity(
-        name="any",
-        weights="any",
-        weights_sha256="0" * 64,
-        trained=True,
-        dimension=8,
-        image_size=224,
-    ),
-)
+CONFIG = tiny_config()
 
 
 @pytest.fixture(autouse=True, scope="module")
