@@ -4,12 +4,15 @@ import csv
 import hashlib
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -31,16 +34,29 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Ch
     return made
 
 
+def copy_of(original: Checkout, folder: Path) -> Checkout:
+    """Copy a checkout; the copy's MLflow store knows its own place."""
+    shutil.copytree(original.folder, folder, symlinks=True)
+    (folder / "mlflow.db").unlink()
+    with (
+        closing(sqlite3.connect(original.folder / "mlflow.db")) as theirs,
+        closing(sqlite3.connect(folder / "mlflow.db")) as ours,
+    ):
+        ours.executescript("".join(theirs.iterdump()).replace(str(original.folder), str(folder)))
+    return Checkout(folder)
+
+
 @pytest.fixture
 def copied(reproduced: Checkout, tmp_path: Path) -> Checkout:
-    """Give a copy that a test may change; its store and artifacts move with it."""
-    folder = tmp_path / "copy"
-    shutil.copytree(reproduced.folder, folder, symlinks=True)
-    (folder / "mlflow.db").unlink()
-    shutil.rmtree(folder / "mlartifacts")
-    made = Checkout(folder)
-    made.run("dvc", "repro", "--single-item", "--force", "track")
-    return made
+    """Give a copy that a test may change."""
+    return copy_of(reproduced, tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def longer(reproduced: Checkout, tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, str]:
+    """Give a checkout after an experiment with 15 epochs, and what that printed; copy it, too."""
+    made = copy_of(reproduced, tmp_path_factory.mktemp("longer") / "checkout")
+    return made, made.run("dvc", "exp", "run", "-S", "epochs=15", "-n", "longer")
 
 
 def hashes(checkout: Checkout) -> dict[str, str]:
@@ -123,25 +139,26 @@ def test_outputs_made_anew_give_the_same_lock_file_byte_for_byte(copied: Checkou
 
 
 def test_an_experiment_with_other_epochs_reuses_the_data_and_gets_a_run_of_its_own(
-    copied: Checkout,
+    longer: tuple[Checkout, str],
 ) -> None:
-    output = copied.run("dvc", "exp", "run", "-S", "epochs=15", "-n", "longer")
+    checkout, output = longer
     for stage in ("demo", "ingest", "annotate", "embed", "window"):
         assert f"Stage '{stage}' didn't change" in output
-    shown = copied.run("dvc", "exp", "show", "--csv", "--no-pager")
-    assert "longer" in shown
-    finished = runs(copied, complete="true")
+    assert "longer" in checkout.run("dvc", "exp", "show", "--csv", "--no-pager")
+    finished = runs(checkout, complete="true")
     assert sorted(run.data.params["epochs"] for run in finished) == ["12", "15"]
     assert all(run.info.status == "FINISHED" for run in finished)
-    assert runs(copied, complete="false") == []
-    longer = next(run for run in finished if run.data.params["epochs"] == "15")
-    assert longer.data.tags["dvc.exp_name"] == "longer"
-    curve = client(copied).get_metric_history(longer.info.run_id, "test_f1")
+    assert runs(checkout, complete="false") == []
+    run = next(run for run in finished if run.data.params["epochs"] == "15")
+    assert run.data.tags["dvc.exp_name"] == "longer"
+    curve = client(checkout).get_metric_history(run.info.run_id, "test_f1")
     assert [point.step for point in curve] == list(range(1, 16))
 
 
-def test_going_there_and_back_leaves_one_run_and_one_version_for_each(copied: Checkout) -> None:
-    copied.run("dvc", "exp", "run", "-S", "epochs=15")
+def test_going_there_and_back_leaves_one_run_and_one_version_for_each(
+    longer: tuple[Checkout, str], tmp_path: Path
+) -> None:
+    copied = copy_of(longer[0], tmp_path / "copy")
     copied.run("dvc", "exp", "run", "-S", "epochs=12")
     assert "up to date" in copied.run("dvc", "repro")
     assert len(history(copied)) == 12
@@ -159,7 +176,7 @@ def test_queued_experiments_log_into_the_one_store(copied: Checkout) -> None:
         status = copied.run("dvc", "queue", "status")
         if "Queued" not in status and "Running" not in status:
             break
-        time.sleep(2)
+        time.sleep(5)  # each asking starts a whole DVC
     assert status.count("Success") == 2, status
     finished = runs(copied, complete="true")
     assert sorted(run.data.params["epochs"] for run in finished) == ["12", "2", "3"]
@@ -187,28 +204,33 @@ def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Chec
 
 
 def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(copied: Checkout) -> None:
-    copied.set_params({"epochs": 300})
+    copied.set_params({"epochs": 100})
     process = copied.start("dvc", "repro", "train")
     deadline = time.monotonic() + 120
     checkpoints = copied.folder / ".skipintro/checkpoints"
     while not list(checkpoints.glob("*.pt")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    subprocess.run(["pkill", "-9", "-f", "skipintro.stages.train"], check=True)
+    [training] = [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if child.cmdline()[-1:] == ["skipintro.stages.train"]
+    ]
+    training.kill()
     process.communicate(timeout=120)
     assert process.returncode != 0
     [running] = runs(copied, complete="false")
     assert running.info.status == "RUNNING"
     [before] = runs(copied, complete="true")
-    assert {**before.data.params, "epochs": "300"} == running.data.params
+    assert {**before.data.params, "epochs": "100"} == running.data.params
 
     output = copied.run("dvc", "repro")
     assert "going on after epoch" in output
     assert list(checkpoints.glob("*.pt")) == []
     resumed = hashes(copied)
     assert sorted(run.info.status for run in runs(copied)) == ["FINISHED", "FINISHED", "KILLED"]
-    [run] = [run for run in runs(copied, complete="true") if run.data.params["epochs"] == "300"]
+    [run] = [run for run in runs(copied, complete="true") if run.data.params["epochs"] == "100"]
     curve = client(copied).get_metric_history(run.info.run_id, "train_loss")
-    assert [point.step for point in curve] == list(range(1, 301))
+    assert [point.step for point in curve] == list(range(1, 101))
 
     shutil.rmtree(copied.folder / "models")
     copied.run("dvc", "repro", "--force", "--single-item", "train")
