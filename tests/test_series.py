@@ -6,15 +6,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcome_cases import Case, cases, outcome
-from skipintro.evaluation.intervals import HEADLINES, f1_within, mean_iou, story_s_per_hour
+from skipintro.evaluation.intervals import (
+    HEADLINES,
+    f1_within,
+    interval_figures,
+    mean_iou,
+    story_s_per_hour,
+)
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.series import bootstrap, by_series, macro_average
 
 CASES = st.lists(cases(), max_size=8)
+IOU = {"mean_iou": HEADLINES["mean_iou"]}
 
 
-def count(outcomes: Sequence[Outcome]) -> float:
-    return float(len(outcomes))
+def headlines(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    """Give the headlines out of all the figures."""
+    figures = interval_figures(outcomes)
+    return {
+        "within_1s/f1": figures.within_1s.f1,
+        "within_3s/f1": figures.within_3s.f1,
+        "mean_iou": figures.mean_iou,
+        "story_s_per_hour": figures.story_s_per_hour,
+    }
 
 
 def test_a_long_series_weighs_no_more_than_a_short_one() -> None:
@@ -61,16 +75,17 @@ def test_means_over_series_agree_with_a_loop(drawn: list[Case]) -> None:
 
 def test_a_series_is_drawn_whole_or_not_at_all() -> None:
     rows = [outcome(series=name) for name in ("two", "two", "five", "five", "five", "five", "five")]
-    seen: set[tuple[int, int]] = set()
 
-    def watch(outcomes: Sequence[Outcome]) -> float:
-        drawn = [row.series for row in outcomes]
-        seen.add((drawn.count("two"), drawn.count("five")))
-        return float(len(outcomes))
+    def share_of_five(row: Outcome) -> tuple[float, int]:
+        return float(row.series == "five"), 1
 
-    found = bootstrap(rows, {"episodes": watch}, 200, np.random.default_rng(0), level=0.9)
-    assert seen == {(4, 0), (2, 5), (0, 10)}
-    assert found == {"episodes": (4.0, 10.0)}
+    seen = set()
+    for seed in range(20):
+        found = bootstrap(rows, {"five": share_of_five}, 1, np.random.default_rng(seed))["five"]
+        assert found is not None
+        assert found[0] == found[1]  # one resample
+        seen.add(found[0])
+    assert seen == {0.0, 5 / 7, 1.0}
 
 
 def test_an_interval_is_the_middle_of_what_the_draws_give() -> None:
@@ -81,8 +96,8 @@ def test_an_interval_is_the_middle_of_what_the_draws_give() -> None:
     low, high = np.quantile(
         np.random.default_rng(7).choice(ious, size=(20000, 10)).mean(axis=1), [0.1, 0.9]
     )
-    found = bootstrap(rows, {"iou": mean_iou}, 4000, np.random.default_rng(0), level=0.8)["iou"]
-    assert found == pytest.approx((low, high), abs=0.01)
+    found = bootstrap(rows, IOU, 4000, np.random.default_rng(0), level=0.8)
+    assert found["mean_iou"] == pytest.approx((low, high), abs=0.01)
 
 
 @settings(deadline=None, max_examples=30)
@@ -96,23 +111,33 @@ def test_intervals_agree_with_drawing_names_one_by_one(drawn: list[Case], seed: 
         return
     rng = np.random.default_rng(seed)
     draws = [[names[rng.integers(len(names))] for _ in names] for _ in range(20)]
-    for name, statistic in HEADLINES.items():
-        values = []
-        for draw in draws:
-            value = statistic([row for one in draw for row in rows if row.series == one])
-            if value is not None:
-                values.append(value)
+    figures = [
+        headlines([row for one in draw for row in rows if row.series == one]) for draw in draws
+    ]
+    for name in HEADLINES:
+        values = [value for told in figures if (value := told[name]) is not None]
         expected = pytest.approx(np.percentile(values, [2.5, 97.5])) if values else None
         assert found[name] == expected
 
 
 def test_the_order_of_the_episodes_changes_no_interval() -> None:
-    rows = [outcome(series=name) for name in ("b", "a", "c", "c", "a", "a")]
-    forth, back = (
-        bootstrap(order, {"episodes": count}, 50, np.random.default_rng(3))
-        for order in (rows, rows[::-1])
-    )
-    assert forth == back
+    """Not by one bit; sums of IoUs of a third, a seventh and an eleventh differ by order."""
+    rows = [
+        outcome((0, length), (0, 1), series=name)
+        for name in ("b", "a", "c")
+        for length in (3, 7, 11, 13, 17)
+    ]
+    bounds = [
+        bootstrap(order, HEADLINES, 50, np.random.default_rng(3))
+        for order in (rows, rows[::-1], rows[::2] + rows[1::2])
+    ]
+    assert bounds[0] == bounds[1] == bounds[2]
+
+
+def test_no_figure_s_interval_depends_on_what_else_is_asked() -> None:
+    rows = [outcome((0, 9), (0, length), series=f"series {length}") for length in (3, 5, 7)]
+    both = bootstrap(rows, HEADLINES, 50, np.random.default_rng(3))
+    assert bootstrap(rows, IOU, 50, np.random.default_rng(3))["mean_iou"] == both["mean_iou"]
 
 
 def test_what_cannot_be_told_of_any_draw_has_no_interval() -> None:
@@ -124,7 +149,7 @@ def test_what_cannot_be_told_of_any_draw_has_no_interval() -> None:
 
 def test_one_series_alone_says_nothing_of_how_series_differ() -> None:
     rows = [outcome((10, 20), (10, 20)), outcome((10, 20), (30, 40))]
-    assert bootstrap(rows, {"iou": mean_iou}, 20, np.random.default_rng(0)) == {"iou": None}
+    assert bootstrap(rows, IOU, 20, np.random.default_rng(0)) == {"mean_iou": None}
 
 
 @pytest.mark.parametrize(("n_resamples", "level"), [(0, 0.95), (10, 0.0), (10, 1.0)])

@@ -3,6 +3,7 @@
 All take outcomes of whole episodes. A figure of which nothing can be said is None.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -25,6 +26,10 @@ from skipintro.evaluation.outcomes import (
 SECONDS_PER_HOUR = 3600
 
 Statistic = Callable[[Sequence[Outcome]], float | None]
+
+# What one episode adds to the numerator and to the denominator of a figure. Denominators are whole
+# numbers, so that a sum of them is 0 exactly where nothing can be said.
+Terms = Callable[[Outcome], tuple[float, int]]
 
 
 class PrecisionRecall(BaseModel):
@@ -119,10 +124,11 @@ def found_within(outcomes: Sequence[Outcome], tolerance_s: float) -> PrecisionRe
 
     A truth is matched by one prediction at most; every other prediction is false.
     """
+    counts = [_interval_counts(row, tolerance_s) for row in outcomes]
     return _precision_recall(
-        right=sum(is_found(row, tolerance_s) for row in outcomes),
-        predicted=sum(len(row.predicted) for row in outcomes),
-        true=sum(row.truth is not None for row in outcomes),
+        right=sum(right for right, _, _ in counts),
+        predicted=sum(predicted for _, predicted, _ in counts),
+        true=sum(true for _, _, true in counts),
     )
 
 
@@ -133,7 +139,7 @@ def f1_within(outcomes: Sequence[Outcome], tolerance_s: float) -> float | None:
 
 def mean_iou(outcomes: Sequence[Outcome]) -> float | None:
     """Give the mean temporal IoU over the episodes with an intro; a miss counts 0."""
-    return _mean([temporal_iou(row) for row in outcomes if row.truth is not None])
+    return ratio(_iou_terms, outcomes)
 
 
 def recall_at_iou(outcomes: Sequence[Outcome], least: float) -> float | None:
@@ -145,17 +151,51 @@ def recall_at_iou(outcomes: Sequence[Outcome], least: float) -> float | None:
 
 def story_s_per_hour(outcomes: Sequence[Outcome]) -> float | None:
     """Give the seconds of story that a player would skip, an hour of episode."""
-    hours = _hours(outcomes)
-    return sum(skipped_story_s(row) for row in outcomes) / hours if hours else None
+    return ratio(_story_terms, outcomes)
+
+
+def ratio(terms: Terms, outcomes: Sequence[Outcome]) -> float | None:
+    """Give the sum of the numerators over that of the denominators, None where that is 0."""
+    numerator, denominator = summed(terms, outcomes)
+    return numerator / denominator if denominator else None
+
+
+def summed(terms: Terms, outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Give the sums of numerators and denominators, exact, so that no order changes them."""
+    pairs = [terms(row) for row in outcomes]
+    return math.fsum(pair[0] for pair in pairs), math.fsum(pair[1] for pair in pairs)
+
+
+def _interval_counts(outcome: Outcome, tolerance_s: float) -> tuple[int, int, int]:
+    """(right, predicted, true) intervals of one episode."""
+    right = int(is_found(outcome, tolerance_s))
+    return right, len(outcome.predicted), int(outcome.truth is not None)
+
+
+def _f1_terms(*, right: int, predicted: int, true: int) -> tuple[float, int]:
+    return 2.0 * right, predicted + true
+
+
+def _f1_terms_within(outcome: Outcome, tolerance_s: float) -> tuple[float, int]:
+    right, predicted, true = _interval_counts(outcome, tolerance_s)
+    return _f1_terms(right=right, predicted=predicted, true=true)
+
+
+def _iou_terms(outcome: Outcome) -> tuple[float, int]:
+    return (0.0, 0) if outcome.truth is None else (temporal_iou(outcome), 1)
+
+
+def _story_terms(outcome: Outcome) -> tuple[float, int]:
+    return SECONDS_PER_HOUR * skipped_story_s(outcome), outcome.n_seconds
 
 
 # The figures that are told with an interval of confidence, by their names in IntervalFigures.
-HEADLINES: Mapping[str, Statistic] = MappingProxyType(
+HEADLINES: Mapping[str, Terms] = MappingProxyType(
     {
-        "within_1s/f1": partial(f1_within, tolerance_s=1.0),
-        "within_3s/f1": partial(f1_within, tolerance_s=3.0),
-        "mean_iou": mean_iou,
-        "story_s_per_hour": story_s_per_hour,
+        "within_1s/f1": partial(_f1_terms_within, tolerance_s=1.0),
+        "within_3s/f1": partial(_f1_terms_within, tolerance_s=3.0),
+        "mean_iou": _iou_terms,
+        "story_s_per_hour": _story_terms,
     }
 )
 
@@ -165,12 +205,13 @@ def _hours(outcomes: Sequence[Outcome]) -> float:
 
 
 def _precision_recall(*, right: int, predicted: int, true: int) -> PrecisionRecall:
-    if not predicted and not true:
+    numerator, denominator = _f1_terms(right=right, predicted=predicted, true=true)
+    if not denominator:
         return PrecisionRecall(precision=None, recall=None, f1=None)
     return PrecisionRecall(
         precision=right / predicted if predicted else 0.0,
         recall=right / true if true else 0.0,
-        f1=2 * right / (predicted + true),
+        f1=numerator / denominator,
     )
 
 

@@ -3,9 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.evaluation.intervals import Statistic, f1_within, mean_iou, story_s_per_hour
+from skipintro.evaluation.intervals import (
+    Statistic,
+    Terms,
+    f1_within,
+    mean_iou,
+    story_s_per_hour,
+    summed,
+)
 from skipintro.evaluation.outcomes import Outcome
 
 
@@ -38,15 +46,15 @@ def macro_average(outcomes: Sequence[Outcome]) -> MacroFigures:
 
 def bootstrap(
     outcomes: Sequence[Outcome],
-    statistics: Mapping[str, Statistic],
+    figures: Mapping[str, Terms],
     n_resamples: int,
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float] | None]:
-    """Give for each statistic the (low, high) that hold the middle `level` of its resamples.
+    """Give for each figure the (low, high) that hold the middle `level` of its resamples.
 
     Draws as many series as there are, with replacement, and takes all their episodes; the
-    percentile interval of Efron and Tibshirani (1993, chapter 13). Resamples of which a statistic
+    percentile interval of Efron and Tibshirani (1993, chapter 13). Resamples of which a figure
     cannot be told are left out. None where it can be told of none, and where there are fewer than
     two series, which say nothing of how series differ. What is drawn does not depend on the order
     of the outcomes.
@@ -58,14 +66,15 @@ def bootstrap(
         )
     series = by_series(outcomes)
     if len(series) < 2:
-        return dict.fromkeys(statistics)
-    values: dict[str, list[float]] = {name: [] for name in statistics}
-    for drawn in rng.integers(len(series), size=(n_resamples, len(series))):
-        resample = [row for index in drawn for row in series[index]]
-        for name, statistic in statistics.items():
-            if (value := statistic(resample)) is not None:
-                values[name].append(value)
-    return {name: _middle(found, level) for name, found in values.items()}
+        return dict.fromkeys(figures)
+    drawn = rng.integers(len(series), size=(n_resamples, len(series)))
+    times = _times_drawn(drawn)
+    bounds = {}
+    for name, terms in figures.items():
+        sums = times @ np.array([summed(terms, rows) for rows in series])  # (n_resamples, 2)
+        numerators, denominators = sums[sums[:, 1] > 0].T
+        bounds[name] = _middle(numerators / denominators, level)
+    return bounds
 
 
 def by_series(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
@@ -74,8 +83,16 @@ def by_series(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     return [[row for row in outcomes if row.series == name] for name in names]
 
 
-def _middle(values: Sequence[float], level: float) -> tuple[float, float] | None:
-    if not values:
+def _times_drawn(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give how often each resample holds each series; both are (n_resamples, n_series)."""
+    n_resamples, n_series = drawn.shape
+    cells = drawn + n_series * np.arange(n_resamples)[:, None]
+    times = np.bincount(cells.ravel(), minlength=cells.size)
+    return times.reshape(drawn.shape).astype(float)
+
+
+def _middle(values: NDArray[np.float64], level: float) -> tuple[float, float] | None:
+    if not len(values):
         return None
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
