@@ -63,7 +63,7 @@ def test_help_loads_neither_torch_nor_mlflow() -> None:
     assert "skipintro" in loaded
     heavy = {"torch", "mlflow", "av", "open_clip", "timm", "sklearn", "pandas", "matplotlib"}
     assert heavy.isdisjoint(loaded)
-    for word in ("labels", "promote"):
+    for word in ("labels", "frames", "promote"):
         assert word in done.stdout
 
 

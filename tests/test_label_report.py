@@ -9,9 +9,11 @@ import pytest
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import CorrectionRule
 from skipintro.episodes.label_report import SplitReport, report
+from skipintro.episodes.suspicion import SuspicionRule
 
 ROOT = Path(__file__).resolve().parents[1]
 RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)
+SUSPICION = SuspicionRule(deviations=3, length_off_s=5, start_off_s=120, shifted_length_off_s=2)
 
 TRAIN = {
     "a": ("0:00:05", "0:00:25"),  # 20 s: 40 frames
@@ -46,6 +48,17 @@ EXPECTED = {
         },
     },
     "leaked": 1,
+    "suspicious": [],  # each is a series of its own
+}
+
+ODD: dict[str, dict[str, Any]] = {
+    "train": {
+        "Show. Episode 1": (0, 9),
+        "Show. Episode 2": ("1:41", "1:20"),  # shifted: 41 to 80 s
+        "Show. Episode 3": (12, 20),
+        "Show. Episode 4": (None, None),
+    },
+    "test": {"Show. Episode 5": (700.5, 710.5), "Show. Episode 6": (7, 2)},  # the last: unusable
 }
 
 
@@ -64,27 +77,27 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_a_pair_of_label_files_counted_by_hand(files: dict[str, Path]) -> None:
-    found = report(files, RULE, length=60, stride=5)
-    assert found.model_dump(include={"splits", "leaked"}) == EXPECTED
+    found = report(files, RULE, SUSPICION, length=60, stride=5)
+    assert found.model_dump(exclude={"unusable", "leaked_ids"}) == EXPECTED
     assert found.leaked_ids == ["b"]
     assert set(found.unusable) == {"train/c", "train/e", "test/g"}
 
 
 def test_the_length_and_stride_of_windows_count(files: dict[str, Path]) -> None:
-    splits = report(files, RULE, length=64, stride=1).splits
+    splits = report(files, RULE, SUSPICION, length=64, stride=1).splits
     assert [split.windows for split in splits.values()] == [17, 1]
 
 
 def test_empty_label_files_give_zeros(tmp_path: Path) -> None:
     empty = {split: write(tmp_path / f"{split}.json", {}) for split in ("train", "test")}
-    found = report(empty, RULE, length=60, stride=5)
+    found = report(empty, RULE, SUSPICION, length=60, stride=5)
     zeros = dict.fromkeys(SplitReport.model_fields, 0)
     assert [split.model_dump() for split in found.splits.values()] == [zeros, zeros]
     assert found.leaked == 0
 
 
 def test_the_text_names_what_to_look_at(files: dict[str, Path]) -> None:
-    text = report(files, RULE, length=60, stride=5).as_text()
+    text = report(files, RULE, SUSPICION, length=60, stride=5).as_text()
     assert "unusable: train/c: start 460 s lies after end 11 s" in text
     assert "1 episodes stand in both: b" in text
     assert text.endswith("neither overrides nor videos are looked at.")
@@ -92,10 +105,65 @@ def test_the_text_names_what_to_look_at(files: dict[str, Path]) -> None:
     assert train.split() == ["train", "5", "2", "1", "2", "80", "5"]
 
 
+@pytest.fixture
+def odd(tmp_path: Path) -> dict[str, Path]:
+    return {split: write(tmp_path / f"{split}.json", rows) for split, rows in ODD.items()}
+
+
+def test_the_text_ranks_odd_labels_and_shows_how_to_look_at_the_first(
+    odd: dict[str, Path],
+) -> None:
+    text = report(odd, RULE, SUSPICION, length=60, stride=5).as_text()
+    assert [line for line in text.splitlines() if "suspicious" in line] == [
+        "suspicious: train/Show. Episode 2: 0:00:41 to 0:01:20 (start shifted) is 39 s long; "
+        "the 3 others of its series are 8 to 10 s",
+        "suspicious: test/Show. Episode 5: 0:11:40.5 to 0:11:50.5 starts at 0:11:40.5; "
+        "the 3 others of its series start at 0:00:00 to 0:00:41",
+    ]
+    assert [line for line in text.splitlines() if "skipintro frames" in line] == [
+        "Look at the first: skipintro frames <video of Show. Episode 2> "
+        "--at 41 --at 80 --out frames.png"
+    ]
+
+
+def test_where_nothing_is_odd_no_pictures_are_proposed(files: dict[str, Path]) -> None:
+    text = report(files, RULE, SUSPICION, length=60, stride=5).as_text()
+    assert "suspicious" not in text
+    assert "frames.png" not in text
+
+
+def test_the_command_gives_odd_labels_as_json(odd: dict[str, Path]) -> None:
+    """The median start is 26.5 s, its MAD 20.5 s, so that 120 s are allowed: 674 / 120."""
+    done = check("--train", str(odd["train"]), "--test", str(odd["test"]), "--json")
+    first, second = json.loads(done.stdout)["suspicious"]
+    assert list(first) == ["id", "split", "series", "reason", "score"]
+    assert (first["id"], first["score"]) == ("Show. Episode 2", 14.5)
+    assert (second["split"], second["series"]) == ("test", "Show")
+    assert second["score"] == pytest.approx(674 / 120, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], ["2", "5"]),
+        (["--start-off-s", "700"], ["2"]),
+        (["--length-off-s", "30"], ["2", "5"]),  # shifted, and of no other's length
+        (["--length-off-s", "30", "--shifted-length-off-s", "30"], ["5"]),
+        (["--deviations", "40"], ["2"]),  # shifted, again
+    ],
+)
+def test_the_options_say_how_far_a_label_may_lie(
+    odd: dict[str, Path], options: list[str], expected: list[str]
+) -> None:
+    done = check("--train", str(odd["train"]), "--test", str(odd["test"]), "--json", *options)
+    found = json.loads(done.stdout)["suspicious"]
+    assert [label["id"].removeprefix("Show. Episode ") for label in found] == expected
+
+
 def test_a_faulty_file_is_refused(files: dict[str, Path]) -> None:
     files["test"].write_text("[]")
     with pytest.raises(InputError, match=r"test\.json: expected an object"):
-        report(files, RULE, length=60, stride=5)
+        report(files, RULE, SUSPICION, length=60, stride=5)
 
 
 def check(*words: str) -> "subprocess.CompletedProcess[str]":

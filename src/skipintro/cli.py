@@ -1,4 +1,4 @@
-"""The command line: `skipintro labels check`, `skipintro promote`."""
+"""The command line: `skipintro labels check`, `skipintro frames`, `skipintro promote`."""
 
 import json
 import os
@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Find the intro of TV episodes: labels, and the registry of detectors.",
+    help="Find the intro of TV episodes: labels, pictures, and the registry of detectors.",
 )
 labels_app = typer.Typer(no_args_is_help=True, help="Look at label files.")
 app.add_typer(labels_app, name="labels")
@@ -28,17 +28,42 @@ def _root() -> None:
 
 @labels_app.command("check")
 def labels_check(
+    *,
     train: Annotated[Path, typer.Option(help="Label file of the train split.")],
     test: Annotated[Path, typer.Option(help="Label file of the test split.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    length_off_s: Annotated[
+        float, typer.Option(min=0.001, help="s from its series' median that a length may lie.")
+    ] = 5.0,
+    start_off_s: Annotated[
+        float, typer.Option(min=0.001, help="s from its series' median that a start may lie.")
+    ] = 120.0,
+    deviations: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Standard deviations of its series (told from the median absolute deviation) "
+            "that a length or start may lie from the median, where that is more.",
+        ),
+    ] = 3.0,
+    shifted_length_off_s: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            help="s from the nearest other length of its series that a shifted label's may lie.",
+        ),
+    ] = 2.0,
 ) -> None:
-    """Report on label files without any video: faults, corrections, windows, leaks.
+    """Report on label files without any video: faults, corrections, windows, leaks, suspicions.
+
+    A label is suspicious where it does not fit the others of its series, 3 episodes or more.
 
     Example: skipintro labels check --train data/demo/train/labels.json
     --test data/demo/test/labels.json
     """
     from skipintro.core.params import load_params
     from skipintro.episodes.label_report import report
+    from skipintro.episodes.suspicion import SuspicionRule
     from skipintro.stages import annotate, window
 
     params = find_checkout() / "params.yaml"
@@ -46,6 +71,12 @@ def labels_check(
     found = report(
         {"train": train, "test": test},
         load_params(annotate.Params, "annotate", params).rule(),
+        SuspicionRule(
+            deviations=deviations,
+            length_off_s=length_off_s,
+            start_off_s=start_off_s,
+            shifted_length_off_s=shifted_length_off_s,
+        ),
         length=cut.length,
         stride=cut.stride,
     )
@@ -53,6 +84,35 @@ def labels_check(
         typer.echo(json.dumps(found.model_dump(exclude={"unusable", "leaked_ids"}), indent=2))
     else:
         typer.echo(found.as_text())
+
+
+@app.command()
+def frames(
+    video: Annotated[Path, typer.Argument(help="Video file of an episode.")],
+    at: Annotated[list[int], typer.Option(min=0, help="Second to look at; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+) -> None:
+    """Draw the pictures on screen from 2 s before to 2 s after each given second, one row each.
+
+    They are cut square, as an encoder sees them. For the ends of a label: the picture at its start
+    is the first of the intro, the one at its end the first after it.
+
+    Example: skipintro frames my-series/train/s01e01.mp4 --at 70 --at 85 --out frames.png
+    """
+    from skipintro.core.files import replacing
+    from skipintro.episodes.annotations import clock
+    from skipintro.episodes.frames import pictures_around
+    from skipintro.evaluation.plots import contact_sheet
+
+    if out.suffix != ".png":
+        raise InputError(f"{out}: expected a name that ends in .png; correct --out")
+    rows = [
+        [None if one is None else (f"{second} s = {clock(second)}", one) for second, one in row]
+        for row in pictures_around(video, at)
+    ]
+    with replacing(out) as draft:
+        contact_sheet(draft, rows)
+    typer.echo(out)
 
 
 @app.command()

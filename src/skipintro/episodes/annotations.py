@@ -138,7 +138,7 @@ def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:
     """Raise InputError where a corrected label ends after its episode (`n_seconds` rounded up)."""
     if annotation.end_s is not None and annotation.end_s > n_seconds:
         raise InputError(
-            f"{place}: {annotation.id}: end {_clock(annotation.end_s)} lies after the episode's "
+            f"{place}: {annotation.id}: end {clock(annotation.end_s)} lies after the episode's "
             f"end ({n_seconds} s); correct the label, override it or drop the episode"
         )
 
@@ -169,7 +169,8 @@ def _override(place: str, fields: Any) -> Override:
     return Override(start_s=start_s, end_s=end_s, reason=fields["reason"])
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Give `H:MM:SS`, with as many decimals as there are, three at most."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     fraction = f".{thousandths:03d}".rstrip("0") if thousandths else ""
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}{fraction}"

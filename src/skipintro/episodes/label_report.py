@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from skipintro.episodes.annotations import CorrectionRule, Status, annotate
+from skipintro.episodes.annotations import Annotation, CorrectionRule, Status, annotate
 from skipintro.episodes.labels import read_labels
+from skipintro.episodes.suspicion import SuspicionRule, Suspicious, suspicious
 from skipintro.model.windows import balanced_frames, window_starts
 
 _ENDLESS_S = 10**9  # episodes count as long enough for the film frames that follow the intro
@@ -30,6 +31,7 @@ class LabelReport(BaseModel):
     leaked: int  # ids that stand in both files
     leaked_ids: list[str]
     unusable: dict[str, str]  # `<split>/<id>`: why
+    suspicious: list[Suspicious]  # the most suspicious first
 
     def as_text(self) -> str:
         """Give the report for a person."""
@@ -38,6 +40,11 @@ class LabelReport(BaseModel):
         for split, counts in self.splits.items():
             lines.append(f"{split:8}" + "".join(f"{n:>17}" for n in counts.model_dump().values()))
         lines += [f"unusable: {id_}: {why}" for id_, why in self.unusable.items()]
+        lines += [
+            f"suspicious: {label.split}/{label.id}: {label.reason}" for label in self.suspicious
+        ]
+        if self.suspicious:
+            lines.append(f"Look at the first: {frames_command(self.suspicious[0])}")
         if self.leaked_ids:
             lines.append(f"{self.leaked} episodes stand in both: {', '.join(self.leaked_ids)}")
         lines.append("Labels alone: neither overrides nor videos are looked at.")
@@ -45,14 +52,21 @@ class LabelReport(BaseModel):
 
 
 def report(
-    files: Mapping[str, Path], rule: CorrectionRule, *, length: int, stride: int
+    files: Mapping[str, Path],
+    rule: CorrectionRule,
+    suspicion: SuspicionRule,
+    *,
+    length: int,
+    stride: int,
 ) -> LabelReport:
     """Read the label file of every split. Raises InputError as `read_labels` does."""
     labels = {split: read_labels(path) for split, path in files.items()}
     splits: dict[str, SplitReport] = {}
     unusable: dict[str, str] = {}
+    everything: list[Annotation] = []
     for split, episodes in labels.items():
         annotations = [annotate(split, id_, label, rule) for id_, label in episodes.items()]
+        everything += annotations
         unusable |= {f"{split}/{a.id}": a.reason for a in annotations if not a.usable}
         frames = sum(
             len(balanced_frames(a.intro_frames(_ENDLESS_S), _ENDLESS_S)) for a in annotations
@@ -72,4 +86,16 @@ def report(
         )
     first, *others = labels.values()
     leaked = [id_ for id_ in first if any(id_ in other for other in others)]
-    return LabelReport(splits=splits, leaked=len(leaked), leaked_ids=leaked, unusable=unusable)
+    return LabelReport(
+        splits=splits,
+        leaked=len(leaked),
+        leaked_ids=leaked,
+        unusable=unusable,
+        suspicious=suspicious(everything, suspicion),
+    )
+
+
+def frames_command(label: Suspicious) -> str:
+    """Give the command that shows both ends; labels know no videos, so that one is left open."""
+    seconds = f"--at {int(label.start_s)} --at {int(label.end_s)}"
+    return f"skipintro frames <video of {label.id}> {seconds} --out frames.png"

@@ -95,6 +95,34 @@ def timeline(path: Path, episode: EpisodeResult, threshold: float) -> None:
     _save(figure, path)
 
 
+def contact_sheet(
+    path: Path, rows: Sequence[Sequence[tuple[str, NDArray[np.uint8]] | None]]
+) -> None:
+    """Draw rows of captions and RGB pictures (height, width, 3), as many in each; None: no picture.
+
+    A caption stands on its picture, in the upper left corner.
+    """
+    n_columns = len(rows[0])
+    figure = Figure(figsize=(2.1 * n_columns, 2.1 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), n_columns, squeeze=False)
+    for (row, column), axes in np.ndenumerate(grid):
+        axes.axis("off")
+        if (cell := rows[row][column]) is not None:
+            caption, picture = cell
+            axes.imshow(picture)
+            axes.text(
+                0.03,
+                0.97,
+                caption,
+                transform=axes.transAxes,
+                va="top",
+                fontsize=9,
+                color="k",
+                bbox={"facecolor": "w", "edgecolor": "none", "pad": 2},
+            )
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # emoji in names
