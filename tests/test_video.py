@@ -1,5 +1,6 @@
 """Every picture is checked against a slow reference; each frame shows its own number in blocks."""
 
+import io
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
@@ -15,7 +16,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 from PIL import Image
 
-from skipintro.episodes.video import VideoError, encode_h264, inspect, pictures
+from skipintro.episodes.video import VideoError, encode_h264, inspect, pictures, thumbnails
 
 SIDE = 32  # pixels of a picture that is read back
 TOLERANCE_S = 0.5
@@ -600,6 +601,115 @@ def test_sound_alone_is_refused_even_with_a_cover_picture(
             container.mux([*cover.encode(frame), *cover.encode()])
         write_silence(container, sound, 1.0)
     assert_refused(path, "holds no video stream", read)
+
+
+# --- thumbnails ---
+
+
+def thumbnail_numbers(path: Path, seconds: Sequence[float]) -> list[int | None]:
+    """Read the numbers of thumbnails; None where there is none."""
+    numbers: list[int | None] = []
+    for jpeg in thumbnails(path, seconds):
+        if jpeg is None:
+            numbers.append(None)
+        else:
+            image = Image.open(io.BytesIO(jpeg), formats=["JPEG"])
+            assert image.size == (160, 160)
+            small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+            numbers.append(number_in(np.asarray(small)))
+    return numbers
+
+
+@pytest.mark.parametrize("bf", ["0", "3"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi"])
+@pytest.mark.parametrize("rate", ["25", "24000/1001", "1/2"])
+def test_a_thumbnail_shows_what_the_picture_of_its_second_shows(
+    tmp_path: Path, rate: str, suffix: str, bf: str
+) -> None:
+    path = tmp_path / f"constant{suffix}"
+    write_constant(path, Fraction(rate), 12 if rate == "1/2" else 180, bf=bf, g="20")
+    numbers = numbers_of(path)
+    assert len(numbers) > 7
+    beyond = [len(numbers), len(numbers) + 1, 10_000]
+    found = thumbnail_numbers(path, [*range(len(numbers)), *beyond])
+    assert found == [*numbers, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "options"),
+    [
+        ("mpeg4", ".avi", {"g": "12"}),
+        ("mpeg4", ".mp4", {"g": "12", "bf": "2"}),
+        ("libvpx-vp9", ".webm", {"g": "20", "deadline": "realtime", "cpu-used": "8"}),
+        ("libx265", ".mkv", {"preset": "ultrafast", "x265-params": "log-level=none:keyint=30"}),
+        ("mpeg2video", ".mpg", {"g": "12", "bf": "2"}),
+        ("libx264", ".mkv", {"g": "20", "bf": "3", "x264-params": "open-gop=1"}),
+        ("libx264", ".mp4", {"g": "20", "x264-params": "intra-refresh=1"}),
+    ],
+)
+def test_a_thumbnail_shows_the_right_picture_in_other_codecs(
+    tmp_path: Path, codec: str, suffix: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / f"codec{suffix}"
+    write_constant(path, Fraction(25), 120, codec=codec, **options)
+    assert thumbnail_numbers(path, range(5)) == numbers_of(path)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_thumbnail_between_two_seconds_shows_the_frame_on_screen(
+    tmp_path: Path, suffix: str
+) -> None:
+    clock = Fraction(1, 1000)
+    path = write(tmp_path / f"irregular{suffix}", [0, 100, 2500, 2600, 4000], 4400, clock, g="2")
+    seconds = [2.5, 0.05, 0.1, 2.4, 2.599, 2.5, 4.3, 4.5]
+    assert thumbnail_numbers(path, seconds) == [2, 0, 1, 1, 2, 2, 4, None]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_thumbnails_are_counted_from_the_sound_where_the_video_starts_after_it(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"sound{suffix}"
+    clock = Fraction(1, 1000)
+    write(path, range(530, 3050, 40), 3050, clock, sound=("aac", 3.2), g="10")
+    assert thumbnail_numbers(path, range(4)) == numbers_of(path) == [0, 11, 36, 61]
+
+
+def test_an_edit_list_decides_what_a_thumbnail_shows(tmp_path: Path) -> None:
+    path = tmp_path / "trimmed.mp4"
+    write_constant(path, Fraction(25), 100, g="10")
+    with av.open(str(path)) as container:
+        ticks = round(Fraction(33, 25) / (container.streams.video[0].time_base or 1))
+    patched(path, b"elst", 8, struct.pack(">II", 1800, ticks))  # 1.8 s from frame 33 on
+    assert thumbnail_numbers(path, [0, 0.4, 1, 2]) == [33, 43, 58, None]
+
+
+def test_a_thumbnail_has_the_shape_of_the_display(tmp_path: Path) -> None:
+    frame = np.zeros((144, 176, 3), np.uint8)
+    path = write(
+        tmp_path / "wide.mkv", [0], 1, Fraction(1), frames=[frame], aspect=Fraction(16, 11)
+    )
+    (jpeg,) = thumbnails(path, [0])
+    assert jpeg is not None
+    assert Image.open(io.BytesIO(jpeg)).size == (160, 90)
+
+
+def test_a_thumbnail_after_a_damaged_key_frame_is_none_and_those_before_are_there(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "cut.mkv", range(20), 20, Fraction(1), frames=noise(20), g="5")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = thumbnails(path, [0, 3, 19])
+    assert [jpeg is None for jpeg in found] == [False, False, True]
+
+
+def test_a_missing_file_has_no_thumbnails(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="no such file"):
+        thumbnails(tmp_path / "missing.mp4", [0])
+
+
+def test_no_seconds_have_no_thumbnails(tmp_path: Path) -> None:
+    assert thumbnails(write(tmp_path / "one.mp4", [0], 1, Fraction(1)), []) == []
 
 
 # --- memory and encoding ---

@@ -1,17 +1,18 @@
-"""Decodes videos to one picture a second, and encodes the demo's; the only importer of PyAV.
+"""Decodes videos to pictures at given times, and encodes the demo's; the only importer of PyAV.
 
 The picture of second k is what a player shows at t = k s, by presentation time, so variable
 and odd frame rates are sampled rightly. Pictures are upright (rotation flags applied) and have
 square pixels (anamorphic video is stretched to its display shape).
 """
 
+import io
 import math
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ import av.error
 import av.stream
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.catalog import VideoInfo
@@ -27,6 +29,13 @@ Picture = NDArray[np.uint8]  # (height, width, 3), RGB
 
 # A last frame that is on screen for less than this counts as rounding of the container's clock.
 _CLOCK_ROUNDING_S = Fraction(2, 1000)
+
+# Containers whose index tells exactly which key frame lies before a time; the clock of others may
+# jump back, so that a time stamp alone does not tell when a frame is on screen.
+_SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
+
+_THUMBNAIL_WIDTH = 160  # pixels
+_JPEG_QUALITY = 75  # of 95: Pillow's default
 
 # How Matroska's tags give the length of one track: 00:41:02.500000000.
 _TRACK_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -93,6 +102,30 @@ def pictures(path: Path, size: int) -> Iterator[Picture]:
             raise VideoError(path, "no picture in it can be decoded")
 
 
+def thumbnails(path: Path, seconds: Sequence[float]) -> list[bytes | None]:
+    """Give the picture on screen at each time, 0 s or later, as JPEG of 160 pixels' width.
+
+    None from the end of the video on, and where decoding fails. A whole second has the picture
+    that `pictures` gives it. Raises VideoError where the file is missing or is no video.
+    """
+    found: dict[float, bytes | None] = {}
+    unread = sorted(set(seconds))
+    with _opened(path) as (container, stream):
+        if container.format.name in _SEEKABLE:
+            for second in unread:
+                try:
+                    shown = _shown_from_key_frame(path, container, stream, second)
+                    if shown is not None:
+                        found[second] = _thumbnail_at(second, shown, stream)
+                except (av.error.FFmpegError, VideoError):
+                    continue  # read from the beginning below, as if there were no index
+    unread = [second for second in unread if second not in found]
+    if unread:
+        with _opened(path) as (container, stream):
+            found |= _thumbnails_from_beginning(path, container, stream, unread)
+    return [found[second] for second in seconds]
+
+
 def encode_h264(
     path: Path, frames: Iterable[Picture], rate: Fraction, *, crf: int, keyframe_interval: int
 ) -> None:
@@ -137,29 +170,77 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
         moving = [stream for stream in container.streams.video if not stream.disposition & cover]
         if not moving:
             raise VideoError(path, "holds no video stream")
+        moving[0].thread_type = "AUTO"
         yield container, moving[0]
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """A frame, the time until which it is on screen, and how many t = 0, 1 … s lie before that."""
+    """A frame, the times between which it is on screen, and how many t = 0, 1 … s lie before."""
 
     frame: "av.VideoFrame"
-    until: Fraction  # s, from the start of playing
+    since: Fraction  # s, from the start of playing
+    until: Fraction
     n_seconds: int
+
+    def is_over(self, second: float) -> bool:
+        """Whether another picture, or none, is on screen at a time that is not before `since`."""
+        return second >= self.until or second >= self.n_seconds
 
 
 def _shown(
     path: Path, container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> Iterator[_Shown]:
     """Yield the frames in the order of presentation, without gaps, from 0 s on."""
-    stream.thread_type = "AUTO"
     for (frame, time), (following, until) in pairwise(_timed(path, container, stream)):
         n_seconds = math.ceil(until)
         if following is None:
             n_seconds = max(1, math.ceil(time), math.ceil(until - _CLOCK_ROUNDING_S))
         if frame is not None:
-            yield _Shown(frame, until, n_seconds)
+            yield _Shown(frame, time, until, n_seconds)
+
+
+def _shown_from_key_frame(
+    path: Path, container: "av.container.InputContainer", stream: "av.VideoStream", second: float
+) -> Iterator[_Shown] | None:
+    """Give the frames from the last key frame before a time on, None where it cannot be found."""
+    tick = stream.time_base or Fraction(1, av.time_base)
+    container.seek(math.floor((Fraction(second) + _origin(container)) / tick), stream=stream)
+    shown = _shown(path, container, stream)
+    first = next(shown, None)
+    if first is None or first.frame.pts is None or not first.frame.key_frame:
+        return None
+    return chain([first], shown) if first.since <= second else None
+
+
+def _thumbnails_from_beginning(
+    path: Path,
+    container: "av.container.InputContainer",
+    stream: "av.VideoStream",
+    seconds: Sequence[float],
+) -> dict[float, bytes | None]:
+    """Give the thumbnails at rising times; None from where decoding fails on."""
+    found: dict[float, bytes | None] = dict.fromkeys(seconds)
+    waiting = iter(seconds)
+    second = next(waiting, None)
+    with suppress(VideoError):
+        for shown in _shown(path, container, stream):
+            while second is not None and not shown.is_over(second):
+                found[second] = _thumbnail(shown.frame, stream)
+                second = next(waiting, None)
+            if second is None:
+                break
+    return found
+
+
+def _thumbnail_at(
+    second: float, frames: Iterable[_Shown], stream: "av.VideoStream"
+) -> bytes | None:
+    """Give the thumbnail at a time, of frames that begin before it; None from the end on."""
+    for shown in frames:
+        if not shown.is_over(second):
+            return _thumbnail(shown.frame, stream)
+    return None
 
 
 def _timed(
@@ -233,6 +314,13 @@ def _square(frame: "av.VideoFrame", stream: "av.VideoStream", size: int) -> Pict
     shorter = min(width, height)
     # Down, not to the nearest: torchvision's Resize cuts the longer side's fraction off.
     width, height = width * size // shorter, height * size // shorter
+    pixels = _scaled(frame, width, height)
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
+
+
+def _scaled(frame: "av.VideoFrame", width: int, height: int) -> Picture:
+    """Give the upright picture, which may be a view with strides of its own."""
     turned = frame.rotation % 180
     small = frame.reformat(
         width=height if turned else width,
@@ -240,9 +328,15 @@ def _square(frame: "av.VideoFrame", stream: "av.VideoStream", size: int) -> Pict
         format="rgb24",
         interpolation="BICUBIC",
     )
-    pixels = np.rot90(small.to_ndarray(), k=frame.rotation // 90)
-    top, left = round((height - size) / 2), round((width - size) / 2)
-    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
+    return np.rot90(small.to_ndarray(), k=frame.rotation // 90)
+
+
+def _thumbnail(frame: "av.VideoFrame", stream: "av.VideoStream") -> bytes:
+    width, height = _display_shape(frame, stream)
+    pixels = _scaled(frame, _THUMBNAIL_WIDTH, max(1, round(height * _THUMBNAIL_WIDTH / width)))
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=_JPEG_QUALITY)
+    return file.getvalue()
 
 
 def _reason(error: Exception) -> str:
