@@ -25,6 +25,14 @@ class LabelledEpisode:
     truth: Interval | None  # None: no intro
 
 
+def truth_seconds(labelled: LabelledEpisode) -> NDArray[np.bool_]:
+    """Give bool (n_seconds,): the frames k with start_s <= k < end_s."""
+    seconds = np.arange(len(labelled.episode.vectors))
+    if labelled.truth is None:
+        return np.zeros(len(seconds), bool)
+    return (seconds >= labelled.truth[0]) & (seconds < labelled.truth[1])
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What a detector says of one episode."""

@@ -1,0 +1,139 @@
+"""The series detector as files: `series.safetensors` and `series.json`; no pickle.
+
+And the priors as one JSON file that a person can read: a weight for each feature by its name.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import read_model, write_json
+from skipintro.detection.candidates import FEATURES
+from skipintro.detection.fitting import Priors
+from skipintro.detection.frames import FrameClassifier
+from skipintro.detection.ranker import Prior, Ranker
+from skipintro.detection.series_detector import (
+    AGREEMENT_FEATURES,
+    Rankers,
+    Reference,
+    SeriesConfig,
+    SeriesDetector,
+)
+
+SERIES_WEIGHTS, SERIES_CONFIG = "series.safetensors", "series.json"
+_RANKERS = ("first", "agreed", "alone")
+
+
+class _Reference(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    series: str
+    id: str
+    n_seconds: int
+
+
+class _Files(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: SeriesConfig
+    references: list[_Reference]  # their rows lie one after the other
+
+
+class PriorFile(BaseModel):
+    """The priors, and what they were learned from; `videos` are sha256 of those seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learned_from: str
+    encoder: str
+    episodes: int
+    videos: list[str]
+    weights: dict[str, dict[str, float]]  # ranker: feature (or `none`): weight
+
+    def priors(self) -> Priors:
+        """Give the priors in the order of today's features; one that is missing weighs nothing."""
+        return Priors(**{kind: _prior(self.weights[kind], kind) for kind in _RANKERS})
+
+
+def prior_weights(priors: Priors) -> dict[str, dict[str, float]]:
+    """Give the priors' weights by name, for a PriorFile."""
+    found = {}
+    for kind in _RANKERS:
+        prior: Prior = getattr(priors, kind)
+        names = (*_names(kind), "none")
+        values = (*prior.weights, prior.none)
+        found[kind] = {n: round(float(v), 6) for n, v in zip(names, values, strict=True)}
+    return found
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    return (*FEATURES, *AGREEMENT_FEATURES) if kind == "agreed" else FEATURES
+
+
+def _prior(weights: dict[str, float], kind: str) -> Prior:
+    return Prior(np.array([weights.get(n, 0.0) for n in _names(kind)]), weights["none"])
+
+
+def save_series(folder: Path, detector: SeriesDetector) -> None:
+    """Write the detector; the same bytes for the same numbers."""
+    dimension = len(detector.centre)
+    rows = [np.zeros((0, dimension), np.float32), *(r.rows for r in detector.references)]
+    arrays: dict[str, NDArray[np.generic]] = {
+        "centre": detector.centre,
+        "frames.mean": detector.frames.mean,
+        "frames.scale": detector.frames.scale,
+        "frames.weights": detector.frames.weights,
+        "frames.bias": np.array([detector.frames.bias]),
+        "references": np.concatenate(rows),
+    }
+    for kind in _RANKERS:
+        ranker: Ranker = getattr(detector.rankers, kind)
+        arrays[f"{kind}.mean"], arrays[f"{kind}.scale"] = ranker.mean, ranker.scale
+        arrays[f"{kind}.weights"] = np.append(ranker.weights, ranker.none)
+    content = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    (folder / SERIES_WEIGHTS).write_bytes(save(content))
+    files = _Files(
+        config=detector.config,
+        references=[
+            _Reference(series=r.series, id=r.id, n_seconds=len(r.rows)) for r in detector.references
+        ],
+    )
+    write_json(folder / SERIES_CONFIG, files)
+
+
+def load_series(folder: Path) -> SeriesDetector:
+    """Read what `save_series` wrote. Raises InputError where the files are missing or broken."""
+    files = read_model(_Files, folder / SERIES_CONFIG)
+    path = folder / SERIES_WEIGHTS
+    try:
+        arrays = load_file(path)
+        rankers = Rankers(**{kind: _ranker(arrays, kind) for kind in _RANKERS})
+        frames = FrameClassifier(
+            arrays["frames.mean"],
+            arrays["frames.scale"],
+            arrays["frames.weights"],
+            float(arrays["frames.bias"][0]),
+        )
+        rows, centre = arrays["references"], arrays["centre"]
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
+    except (SafetensorError, KeyError, IndexError) as error:
+        raise InputError(f"{path}: broken ({error}); run `dvc repro`") from error
+    stops = np.cumsum([reference.n_seconds for reference in files.references], dtype=int)
+    if len(rows) != (stops[-1] if len(stops) else 0):
+        raise InputError(f"{path}: does not fit {SERIES_CONFIG} beside it; run `dvc repro`")
+    references = tuple(
+        Reference(r.series, r.id, rows[stop - r.n_seconds : stop])
+        for r, stop in zip(files.references, stops.tolist(), strict=True)
+    )
+    return SeriesDetector(files.config, centre, frames, references, rankers)
+
+
+def _ranker(arrays: dict[str, NDArray[np.float64]], kind: str) -> Ranker:
+    weights = arrays[f"{kind}.weights"]
+    return Ranker(arrays[f"{kind}.mean"], arrays[f"{kind}.scale"], weights[:-1], float(weights[-1]))
