@@ -18,6 +18,7 @@ SECTIONS = (
     "embed",
     "window",
     "train",
+    "rank",
     "evaluate",
     "track",
     "promote",

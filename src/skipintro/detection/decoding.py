@@ -1,5 +1,6 @@
 """From the head's window logits to one probability a second, and from those to an interval."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.segment import maximum_sum_segment
 from skipintro.model.head import IntroHead
 from skipintro.model.windows import covering_starts
@@ -69,3 +71,18 @@ def find_interval(probabilities: NDArray[np.float32], config: DetectionConfig) -
         return None
     confidence = float(probabilities[best[0] : best[1]].mean(dtype=np.float64))
     return Detection(start_s=float(best[0]), end_s=float(best[1]), confidence=confidence)
+
+
+def detect_by_head(
+    head: IntroHead, episodes: Sequence[Episode], config: DetectionConfig
+) -> list[Prediction]:
+    """Give the head's prediction for each episode by itself, as the write-up's method has it."""
+    predictions = []
+    for episode in episodes:
+        probabilities = second_probabilities(head, episode.vectors, config)
+        found = find_interval(probabilities, config)
+        interval = None if found is None else (found.start_s, found.end_s)
+        predictions.append(
+            Prediction(interval, None if found is None else found.confidence, probabilities)
+        )
+    return predictions

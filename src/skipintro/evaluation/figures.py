@@ -1,27 +1,21 @@
-"""Measures a trained head: the write-up's table on windows, and intervals on whole episodes."""
+"""All figures of one evaluation: the write-up's table on windows, and intervals of episodes."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.detection.decoding import (
-    DetectionConfig,
-    find_interval,
-    second_probabilities,
-    window_probabilities,
-)
-from skipintro.episodes.annotations import Annotation
+from skipintro.detection.decoding import DetectionConfig, window_probabilities
+from skipintro.detection.series_detector import SeriesConfig
 from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.evaluation.comparison import Comparison
+from skipintro.evaluation.intervals import IntervalFigures
+from skipintro.evaluation.outcomes import Outcome, temporal_iou
+from skipintro.evaluation.series import MacroFigures
 from skipintro.model.head import IntroHead
-from skipintro.model.metrics import (
-    BinaryMetrics,
-    EpisodeMetrics,
-    binary_metrics,
-    episode_metrics,
-    iou,
-)
+from skipintro.model.metrics import BinaryMetrics, binary_metrics
 from skipintro.model.windows import BalancedSequence, window_starts
 
 
@@ -32,6 +26,7 @@ class EpisodeResult(BaseModel):
 
     id: str
     series: str
+    seen: bool
     leaked: bool
     n_seconds: int
     truth: tuple[float, float] | None  # [start_s, end_s); None: no intro
@@ -42,7 +37,12 @@ class EpisodeResult(BaseModel):
 
 
 class WindowTable(BaseModel):
-    """The write-up's table; frames that stand in several windows count in each."""
+    """The write-up's table; frames that stand in several windows count in each.
+
+    It says how well a head tells an intro from the film right after it, both in equal shares, in
+    series that it mostly knows. It does not say whether a viewer's skip is right: most of an
+    episode never stands in these windows, and no interval is asked for.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,22 +51,35 @@ class WindowTable(BaseModel):
     test_without_leaked: BinaryMetrics | None  # None: too few frames are left
 
 
-class EpisodeTable(BaseModel):
-    """Whole test episodes, with and without those that stand in train as well."""
+class SliceFigures(BaseModel):
+    """The detector on one part of the test episodes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    test: EpisodeMetrics
-    test_without_leaked: EpisodeMetrics
+    intervals: IntervalFigures
+    macro: MacroFigures
+
+
+class Headline(BaseModel):
+    """The numbers that matter of any detector, without leaked episodes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    f1_within_1s: float | None
+    f1_within_3s: float | None
+    mean_iou: float | None
+    story_s_per_hour: float | None
+    false_alarms: int
 
 
 class Metrics(BaseModel):
-    """All figures of one evaluation."""
+    """All figures of one evaluation; `episodes` by part, `detectors` by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     windows: WindowTable
-    episodes: EpisodeTable
+    episodes: dict[str, SliceFigures]
+    detectors: dict[str, Headline]
 
     def flat(self) -> dict[str, float]:
         """Give `{"windows/test/f1": …}`, the names used by MLflow; figures that are None miss."""
@@ -78,12 +91,56 @@ class EvaluateManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    detection: DetectionConfig
+    detector: Literal["series", "head"]  # the one whose intervals a player gets
+    head: DetectionConfig
+    series: SeriesConfig
     encoder: EncoderIdentity
     test_data_sha256: str  # of the test videos and their corrected labels; no encoder in it
     leaked: list[str]
     left_out: dict[str, str]
     versions: dict[str, str]
+
+
+def metrics_of(windows: WindowTable, comparison: Comparison, detector: str) -> Metrics:
+    """Pick the figures of the detector that counts, and the headlines of all."""
+    return Metrics(
+        windows=windows,
+        episodes={
+            row.slice_name: SliceFigures(intervals=row.figures, macro=row.macro)
+            for row in comparison.rows
+            if row.detector == detector
+        },
+        detectors={
+            row.detector: Headline(
+                f1_within_1s=row.figures.within_1s.f1,
+                f1_within_3s=row.figures.within_3s.f1,
+                mean_iou=row.figures.mean_iou,
+                story_s_per_hour=row.figures.story_s_per_hour,
+                false_alarms=row.figures.false_alarms,
+            )
+            for row in comparison.rows
+            if row.slice_name == "all_without_leaked"
+        },
+    )
+
+
+def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
+    """Give the outcomes as they are kept in a file."""
+    return [
+        EpisodeResult(
+            id=o.id,
+            series=o.series,
+            seen=o.seen,
+            leaked=o.leaked,
+            n_seconds=o.n_seconds,
+            truth=o.truth,
+            predicted=next(iter(o.predicted), None),
+            confidence=None if o.confidence is None else round(o.confidence, 6),
+            iou=None if o.truth is None else round(temporal_iou(o), 6),
+            probabilities=[round(float(p), 4) for p in o.probabilities],
+        )
+        for o in outcomes
+    ]
 
 
 def window_outcome(
@@ -105,46 +162,6 @@ def window_metrics(
         return None
     labels, probabilities = window_outcome(head, sequence, stride, config.batch_size)
     return binary_metrics(labels, probabilities >= config.threshold)
-
-
-def evaluate_episodes(
-    head: IntroHead,
-    episodes: Iterable[tuple[Annotation, NDArray[np.float32]]],
-    config: DetectionConfig,
-    leaked: Collection[str],
-) -> list[EpisodeResult]:
-    """Detect the intro of whole episodes, given as annotation and vectors (n_seconds, D)."""
-    results = []
-    for annotation, vectors in episodes:
-        probabilities = second_probabilities(head, vectors, config)
-        found = find_interval(probabilities, config)
-        predicted = None if found is None else (found.start_s, found.end_s)
-        start_s, end_s = annotation.start_s, annotation.end_s
-        truth = None if start_s is None or end_s is None else (start_s, end_s)
-        results.append(
-            EpisodeResult(
-                id=annotation.id,
-                series=annotation.series,
-                leaked=annotation.id in leaked,
-                n_seconds=len(vectors),
-                truth=truth,
-                predicted=predicted,
-                confidence=None if found is None else round(found.confidence, 6),
-                iou=None if truth is None else round(iou(truth, predicted), 6),
-                probabilities=[round(float(p), 4) for p in probabilities],
-            )
-        )
-    return results
-
-
-def summarise(results: Iterable[EpisodeResult]) -> EpisodeMetrics:
-    """Give the figures over a list of episodes."""
-    rows = list(results)
-    return episode_metrics(
-        [row.truth for row in rows],
-        [row.predicted for row in rows],
-        [row.n_seconds for row in rows],
-    )
 
 
 def _flattened(prefix: str, value: object) -> Iterable[tuple[str, float]]:

@@ -72,13 +72,14 @@ def precision_recall(
     _save(figure, path)
 
 
-def timeline(path: Path, episode: EpisodeResult, threshold: float) -> None:
+def timeline(path: Path, episode: EpisodeResult, threshold: float | None) -> None:
     """Draw one episode: the probability of each second, the true and the predicted interval."""
     figure = Figure(figsize=(10, 2.4), layout="constrained")
     axes = figure.subplots()
     seconds = np.arange(episode.n_seconds)
     axes.step(seconds, episode.probabilities, where="post", color=CURVE, label="probability")
-    axes.axhline(threshold, color="0.5", linewidth=0.8, linestyle=":")
+    if threshold is not None:
+        axes.axhline(threshold, color="0.5", linewidth=0.8, linestyle=":")
     for interval, colour, name, y in (
         (episode.truth, TRUTH, "truth", 1.08),
         (episode.predicted, PREDICTED, "predicted", 1.2),

@@ -1,140 +1,239 @@
-"""Measures the trained head on windows and on whole test episodes, and draws what it found.
+"""Measures every detector on whole test episodes, and the head on windows; writes the report.
 
-Reads   models/train, data/window, data/embed, data/annotate/annotations.json
-Writes  reports/evaluate/metrics.json, episodes.json, manifest.json, loss.png, confusion.png,
-        precision_recall.png, timelines/<id>.png
+Reads   models/train, models/rank, data/window, data/embed, data/ingest, data/annotate
+Writes  reports/evaluate/report.html, comparison.md, comparison.json, metrics.json,
+        episodes.json, manifest.json, loss.png, confusion.png, precision_recall.png,
+        timelines/<id>.png
 """
 
 import csv
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
-from tqdm import tqdm
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, sha256_of_json, write_json
 from skipintro.core.params import StageParams
+from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, versions
 from skipintro.detection.decoding import DetectionConfig
-from skipintro.episodes.annotations import Annotation, Annotations
-from skipintro.episodes.embeddings import EmbedManifest, read_vectors
+from skipintro.detection.labelled import labelled_episodes
+from skipintro.detection.series_files import load_series
+from skipintro.episodes.annotations import Annotations, Status
+from skipintro.episodes.catalog import IngestManifest
+from skipintro.episodes.embeddings import EmbedManifest, EncoderIdentity
+from skipintro.episodes.video import VideoError, thumbnails
 from skipintro.evaluation import plots
+from skipintro.evaluation.baselines import BaselineSettings
+from skipintro.evaluation.calibration import reliability, risk_coverage
+from skipintro.evaluation.comparison import Comparison, compare, markdown
+from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict
 from skipintro.evaluation.figures import (
-    EpisodeTable,
     EvaluateManifest,
     Metrics,
     WindowTable,
-    evaluate_episodes,
-    summarise,
+    metrics_of,
+    results,
     window_metrics,
     window_outcome,
 )
-from skipintro.model.head import load_head
-from skipintro.model.windows import WindowManifest, read_sequence
+from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
+from skipintro.model.head import IntroHead, load_head
+from skipintro.model.windows import BalancedSequence, WindowManifest, read_sequence
 
-MODEL = Path("models/train")
+HEAD = Path("models/train")
+RANKED = Path("models/rank")
 WINDOWS = Path("data/window")
 EMBEDDED = Path("data/embed")
+INGESTED = Path("data/ingest")
 ANNOTATIONS = Path("data/annotate/annotations.json")
 OUTPUT = Path("reports/evaluate")
+_CORRECTED = (Status.SHIFTED, Status.OVERRIDDEN)
 
 log = logging.getLogger(__name__)
+
+
+class Bootstrap(StageParams):
+    """How confidence intervals are drawn: whole series, with replacement."""
+
+    n_resamples: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    level: float = Field(gt=0, lt=1)
 
 
 class Params(StageParams):
     """Section `evaluate` of params.yaml."""
 
+    detector: Literal["series", "head"]
     device: Literal["auto", "cpu", "cuda"]
     stride: int = Field(ge=1)
     threshold: float = Field(gt=0, lt=1)
     min_length_s: float = Field(ge=1)
     batch_size: int = Field(ge=1)
+    bootstrap: Bootstrap
+    baselines: BaselineSettings
+
+    def head(self) -> DetectionConfig:
+        """Give how the head's intervals are read off."""
+        return DetectionConfig(**self.model_dump(include=set(DetectionConfig.model_fields)))
 
 
 def main(params: Params) -> None:
     """Evaluate on both splits' windows and on the test split's whole episodes."""
-    head = load_head(MODEL, choose_device(params.device))
-    config = DetectionConfig(**params.model_dump(exclude={"device"}))
+    head = load_head(HEAD, choose_device(params.device))
+    series = load_series(RANKED)
     window = read_model(WindowManifest, WINDOWS / "manifest.json")
     annotations = read_model(Annotations, ANNOTATIONS)
     embedded = read_model(EmbedManifest, EMBEDDED / "manifest.json")
-    train, test = (read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test"))
-    clean = test.without(annotations.leaked)
-
-    train_row = window_metrics(head, train, window.stride, config)
-    test_row = window_metrics(head, test, window.stride, config)
-    if train_row is None or test_row is None:
-        raise InputError(f"{WINDOWS}: does not fit the model's window length; run `dvc repro`")
-    episodes = list(_test_episodes(annotations, embedded))
-    results = evaluate_episodes(
-        head, tqdm(episodes, desc="evaluate", disable=None), config, annotations.leaked
+    train, test = (
+        labelled_episodes(split, annotations, embedded, EMBEDDED) for split in ("train", "test")
     )
-    metrics = Metrics(
-        windows=WindowTable(
-            train=train_row,
-            test=test_row,
-            test_without_leaked=window_metrics(head, clean, window.stride, config),
-        ),
-        episodes=EpisodeTable(
-            test=summarise(results),
-            test_without_leaked=summarise(r for r in results if not r.leaked),
-        ),
+    predictions = predict(
+        train,
+        test,
+        series=series,
+        head=head,
+        config=params.head(),
+        settings=params.baselines,
+    )
+    outcomes = judge(
+        predictions,
+        test,
+        seen={labelled.episode.series for labelled in train},
+        leaked=annotations.leaked,
+        corrected={a.id for a in annotations.of_split("test") if a.status in _CORRECTED},
+    )
+    comparison = compare(outcomes, **params.bootstrap.model_dump())
+    sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
+    metrics = metrics_of(
+        _window_table(head, sequences, annotations.leaked, window.stride, params.head()),
+        comparison,
+        params.detector,
     )
     video_hashes = {e.id: e.video_sha256 for e in embedded.episodes if e.split == "test"}
     manifest = EvaluateManifest(
-        detection=config,
+        detector=params.detector,
+        head=params.head(),
+        series=series.config,
         encoder=embedded.encoder,
         test_data_sha256=sha256_of_json(
-            [[a.id, a.start_s, a.end_s, video_hashes[a.id]] for a, _ in episodes]
+            [[e.episode.id, e.truth, video_hashes[e.episode.id]] for e in test]
         ),
         leaked=annotations.leaked,
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )
-    labels, probabilities = window_outcome(head, test, window.stride, config.batch_size)
+    labels, probabilities = window_outcome(
+        head, sequences["test"], window.stride, params.batch_size
+    )
+    told = results(outcomes[params.detector])
+    history = _history()
     with output_folder(OUTPUT) as folder:
         write_json(folder / "metrics.json", metrics)
-        write_json(folder / "episodes.json", [result.model_dump(mode="json") for result in results])
+        write_json(folder / "comparison.json", comparison)
+        (folder / "comparison.md").write_text(_tables(comparison), encoding="utf-8")
+        write_json(folder / "episodes.json", [result.model_dump(mode="json") for result in told])
         write_json(folder / "manifest.json", manifest)
-        plots.loss_curves(folder / "loss.png", _history())
-        plots.confusion(folder / "confusion.png", labels, probabilities >= config.threshold)
+        report = Report(
+            detector=params.detector,
+            comparison=comparison,
+            detectors=dict(DESCRIPTIONS),
+            episodes=tuple(_with_pictures(outcomes[params.detector])),
+            training={name: tuple(column) for name, column in history.items()},
+            reliability=reliability(outcomes[params.detector]),
+            risk_coverage=risk_coverage(outcomes[params.detector]),
+            notes=tuple(_notes(embedded.encoder)),
+            facts=_facts(manifest, len(train), len(test)),
+        )
+        (folder / "report.html").write_text(render(report), encoding="utf-8")
+        plots.loss_curves(folder / "loss.png", history)
+        plots.confusion(folder / "confusion.png", labels, probabilities >= params.threshold)
         plots.precision_recall(folder / "precision_recall.png", labels, probabilities)
         (folder / "timelines").mkdir()
-        for result in results:
-            plots.timeline(folder / "timelines" / f"{result.id}.png", result, config.threshold)
+        threshold = params.threshold if params.detector == "head" else None
+        for result in told:
+            plots.timeline(folder / "timelines" / f"{result.id}.png", result, threshold)
+    _tell(metrics, comparison)
+
+
+def _window_table(
+    head: IntroHead,
+    sequences: dict[str, BalancedSequence],
+    leaked: Sequence[str],
+    stride: int,
+    config: DetectionConfig,
+) -> WindowTable:
+    """Give the write-up's table."""
+    rows = {split: window_metrics(head, s, stride, config) for split, s in sequences.items()}
+    train, test = rows["train"], rows["test"]
+    if train is None or test is None:
+        raise InputError(f"{WINDOWS}: does not fit the model's window length; run `dvc repro`")
+    clean = sequences["test"].without(leaked)
+    return WindowTable(
+        train=train,
+        test=test,
+        test_without_leaked=window_metrics(head, clean, stride, config),
+    )
+
+
+def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
+    """Give the report's rows, with pictures of the ends where the video can be read."""
+    ingested = read_model(IngestManifest, INGESTED / "manifest.json")
+    paths = {e.id: e.path for e in ingested.episodes if e.split == "test"}
+    rows = []
+    for outcome in progress(outcomes, len(outcomes), "episodes"):
+        path = paths.get(outcome.id)
+        try:
+            jpegs = [] if path is None else thumbnails(path, picture_seconds(outcome))
+        except VideoError as error:
+            log.warning("%s; the report shows no pictures of it", error)
+            jpegs = []
+        rows.append(episode_row(outcome, jpegs))
+    return rows
+
+
+def _notes(encoder: EncoderIdentity) -> list[str]:
+    if encoder.trained:
+        return []
+    return [f"The encoder {encoder.name} is untrained: these figures say nothing about quality."]
+
+
+def _facts(manifest: EvaluateManifest, n_train: int, n_test: int) -> dict[str, str]:
+    encoder = manifest.encoder
+    return {
+        "episodes": f"{n_train} train, {n_test} test",
+        "test data": manifest.test_data_sha256[:12],
+        "encoder": f"{encoder.name}, weights {encoder.weights}, {encoder.weights_sha256[:12]}",
+        "stand in train as well": ", ".join(manifest.leaked) or "none",
+        "left out": "; ".join(f"{k}: {why}" for k, why in manifest.left_out.items()) or "none",
+        "chosen on held-out series": f"similarity {manifest.series.candidates.similarity:g}, "
+        f"confidence from {manifest.series.min_confidence:.2f}",
+    } | manifest.versions
+
+
+def _tables(comparison: Comparison) -> str:
+    """Give the tables of all test episodes, of those not leaked, and of these seen and unseen."""
+    parts = ("all_without_leaked", "seen", "unseen", "all")
+    return "".join(f"## {part}\n\n{markdown(comparison, part)}\n" for part in parts)
+
+
+def _tell(metrics: Metrics, comparison: Comparison) -> None:
     for name, row in metrics.windows:
         if row is not None:
             log.info("windows, %s: accuracy %.4f, F1 %.4f", name, row.accuracy, row.f1)
-    for name, row in metrics.episodes:
-        log.info(
-            "episodes, %s: %d of %d intros found, mean IoU %s, %d false alarms",
-            name,
-            row.found,
-            row.with_intro,
-            "-" if row.mean_iou is None else f"{row.mean_iou:.3f}",
-            row.false_alarms,
-        )
-
-
-def _test_episodes(
-    annotations: Annotations, embedded: EmbedManifest
-) -> Iterator[tuple[Annotation, NDArray[np.float32]]]:
-    """Yield every test episode whose truth is known, with its vectors."""
-    files = {e.id: EMBEDDED / e.file for e in embedded.episodes if e.split == "test"}
-    for annotation in annotations.of_split("test"):
-        if annotation.usable and annotation.id in files:
-            yield annotation, read_vectors(files[annotation.id])
+    log.info("whole episodes, without leaked ones:")
+    for line in markdown(comparison, "all_without_leaked").splitlines():
+        log.info("%s", line)
 
 
 def _history() -> dict[str, list[float]]:
     """Read the training's curves by name."""
-    with (MODEL / "history.csv").open(encoding="utf-8") as file:
+    with (HEAD / "history.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 

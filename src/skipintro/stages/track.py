@@ -1,6 +1,6 @@
 """Delivers the experiment to MLflow as one complete run, and registers its model.
 
-Reads   models/train, reports/evaluate, params.yaml, dvc.lock (the hashes of the data)
+Reads   models/train, models/rank, reports/evaluate, params.yaml, dvc.lock (the hashes of the data)
 Writes  reports/track/receipt.json: what was delivered; no run id, which another store would
         not know
 """
@@ -23,7 +23,8 @@ from skipintro.core.files import (
     write_json,
 )
 from skipintro.core.stage import run_stage
-from skipintro.detection.detector import DETECTION_FILE
+from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
+from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE
 from skipintro.model.training import TrainManifest
@@ -32,6 +33,8 @@ from skipintro.tracking.live import run_params
 from skipintro.tracking.store import StoreParams, connect
 
 MODEL = Path("models/train")
+RANKED = Path("models/rank")
+SERIES_FILES = (SERIES_WEIGHTS, SERIES_CONFIG)
 REPORTS = Path("reports/evaluate")
 OUTPUT = Path("reports/track")
 
@@ -46,9 +49,11 @@ def main(params: Params) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         detector = Path(temporary) / "detector"
         detector.mkdir()
-        for name in (WEIGHTS_FILE, CONFIG_FILE):
-            shutil.copyfile(MODEL / name, detector / name)
-        write_json(detector / DETECTION_FILE, evaluated.detection)
+        for folder, names in ((MODEL, (WEIGHTS_FILE, CONFIG_FILE)), (RANKED, SERIES_FILES)):
+            for name in names:
+                shutil.copyfile(folder / name, detector / name)
+        config = DetectorConfig(detector=evaluated.detector, head=evaluated.head)
+        write_json(detector / DETECTION_FILE, config)
         experiment = FinishedExperiment(
             name=os.environ.get("DVC_EXP_NAME"),
             params=run_params(evaluated.encoder),

@@ -22,6 +22,8 @@ class GateParams(StageParams):
     metric: str = Field(min_length=1)
     min_score: float  # of any champion, the first one too
     min_improvement: float = Field(ge=0)
+    story_metric: str = Field(min_length=1)  # seconds of story skipped an hour
+    max_story_s_per_hour: float = Field(ge=0)
     require_same_test_data: bool
 
 
@@ -32,6 +34,7 @@ class Candidate:
     version: str
     run_id: str
     score: float | None
+    story_s_per_hour: float | None
     test_data_sha256: str
     trained: bool
     metrics: dict[str, float]
@@ -57,6 +60,13 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
         refusals.append(
             f"its {gate.metric} {challenger.score:.4f} is below promote.min_score, "
             f"{gate.min_score:g}"
+        )
+    if challenger.story_s_per_hour is None:
+        refusals.append(f"it has no metric {gate.story_metric!r}")
+    elif not challenger.story_s_per_hour <= gate.max_story_s_per_hour:
+        refusals.append(
+            f"it skips {challenger.story_s_per_hour:.1f} s of story an hour, more than "
+            f"promote.max_story_s_per_hour, {gate.max_story_s_per_hour:g}"
         )
     if champion is not None and champion.score is not None:
         if gate.require_same_test_data and (
@@ -104,7 +114,7 @@ def promote(store: Store, model_name: str, gate: GateParams, wanted: str | None 
     Raises InputError where the model or the version does not exist.
     """
     versions = _versions(store, model_name)
-    candidates = [_candidate(store, version, gate.metric) for version in versions]
+    candidates = [_candidate(store, version, gate) for version in versions]
     holder = _champion_version(store, model_name)
     champion = next((c for c in candidates if c.version == holder), None)
     if wanted is None:
@@ -144,14 +154,15 @@ def _alias_version(store: Store, model_name: str, alias: str) -> str | None:
         return None
 
 
-def _candidate(store: Store, version: ModelVersion, metric: str) -> Candidate:
+def _candidate(store: Store, version: ModelVersion, gate: GateParams) -> Candidate:
     run = _last_measured(store, version)
     metrics = run.data.metrics if run else {}
     known = version.tags.get(TEST_DATA_TAG, "")
     return Candidate(
         version=str(version.version),
         run_id=run.info.run_id if run else "",
-        score=metrics.get(metric),
+        score=metrics.get(gate.metric),
+        story_s_per_hour=metrics.get(gate.story_metric),
         test_data_sha256=run.data.tags.get(TEST_DATA_TAG, known) if run else known,
         trained=version.tags.get(TRAINED_TAG) == "true",
         metrics=dict(metrics),

@@ -34,15 +34,13 @@ class IntroDetector(PythonModel):
     def predict(  # type: ignore[override]  # mlflow reads the schema off this signature
         self, model_input: list[str], params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Detect the intro of each video file."""
+        """Detect the intro of each video file; give the episodes of a series together."""
         del params
         rows: list[tuple[str, float | None, float | None, float | None]] = []
-        for video in model_input:
-            found = self._detector.detect(Path(video))
-            if found is None:
-                rows.append((video, None, None, None))
-            else:
-                rows.append((video, found.start_s, found.end_s, found.confidence))
+        found = self._detector.detect([Path(video) for video in model_input])
+        for video, told in zip(model_input, found, strict=True):
+            start_s, end_s = told.interval or (None, None)
+            rows.append((video, start_s, end_s, told.confidence))
         columns = {"video": str, "start_s": float, "end_s": float, "confidence": float}
         return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 

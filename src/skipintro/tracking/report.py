@@ -3,10 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
-from skipintro.model.metrics import EpisodeMetrics
+from skipintro.evaluation.intervals import IntervalFigures
 from skipintro.tracking.promotion import Candidate, Verdict
 
-_COUNTS = {name for name, field in EpisodeMetrics.model_fields.items() if field.annotation is int}
+_COUNTS = {name for name, field in IntervalFigures.model_fields.items() if field.annotation is int}
 _WIDTH_OF_FILES = 200  # columns where there is no terminal to ask
 
 

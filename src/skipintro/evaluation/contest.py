@@ -1,0 +1,72 @@
+"""Every detector on the same test episodes: ours, the write-up's, and the baselines."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from skipintro.detection.decoding import DetectionConfig, detect_by_head
+from skipintro.detection.episode import LabelledEpisode, Prediction
+from skipintro.detection.series_detector import SeriesDetector
+from skipintro.evaluation.baselines import BaselineSettings, baselines
+from skipintro.evaluation.outcomes import Outcome, outcome_of
+from skipintro.model.head import IntroHead
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "series": "ours: what comes back in the siblings at hand, ranked; unlabelled siblings serve",
+    "series_alone": "ours, with each episode by itself: no sibling at hand",
+    "head": "the write-up's model as it is, and the stretch that it speaks for most",
+    "all_negative": "never an intro",
+    "position_of_train": "the median interval of all train intros",
+    "position_of_series": "the median interval of the same series in train",
+    "frame_classifier": "logistic regression on single frames",
+    "repeated_frames": "the longest stretch that comes back in a sibling",
+    "repeated_frames_early": "the same, in the first part of the episode",
+}
+
+
+def predict(
+    train: Sequence[LabelledEpisode],
+    test: Sequence[LabelledEpisode],
+    *,
+    series: SeriesDetector,
+    head: IntroHead,
+    config: DetectionConfig,
+    settings: BaselineSettings,
+) -> dict[str, list[Prediction]]:
+    """Give each detector's predictions for the test episodes, by the names of DESCRIPTIONS.
+
+    At hand are the train episodes and the other test episodes; the labels of the latter are
+    hidden, those of train are known to the baselines as they are to our fit.
+    """
+    unlabelled = [labelled.episode for labelled in test]
+    siblings = [labelled.episode for labelled in train]
+    return {
+        "series": series.detect(unlabelled, siblings),
+        "series_alone": [series.detect([episode])[0] for episode in unlabelled],
+        "head": detect_by_head(head, unlabelled, config),
+    } | {
+        name: baseline(train, unlabelled, unlabelled)
+        for name, baseline in baselines(settings).items()
+    }
+
+
+def judge(
+    predictions: Mapping[str, Sequence[Prediction]],
+    test: Sequence[LabelledEpisode],
+    *,
+    seen: Collection[str],
+    leaked: Collection[str],
+    corrected: Collection[str],
+) -> dict[str, list[Outcome]]:
+    """Hold the predictions against the truth; `seen` are series, the others ids of episodes."""
+    return {
+        detector: [
+            outcome_of(
+                labelled,
+                prediction,
+                seen=labelled.episode.series in seen,
+                leaked=labelled.episode.id in leaked,
+                corrected=labelled.episode.id in corrected,
+            )
+            for labelled, prediction in zip(test, its_own, strict=True)
+        ]
+        for detector, its_own in predictions.items()
+    }
