@@ -133,6 +133,7 @@ def test_the_committed_lock_file_knows_the_same_dependencies_as_the_pipeline() -
     values = {
         "${ingest.source}": PARAMS["ingest"]["source"],
         "${annotate.overrides}": PARAMS["annotate"]["overrides"],
+        "${rank.prior}": PARAMS["rank"]["prior"],
     }
     for name, stage in STAGES.items():
         known = {dep["path"] for dep in locked[name]["deps"]}

@@ -145,6 +145,34 @@ def promote(
     typer.echo(f"{tracking.model} version {verdict.challenger.version} is @champion now")
 
 
+@app.command()
+def prior(
+    checkouts: Annotated[
+        list[Path], typer.Argument(help="Checkouts whose data/annotate and data/embed are made.")
+    ],
+    learned_from: Annotated[str, typer.Option(help="What the libraries are, in words.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/prior.json"),
+    regularisation: Annotated[float, typer.Option(help="Of the weights, against 0.")] = 0.01,
+) -> None:
+    """Learn from several labelled libraries what an intro is like, for `rank.prior`.
+
+    All labelled episodes of both splits serve; what is measured on any of them is leaked.
+
+    Example: skipintro prior ../library-a ../library-b --learned-from "our own two libraries"
+    """
+    from skipintro.core.files import write_json
+    from skipintro.core.params import load_params
+    from skipintro.detection.learning import learn_prior
+    from skipintro.stages.rank import Params
+
+    params = load_params(Params, "rank", find_checkout() / "params.yaml")
+    learned = learn_prior(
+        checkouts, params.candidates(), params.settings(), regularisation, learned_from
+    )
+    write_json(out, learned)
+    typer.echo(f"{out}: learned from {learned.episodes} episodes of {len(checkouts)} libraries")
+
+
 def find_checkout() -> Path:
     """Give the checkout around the current folder, else the one that this package runs from.
 

@@ -22,7 +22,7 @@ from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, versions
 from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.labelled import labelled_episodes
-from skipintro.detection.series_files import load_series
+from skipintro.detection.series_files import RankManifest, load_series
 from skipintro.episodes.annotations import Annotations, Status
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.embeddings import EmbedManifest, EncoderIdentity
@@ -93,6 +93,13 @@ def main(params: Params) -> None:
     train, test = (
         labelled_episodes(split, annotations, embedded, EMBEDDED) for split in ("train", "test")
     )
+    video_hashes = {e.id: e.video_sha256 for e in embedded.episodes if e.split == "test"}
+    prior_videos = set(read_model(RankManifest, RANKED / "manifest.json").prior_videos)
+    leaked = [
+        id_
+        for id_, sha256 in video_hashes.items()
+        if id_ in annotations.leaked or sha256 in prior_videos
+    ]
     predictions = predict(
         train,
         test,
@@ -105,17 +112,16 @@ def main(params: Params) -> None:
         predictions,
         test,
         seen={labelled.episode.series for labelled in train},
-        leaked=annotations.leaked,
+        leaked=leaked,
         corrected={a.id for a in annotations.of_split("test") if a.status in _CORRECTED},
     )
     comparison = compare(outcomes, **params.bootstrap.model_dump())
     sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
     metrics = metrics_of(
-        _window_table(head, sequences, annotations.leaked, window.stride, params.head()),
+        _window_table(head, sequences, leaked, window.stride, params.head()),
         comparison,
         params.detector,
     )
-    video_hashes = {e.id: e.video_sha256 for e in embedded.episodes if e.split == "test"}
     manifest = EvaluateManifest(
         detector=params.detector,
         head=params.head(),
@@ -124,7 +130,7 @@ def main(params: Params) -> None:
         test_data_sha256=sha256_of_json(
             [[e.episode.id, e.truth, video_hashes[e.episode.id]] for e in test]
         ),
-        leaked=annotations.leaked,
+        leaked=leaked,
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )

@@ -6,7 +6,6 @@ Writes  models/rank/series.safetensors, series.json, held_out.json (what the fit
 """
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import Field
@@ -18,7 +17,7 @@ from skipintro.core.stage import run_stage, versions
 from skipintro.detection.candidates import CandidateConfig
 from skipintro.detection.fitting import FitSettings, Fitted, fit
 from skipintro.detection.labelled import labelled_episodes
-from skipintro.detection.series_files import SERIES_WEIGHTS, PriorFile, save_series
+from skipintro.detection.series_files import SERIES_WEIGHTS, PriorFile, RankManifest, save_series
 from skipintro.episodes.annotations import Annotations
 from skipintro.episodes.embeddings import EmbedManifest
 
@@ -32,7 +31,8 @@ log = logging.getLogger(__name__)
 class Params(StageParams):
     """Section `rank` of params.yaml."""
 
-    prior: Path | None
+    prior: Path
+    use_prior: bool
     folds: int = Field(ge=2)
     similarities: tuple[float, ...] = Field(min_length=1)
     regularisations: tuple[float, ...] = Field(min_length=1)
@@ -66,26 +66,25 @@ def main(params: Params) -> None:
     train = labelled_episodes("train", annotations, embedded, EMBEDDED)
     if not train:
         raise InputError(f"{ANNOTATIONS}: no usable train episode; add labelled episodes to it")
-    prior = None if params.prior is None else read_model(PriorFile, params.prior)
+    prior = read_model(PriorFile, params.prior) if params.use_prior else None
     priors = None if prior is None else prior.priors()
     fitted = fit(train, params.candidates(), params.settings(), priors)
     with output_folder(OUTPUT) as folder:
         save_series(folder, fitted.detector)
         write_json(folder / "held_out.json", _held_out(fitted, [e.episode.id for e in train]))
-        write_json(
-            folder / "manifest.json",
-            {
-                "encoder": embedded.encoder.model_dump(),
-                "episodes": len(train),
-                "series": len({e.episode.series for e in train}),
-                "references": len(fitted.detector.references),
-                "chosen": asdict(fitted.chosen),
-                "trials": [asdict(trial) for trial in fitted.trials],
-                "prior_sha256": None if params.prior is None else sha256_of_file(params.prior),
-                "weights_sha256": sha256_of_file(folder / SERIES_WEIGHTS),
-                "versions": versions("numpy", "scikit-learn", "scipy"),
-            },
+        manifest = RankManifest(
+            encoder=embedded.encoder,
+            episodes=len(train),
+            series=len({labelled.episode.series for labelled in train}),
+            references=len(fitted.detector.references),
+            chosen=fitted.chosen,
+            trials=list(fitted.trials),
+            prior_learned_from="" if prior is None else prior.learned_from,
+            prior_videos=[] if prior is None else prior.videos,
+            weights_sha256=sha256_of_file(folder / SERIES_WEIGHTS),
+            versions=versions("numpy", "scikit-learn", "scipy"),
         )
+        write_json(folder / "manifest.json", manifest)
     chosen = fitted.chosen
     log.info(
         "held-out series: %d right and %d wrong of %d episodes, at similarity %.2f, "
