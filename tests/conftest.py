@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from torch import Tensor
 
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.episodes.video import Picture, encode_h264
-from skipintro.model.head import HeadConfig
+from skipintro.model.head import HeadConfig, IntroHead
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY_LENGTH_S, TOY_INTRO_S = 36, 16
@@ -38,6 +40,17 @@ def tiny_config(**changes: Any) -> HeadConfig:
         "encoder": ENCODER,
     }
     return HeadConfig.model_validate({**fields, **changes})
+
+
+class TellingHead(IntroHead):
+    """Says of a frame what stands in the frame: its one feature is its probability."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(tiny_config(length=length, dimension=1, heads=1))
+        self.eval()
+
+    def forward(self, windows: Tensor) -> Tensor:
+        return torch.logit(windows.squeeze(-1))
 
 
 def write_toy_video(

@@ -6,15 +6,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from conftest import tiny_config
+from conftest import TellingHead, tiny_config
 from skipintro.core.errors import InputError
 from skipintro.detection.decoding import (
     Detection,
     DetectionConfig,
+    detect_by_head,
     find_interval,
     second_probabilities,
     window_probabilities,
 )
+from skipintro.detection.episode import Episode, Prediction
 from skipintro.model.head import IntroHead
 
 LENGTH, DIMENSION = 8, 4
@@ -190,3 +192,37 @@ def test_no_windows_give_an_empty_array_of_their_length(head: IntroHead) -> None
 def test_a_stride_longer_than_the_window_is_refused(head: IntroHead) -> None:
     with pytest.raises(InputError, match=r"evaluate\.stride: 9 .* choose 8 or less"):
         second_probabilities(head, embeddings(30), config(stride=LENGTH + 1))
+
+
+def by_head(*episodes: tuple[float, ...], **changes: float) -> list[Prediction]:
+    """Detect with a head of four seconds that says of each second the given probability."""
+    vectors = [np.array(each, np.float32)[:, None] for each in episodes]
+    given = [Episode(str(n), f"series {n % 2}", rows) for n, rows in enumerate(vectors)]
+    return detect_by_head(TellingHead(4), given, config(**changes))
+
+
+def test_the_head_s_prediction_tells_interval_confidence_and_every_second() -> None:
+    [found] = by_head((0.1, 0.2, 0.9, 0.8, 0.9, 0.2, 0.1))
+    assert found.interval == (2, 5)
+    assert found.confidence == pytest.approx(2.6 / 3, abs=1e-6)
+    assert found.probabilities.tolist() == pytest.approx([0.1, 0.2, 0.9, 0.8, 0.9, 0.2, 0.1])
+
+
+def test_an_episode_shorter_than_a_window_is_looked_at_too() -> None:
+    [found] = by_head((0.9, 0.9, 0.1))
+    assert found.interval == (0, 2)
+
+
+def test_where_nothing_is_found_the_seconds_are_still_told() -> None:
+    quiet, short = by_head((0.1, 0.1, 0.1), (0.1, 0.9, 0.1, 0.1), min_length_s=2)
+    assert (quiet.interval, quiet.confidence) == (None, None)
+    assert (short.interval, short.confidence) == (None, None)
+    assert short.probabilities.tolist() == pytest.approx([0.1, 0.9, 0.1, 0.1])
+
+
+def test_the_head_takes_each_episode_by_itself_and_keeps_their_order() -> None:
+    one, other = (0.1, 0.9, 0.9, 0.1), (0.1, 0.1, 0.1, 0.9, 0.9)
+    together = by_head(one, other, one)
+    assert [found.interval for found in together] == [(1, 3), (3, 5), (1, 3)]
+    assert [by_head(each)[0].interval for each in (one, other, one)] == [(1, 3), (3, 5), (1, 3)]
+    assert by_head() == []

@@ -1,47 +1,35 @@
-"""Figures of a trained head on windows and on whole episodes, with probabilities known before."""
-
-from typing import Any
+"""Figures of a head on windows, with probabilities known before, and the metrics of a run."""
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
-from torch import Tensor
 
-from conftest import tiny_config
+from conftest import ROOT, TellingHead
+from outcome_cases import outcome
+from skipintro.core.params import load_params
 from skipintro.detection.decoding import DetectionConfig
-from skipintro.episodes.annotations import Annotation, Status
+from skipintro.evaluation.comparison import Comparison, compare
 from skipintro.evaluation.figures import (
     EpisodeResult,
-    EpisodeTable,
+    Headline,
     Metrics,
     WindowTable,
-    evaluate_episodes,
-    summarise,
+    metrics_of,
+    results,
     window_metrics,
     window_outcome,
 )
-from skipintro.model.head import IntroHead
-from skipintro.model.metrics import BinaryMetrics, EpisodeMetrics
+from skipintro.evaluation.outcomes import Outcome
+from skipintro.model.metrics import BinaryMetrics
 from skipintro.model.windows import BalancedSequence
+from skipintro.tracking.promotion import GateParams
 
 LENGTH = 4
 CONFIG = DetectionConfig(stride=2, threshold=0.5, min_length_s=2, batch_size=3)
 
 
-class TellingHead(IntroHead):
-    """Says of a frame what stands in the frame: its one feature is its probability."""
-
-    def __init__(self) -> None:
-        super().__init__(tiny_config(length=LENGTH, dimension=1, heads=1))
-        self.eval()
-
-    def forward(self, windows: Tensor) -> Tensor:
-        return torch.logit(windows.squeeze(-1))
-
-
-HEAD = TellingHead()
+HEAD = TellingHead(LENGTH)
 
 
 def frames(*probabilities: float) -> NDArray[np.float32]:
@@ -68,22 +56,6 @@ TEN = sequence(
     "one",
     "two",
 )
-
-
-def annotation(
-    id_: str, start_s: float | None, end_s: float | None, series: str = "Show"
-) -> Annotation:
-    return Annotation(
-        split="test",
-        id=id_,
-        series=series,
-        raw_start_s=start_s,
-        raw_end_s=end_s,
-        start_s=start_s,
-        end_s=end_s,
-        status=Status.AS_LABELLED,
-        reason="start lies before end",
-    )
 
 
 def test_windows_are_cut_one_after_the_other_and_shared_frames_count_in_each() -> None:
@@ -145,105 +117,102 @@ def test_leaked_episodes_leave_the_sequence_before_it_is_cut_anew() -> None:
     assert window_metrics(HEAD, TEN.without(["one", "two"]), 3, CONFIG) is None
 
 
-def evaluate(*episodes: tuple[Annotation, NDArray[np.float32]], leaked: Any = ()) -> Any:
-    return evaluate_episodes(HEAD, episodes, CONFIG, leaked)
+def compared(**outcomes: list[Outcome]) -> Comparison:
+    return compare(outcomes, n_resamples=10, seed=0, level=0.9)
 
 
-def test_an_episode_s_result_tells_truth_prediction_and_every_second() -> None:
-    vectors = frames(0.1, 0.2, 0.9, 0.8, 0.9, 0.2, 0.1)
-    [result] = evaluate((annotation("e1", 2, 6, "Show A"), vectors), leaked=["e1"])
-    assert result.id == "e1"
-    assert result.series == "Show A"
-    assert result.leaked
-    assert result.n_seconds == 7
-    assert result.truth == (2, 6)
-    assert result.predicted == (2, 5)
-    assert result.iou == 0.75
-    assert result.confidence == pytest.approx(2.6 / 3, abs=1e-6)
-    assert result.probabilities == [0.1, 0.2, 0.9, 0.8, 0.9, 0.2, 0.1]
+SERIES = [
+    outcome((10, 20), (12, 20), confidence=0.9, probabilities=(0.25,) * 60, seen=True),
+    outcome((10, 20), (40, 50), confidence=0.5, leaked=True),
+    outcome(None, (0, 6), confidence=0.4, series="two"),
+]
+NEVER = [
+    outcome((10, 20), seen=True),
+    outcome((10, 20), leaked=True),
+    outcome(None, series="two"),
+]
+ROW = BinaryMetrics(accuracy=0.1, precision=0.2, recall=0.3, f1=0.4)
+WINDOWS = WindowTable(train=ROW, test=ROW, test_without_leaked=None)
 
 
-def test_an_episode_shorter_than_a_window_is_evaluated_too() -> None:
-    [result] = evaluate((annotation("e1", 0, 2), frames(0.9, 0.9, 0.1)))
-    assert result.predicted == (0, 2)
-    assert result.iou == 1
-
-
-def test_an_episode_without_an_intro_has_no_overlap_to_speak_of() -> None:
-    quiet, alarm = evaluate(
-        (annotation("e1", None, None), frames(0.1, 0.1, 0.1)),
-        (annotation("e2", None, None), frames(0.1, 0.9, 0.9)),
+def test_a_result_tells_truth_prediction_and_every_second() -> None:
+    [told, *_] = results([outcome((2, 6), (2, 5), n_seconds=4, confidence=0.9, leaked=True,
+                                  probabilities=(0.12345, 0.5, 1, 0))])  # fmt: skip
+    assert told == EpisodeResult(
+        id="episode",
+        series="one",
+        seen=False,
+        leaked=True,
+        n_seconds=4,
+        truth=(2, 6),
+        predicted=(2, 5),
+        confidence=0.9,
+        iou=0.75,
+        probabilities=[0.1235, 0.5, 1, 0],  # 0.12345 is a little more as float32
     )
+
+
+def test_without_an_intro_there_is_no_overlap_and_without_a_find_no_confidence() -> None:
+    quiet, alarm, miss = results([outcome(None), outcome(None, (1, 3)), outcome((1, 3))])
     assert (quiet.truth, quiet.predicted, quiet.iou, quiet.confidence) == (None, None, None, None)
     assert (alarm.truth, alarm.predicted, alarm.iou) == (None, (1, 3), None)
+    assert (miss.truth, miss.predicted, miss.iou) == ((1, 3), None, 0)
+    assert (quiet.probabilities, results([])) == ([], [])
 
 
-def test_an_interval_shorter_than_the_least_length_is_a_miss() -> None:
-    [result] = evaluate((annotation("e1", 1, 2), frames(0.1, 0.9, 0.1, 0.1)))
-    assert result.predicted is None
-    assert result.iou == 0
+def test_results_keep_the_order_and_are_the_same_after_a_trip_through_json() -> None:
+    told = results([outcome(None, series="серия «1»"), *SERIES])
+    assert [result.series for result in told] == ["серия «1»", "one", "one", "two"]
+    assert [EpisodeResult.model_validate_json(r.model_dump_json()) for r in told] == told
 
 
-def test_a_summary_counts_hits_misses_and_false_alarms() -> None:
-    results = evaluate(
-        (annotation("hit", 0, 4), frames(0.9, 0.9, 0.9, 0.9, 0.1, 0.1)),  # IoU 1
-        (annotation("half", 0, 4), frames(0.9, 0.9, 0.1, 0.1, 0.1, 0.1)),  # IoU 0.5
-        (annotation("miss", 0, 4), frames(0.1, 0.1, 0.1, 0.1, 0.1, 0.1)),
-        (annotation("alarm", None, None), frames(0.1, 0.9, 0.9, 0.1)),
-        (annotation("quiet", None, None), frames(0.1, 0.1, 0.1, 0.1)),
-    )
-    found = summarise(results)
-    assert found.episodes == 5
-    assert found.with_intro == 3
-    assert found.found == 2
-    assert found.mean_iou == pytest.approx(0.5)
-    assert found.recall_at_iou_50 == pytest.approx(2 / 3)
-    assert found.false_alarms == 1
-    # 26 seconds: 12 of intro, 6 of them found, 2 more said
-    assert found.per_second.model_dump() == pytest.approx(
-        {"accuracy": 18 / 26, "precision": 6 / 8, "recall": 6 / 12, "f1": 12 / 20}
-    )
-
-
-def test_a_summary_of_no_episode_has_no_mean() -> None:
-    found = summarise([])
-    assert (found.episodes, found.mean_iou, found.recall_at_iou_50) == (0, None, None)
-
-
-def test_results_are_the_same_after_a_trip_through_json() -> None:
-    [result] = evaluate((annotation("серия «1»", 2, 6), frames(0.1, 0.2, 0.9, 0.8, 0.9, 0.2)))
-    assert EpisodeResult.model_validate_json(result.model_dump_json()) == result
-
-
-def test_metrics_have_the_names_that_mlflow_shows_and_none_is_left_out() -> None:
-    row = BinaryMetrics(accuracy=0.1, precision=0.2, recall=0.3, f1=0.4)
-    episodes = EpisodeMetrics(
-        episodes=3,
-        with_intro=2,
-        found=1,
-        mean_iou=0.5,
-        recall_at_iou_50=0.6,
-        false_alarms=1,
-        per_second=row,
-    )
-    nothing = episodes.model_copy(update={"mean_iou": None, "recall_at_iou_50": None})
-    flat = Metrics(
-        windows=WindowTable(train=row, test=row, test_without_leaked=None),
-        episodes=EpisodeTable(test=episodes, test_without_leaked=nothing),
-    ).flat()
-    figures = ("accuracy", "precision", "recall", "f1")
-    counts = ("episodes", "with_intro", "found", "false_alarms")
-    assert set(flat) == {
-        *(f"windows/{split}/{name}" for split in ("train", "test") for name in figures),
-        *(
-            f"episodes/{split}/{name}"
-            for split in ("test", "test_without_leaked")
-            for name in (*counts, *(f"per_second/{figure}" for figure in figures))
+def test_metrics_hold_every_part_for_the_detector_that_counts_and_headlines_for_all() -> None:
+    comparison = compared(series=SERIES, never=NEVER)
+    for name in ("series", "never"):
+        found = metrics_of(WINDOWS, comparison, name)
+        rows = {row.slice_name: row for row in comparison.rows if row.detector == name}
+        assert found.windows == WINDOWS
+        assert found.episodes.keys() == rows.keys() > {"all", "all_without_leaked", "seen"}
+        for part, figures in found.episodes.items():
+            assert figures.intervals == rows[part].figures
+            assert figures.macro == rows[part].macro
+    assert metrics_of(WINDOWS, comparison, "series").detectors == {
+        # of two episodes of a minute: 2 s off at one end, and an alarm of 6 s
+        "series": Headline(
+            f1_within_1s=0,
+            f1_within_3s=2 / 3,
+            mean_iou=0.8,
+            story_s_per_hour=6 * 30,
+            false_alarms=1,
         ),
-        "episodes/test/mean_iou",
-        "episodes/test/recall_at_iou_50",
+        "never": Headline(
+            f1_within_1s=0, f1_within_3s=0, mean_iou=0, story_s_per_hour=0, false_alarms=0
+        ),
     }
+
+
+def test_flat_metrics_are_floats_under_the_names_that_the_gate_asks_for() -> None:
+    flat = metrics_of(WINDOWS, compared(series=SERIES, never=NEVER), "series").flat()
+    gate = load_params(GateParams, "promote", ROOT / "params.yaml")
+    assert flat[gate.metric] == pytest.approx(2 / 3)
+    assert flat[gate.story_metric] == 180
+    assert flat["episodes/all/intervals/episodes"] == 3
+    assert flat["episodes/unseen/macro/series"] == 1
+    assert flat["detectors/series/mean_iou"] == pytest.approx(0.8)
+    assert flat["detectors/never/f1_within_3s"] == 0
     assert flat["windows/test/f1"] == 0.4
-    assert flat["episodes/test/mean_iou"] == 0.5
-    assert flat["episodes/test/found"] == 1.0
     assert all(type(value) is float for value in flat.values())
+
+
+def test_a_figure_of_which_nothing_is_said_is_left_out_of_flat_metrics() -> None:
+    quiet = [outcome(None)]
+    flat = metrics_of(WINDOWS, compared(series=quiet), "series").flat()
+    assert not [name for name in flat if name.startswith("windows/test_without_leaked")]
+    assert "episodes/all/intervals/within_3s/f1" not in flat
+    assert "detectors/series/f1_within_3s" not in flat
+    assert flat["detectors/series/story_s_per_hour"] == 0
+
+
+def test_metrics_are_the_same_after_a_trip_through_json() -> None:
+    metrics = metrics_of(WINDOWS, compared(series=SERIES), "series")
+    assert Metrics.model_validate_json(metrics.model_dump_json()) == metrics
