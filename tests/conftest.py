@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from numpy.typing import NDArray
 from torch import Tensor
 
 from skipintro.episodes.embeddings import EncoderIdentity
@@ -56,23 +57,36 @@ class TellingHead(IntroHead):
 def write_toy_video(
     path: Path, intro_start: int | None, *, seconds: int = TOY_LENGTH_S, seed: int = 0
 ) -> None:
-    """Write 4 frames a second of 96 x 64: stripes that move for the intro, dim noise for film."""
-    rng = np.random.default_rng(seed)
-    film = rng.integers(0, 90, (seconds, 8, 12, 3))
+    """Write 4 frames a second of 96 x 64: dim shots as film, and the intro that all toys share.
+
+    Each second of the intro has a bright picture of its own, so that its place can be told.
+    """
+    rng, of_intro = np.random.default_rng(seed), np.random.default_rng(99)
+    film: list[Picture] = []
+    while len(film) < seconds:
+        dark, bright = rng.integers(0, 140, (2, 3))
+        film += [_waves(rng, dark, bright)] * int(rng.integers(2, 5))
+    violet, yellow = np.array((20, 0, 60)), np.array((250, 200, 30))
+    intro = [_waves(of_intro, violet, yellow) for _ in range(TOY_INTRO_S)]
 
     def frames() -> Iterator[Picture]:
         for index in range(seconds * 4):
             second = index // 4
             if intro_start is not None and intro_start <= second < intro_start + TOY_INTRO_S:
-                columns = (np.arange(96) + 3 * index) // 12 % 2
-                picture = np.zeros((64, 96, 3), np.uint8)
-                picture[:, columns == 1] = (250, 200, 30)
-                yield picture
+                yield intro[second - intro_start]
             else:
-                yield np.kron(film[second], np.ones((8, 8, 1))).astype(np.uint8)
+                yield film[second]
 
     path.parent.mkdir(parents=True, exist_ok=True)
     encode_h264(path, frames(), Fraction(4), crf=28, keyframe_interval=20)
+
+
+def _waves(rng: np.random.Generator, dark: NDArray[Any], bright: NDArray[Any]) -> Picture:
+    """Give a picture of 96 x 64 with waves between two colours; no two draws look alike."""
+    y, x = np.mgrid[:64, :96]
+    along_x, along_y = rng.uniform(-0.4, 0.4, 2)
+    share = (np.sin(along_x * x + along_y * y + rng.uniform(0, 6))[..., None] + 1) / 2
+    return np.asarray(dark * (1 - share) + bright * share, np.uint8)
 
 
 def write_toy_series(folder: Path) -> Path:
@@ -164,7 +178,8 @@ class Checkout:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
 
-# A head that learns the toy's stripes in seconds, and a demo that is next to nothing.
+# A head that learns the toy's intro in seconds, little to choose from, and a demo that is next to
+# nothing.
 TINY: dict[str, Any] = {
     "epochs": 12,
     "train.layers": 1,
@@ -189,6 +204,14 @@ TINY: dict[str, Any] = {
     "demo.picture.rates": ["5"],
     "demo.faults.n_without_intro_per_split": 0,
     "demo.faults.n_leaked": 1,
+    "rank.similarities": [0.65],
+    "rank.regularisations": [100.0],
+    "evaluate.bootstrap.n_resamples": 20,
+    "evaluate.baselines.max_film_frames": 100,
+    "evaluate.baselines.probability_thresholds": [0.5],
+    "evaluate.baselines.similarity_thresholds": [0.75],
+    "evaluate.baselines.early_shares": [0.5],
+    "promote.max_story_s_per_hour": 200.0,  # one wrong second of the toy's two episodes is 50
 }
 
 
