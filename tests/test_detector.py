@@ -1,4 +1,4 @@
-"""A trained detector as a folder: what it finds in a video, and which encoder it accepts."""
+"""A trained detector as a folder: what it finds in videos, and which encoder it accepts."""
 
 from pathlib import Path
 from typing import Any
@@ -7,20 +7,26 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import tiny_config, write_toy_video
+from conftest import TOY_INTRO_S, tiny_config, write_toy_video
+from series_cases import CANDIDATES, SETTINGS
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
-from skipintro.detection.decoding import DetectionConfig
-from skipintro.detection.detector import DETECTION_FILE, Detector
+from skipintro.detection.decoding import DetectionConfig, detect_by_head
+from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
+from skipintro.detection.episode import Episode, LabelledEpisode
+from skipintro.detection.fitting import fit
+from skipintro.detection.series_detector import SeriesDetector
+from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS, save_series
 from skipintro.encoder import Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.annotations import Annotation, Status
 from skipintro.episodes.video import VideoError
-from skipintro.evaluation.figures import EpisodeResult, evaluate_episodes
-from skipintro.model.head import CONFIG_FILE, IntroHead, load_head, save_head
+from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, IntroHead, load_head, save_head
 
 CPU = torch.device("cpu")
 CONFIG = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)
+SERIES = DetectorConfig(detector="series", head=CONFIG)
+HEAD = DetectorConfig(detector="head", head=CONFIG)
+STARTS = {"other-s01e01": 5, "toy-s01e01": 3, "toy-s01e02": 8, "toy-s01e03": 0}
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +35,42 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give 15 s of film, of which 6 s to 15 s are intro."""
-    path = tmp_path_factory.mktemp("video") / "episode.mp4"
-    write_toy_video(path, 6, seconds=15)
-    return path
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Give four episodes of 26 s with 16 s of intro, three of them of one series by their names."""
+    folder = tmp_path_factory.mktemp("videos")
+    paths = [folder / f"{id_}.mp4" for id_ in STARTS]
+    for seed, (path, start) in enumerate(zip(paths, STARTS.values(), strict=True)):
+        write_toy_video(path, start, seconds=26, seed=seed)
+    return paths
 
 
-def save_detector(folder: Path, encoder: Encoder, **changes: Any) -> Path:
+@pytest.fixture(scope="module")
+def episodes(videos: list[Path], encoder: Encoder) -> list[Episode]:
+    """Give the videos as evaluate has them: embedded before, their series told by labels."""
+    return [
+        Episode(path.stem, path.stem.partition("-")[0], embed_video(path, encoder, batch_size=4))
+        for path in videos
+    ]
+
+
+@pytest.fixture(scope="module")
+def fitted(episodes: list[Episode]) -> SeriesDetector:
+    """Give a series detector that was fitted to the very videos."""
+    starts = [float(start) for start in STARTS.values()]
+    labelled = [
+        LabelledEpisode(episode, (start, start + TOY_INTRO_S))
+        for episode, start in zip(episodes, starts, strict=True)
+    ]
+    return fit(labelled, CANDIDATES, SETTINGS).detector
+
+
+@pytest.fixture
+def folder(tmp_path: Path, encoder: Encoder, fitted: SeriesDetector) -> Path:
+    """Give a detector by series."""
+    return save_detector(tmp_path / "detector", encoder, fitted)
+
+
+def save_detector(folder: Path, encoder: Encoder, series: SeriesDetector, **changes: Any) -> Path:
     """Write a detector with a random head whose probabilities lie around one half."""
     torch.manual_seed(1)
     head = IntroHead(
@@ -51,74 +85,98 @@ def save_detector(folder: Path, encoder: Encoder, **changes: Any) -> Path:
     )
     folder.mkdir(exist_ok=True)
     save_head(folder, head)
-    write_json(folder / DETECTION_FILE, CONFIG)
+    save_series(folder, series)
+    write_json(folder / DETECTION_FILE, SERIES)
     return folder
 
 
-def evaluated(folder: Path, video: Path, encoder: Encoder) -> EpisodeResult:
-    """Find the intro on evaluate's way: from vectors that were embedded before."""
-    truth = Annotation(
-        split="test",
-        id="e1",
-        series="Show",
-        raw_start_s=6,
-        raw_end_s=15,
-        start_s=6,
-        end_s=15,
-        status=Status.AS_LABELLED,
-        reason="start lies before end",
-    )
-    vectors = embed_video(video, encoder, batch_size=4)
-    [result] = evaluate_episodes(load_head(folder, CPU), [(truth, vectors)], CONFIG, leaked=())
-    return result
-
-
-def test_a_detector_finds_in_a_file_what_the_evaluation_found(
-    tmp_path: Path, video: Path, encoder: Encoder
+def test_a_series_detector_finds_in_files_what_the_evaluation_found(
+    folder: Path, videos: list[Path], episodes: list[Episode], fitted: SeriesDetector
 ) -> None:
-    folder = save_detector(tmp_path / "detector", encoder)
-    expected = evaluated(folder, video, encoder)
-    found = Detector(folder, CPU).detect(video)
-    assert expected.predicted is not None, "choose another seed: this head finds nothing"
-    assert expected.predicted != (0, 15), "choose another seed: this head finds everything"
-    assert found is not None
-    assert (found.start_s, found.end_s) == expected.predicted
-    assert found.confidence == pytest.approx(expected.confidence, abs=1e-4)
+    found = Detector(folder, CPU).detect(videos)
+    expected = fitted.detect(episodes)
+    assert [one.interval for one in found] == [(s, s + TOY_INTRO_S) for s in STARTS.values()]
+    assert [one.interval for one in found] == [one.interval for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
 
 
-def test_a_video_without_a_find_gives_none(tmp_path: Path, video: Path, encoder: Encoder) -> None:
-    folder = save_detector(tmp_path / "detector", encoder)
-    write_json(folder / DETECTION_FILE, CONFIG.model_copy(update={"min_length_s": 16.0}))
-    assert Detector(folder, CPU).detect(video) is None
+def test_videos_of_one_series_help_each_other_and_the_order_changes_nothing(
+    folder: Path, videos: list[Path]
+) -> None:
+    detector = Detector(folder, CPU)
+    together = detector.detect(videos)
+    alone = [detector.detect([video])[0] for video in videos]
+    with_siblings = [
+        not np.array_equal(one.probabilities, other.probabilities)
+        for one, other in zip(together, alone, strict=True)
+    ]
+    assert with_siblings == [False, True, True, True]  # the first one's series has no other
+    backwards = detector.detect(videos[::-1])[::-1]
+    assert [one.interval for one in backwards] == [one.interval for one in together]
 
 
-def test_a_file_that_is_no_video_is_named(tmp_path: Path, encoder: Encoder) -> None:
-    folder = save_detector(tmp_path / "detector", encoder)
-    path = tmp_path / "notes.mp4"
+def test_a_head_finds_in_files_what_the_evaluation_found(
+    folder: Path, videos: list[Path], episodes: list[Episode]
+) -> None:
+    write_json(folder / DETECTION_FILE, HEAD)
+    found = Detector(folder, CPU).detect(videos)
+    expected = detect_by_head(load_head(folder, CPU), episodes, CONFIG)
+    intervals = {one.interval for one in expected}
+    assert None not in intervals, "choose another seed: this head finds nothing"
+    assert len(intervals) > 1, "choose another seed: this head finds the same everywhere"
+    assert [one.interval for one in found] == [one.interval for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
+
+
+def test_a_head_needs_no_series_detector(folder: Path, videos: list[Path]) -> None:
+    write_json(folder / DETECTION_FILE, HEAD)
+    for name in (SERIES_WEIGHTS, SERIES_CONFIG):
+        (folder / name).unlink()
+    assert len(Detector(folder, CPU).detect(videos[:1])) == 1
+
+
+def test_a_video_without_a_find_gives_none(folder: Path, videos: list[Path]) -> None:
+    strict = CONFIG.model_copy(update={"min_length_s": 27.0})
+    write_json(folder / DETECTION_FILE, HEAD.model_copy(update={"head": strict}))
+    [found] = Detector(folder, CPU).detect(videos[:1])
+    assert (found.interval, found.confidence) == (None, None)
+    assert len(found.probabilities) == 26
+
+
+def test_no_video_gives_no_prediction(folder: Path) -> None:
+    assert Detector(folder, CPU).detect([]) == []
+
+
+def test_a_file_that_is_no_video_is_named(folder: Path, videos: list[Path]) -> None:
+    path = folder / "notes.mp4"
     path.write_text("no video")
     with pytest.raises(VideoError, match=r"notes\.mp4"):
-        Detector(folder, CPU).detect(path)
+        Detector(folder, CPU).detect([videos[0], path])
 
 
-def test_vectors_do_not_depend_on_the_batch_size(video: Path, encoder: Encoder) -> None:
-    one, many = embed_video(video, encoder, 1), embed_video(video, encoder, 32)
-    assert one.shape == many.shape == (15, 512)
+def test_vectors_do_not_depend_on_the_batch_size(videos: list[Path], encoder: Encoder) -> None:
+    one, many = embed_video(videos[0], encoder, 1), embed_video(videos[0], encoder, 32)
+    assert one.shape == many.shape == (26, 512)
     np.testing.assert_allclose(one, many, atol=1e-4 * np.abs(one).max())
 
 
 def test_an_encoder_with_other_weights_is_refused_with_the_remedy(
-    tmp_path: Path, encoder: Encoder
+    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector
 ) -> None:
-    folder = save_detector(tmp_path / "detector", encoder, weights_sha256="ab" * 32)
+    folder = save_detector(tmp_path / "detector", encoder, fitted, weights_sha256="ab" * 32)
     ours = encoder.identity.weights_sha256[:12]
     with pytest.raises(InputError, match=f"abababababab….*{ours}….*give the same weights"):
         Detector(folder, CPU)
 
 
 def test_a_detector_trained_on_a_checkpoint_file_asks_for_that_file(
-    tmp_path: Path, encoder: Encoder
+    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector
 ) -> None:
-    folder = save_detector(tmp_path / "detector", encoder, name="clip-vit-b-32", weights="file")
+    folder = save_detector(
+        tmp_path / "detector", encoder, fitted, name="clip-vit-b-32", weights="file"
+    )
     with pytest.raises(InputError, match="name that file as `encoder_weights`"):
         Detector(folder, CPU)
     with pytest.raises(InputError, match=r"gone\.pt' is neither a file nor a tag"):
@@ -126,18 +184,17 @@ def test_a_detector_trained_on_a_checkpoint_file_asks_for_that_file(
 
 
 def test_an_encoder_that_this_version_does_not_know_is_refused(
-    tmp_path: Path, encoder: Encoder
+    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector
 ) -> None:
-    folder = save_detector(tmp_path / "detector", encoder, name="resnet")
+    folder = save_detector(tmp_path / "detector", encoder, fitted, name="resnet")
     with pytest.raises(InputError, match="'resnet'"):
         Detector(folder, CPU)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", CONFIG_FILE, DETECTION_FILE])
-def test_a_folder_that_lacks_a_file_is_refused_by_its_name(
-    tmp_path: Path, encoder: Encoder, name: str
-) -> None:
-    folder = save_detector(tmp_path / "detector", encoder)
+@pytest.mark.parametrize(
+    "name", [WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG, DETECTION_FILE]
+)
+def test_a_folder_that_lacks_a_file_is_refused_by_its_name(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(InputError, match=rf"{name}: missing"):
         Detector(folder, CPU)

@@ -30,15 +30,35 @@ from skipintro.tracking.promotion import (
 from skipintro.tracking.report import comparison
 from skipintro.tracking.store import Store, connect
 
-METRIC = "episodes/test_without_leaked/mean_iou"
-GATE = GateParams(metric=METRIC, min_score=0.1, min_improvement=0.0, require_same_test_data=True)
+METRIC = "episodes/all_without_leaked/intervals/within_3s/f1"
+STORY = "episodes/all_without_leaked/intervals/story_s_per_hour"
+GATE = GateParams(
+    metric=METRIC,
+    min_score=0.1,
+    min_improvement=0.0,
+    story_metric=STORY,
+    max_story_s_per_hour=20.0,
+    require_same_test_data=True,
+)
 
 
 def candidate(
-    version: str, score: float | None, test_data: str = "a", *, trained: bool = True
+    version: str,
+    score: float | None,
+    test_data: str = "a",
+    *,
+    trained: bool = True,
+    story_s_per_hour: float | None = 0.0,
 ) -> Candidate:
-    metrics = {} if score is None else {METRIC: score}
-    return Candidate(version, f"run{version}", score, test_data, trained, metrics)
+    return Candidate(
+        version=version,
+        run_id=f"run{version}",
+        score=score,
+        story_s_per_hour=story_s_per_hour,
+        test_data_sha256=test_data,
+        trained=trained,
+        metrics={} if score is None else {METRIC: score},
+    )
 
 
 def refusals(
@@ -55,6 +75,8 @@ def refusals(
         (candidate("2", 0.5), candidate("1", None)),  # a champion that was never measured
         (candidate("2", 0.5, "b"), candidate("1", None, "a")),
         (candidate("1", 0.5), candidate("2", 0.4)),  # an older version may come back
+        (candidate("1", 0.5, story_s_per_hour=20.0), None),  # the most story is no more than that
+        (candidate("2", 0.5, story_s_per_hour=9.0), candidate("1", 0.4, story_s_per_hour=1.0)),
     ],
 )
 def test_a_better_challenger_passes(challenger: Candidate, champion: Candidate | None) -> None:
@@ -76,6 +98,14 @@ def test_a_better_challenger_passes(challenger: Candidate, champion: Candidate |
         (candidate("2", 0.3), candidate("1", 0.4), "not better"),
         (candidate("2", math.nan), candidate("1", 0.4), "not better"),
         (candidate("2", 0.9, "b"), candidate("1", 0.4, "a"), "other test data"),
+        (candidate("2", 0.9, story_s_per_hour=None), None, f"no metric '{STORY}'"),
+        (candidate("2", 0.9, story_s_per_hour=20.1), None, "20.1 s of story an hour, more than"),
+        (candidate("2", 0.9, story_s_per_hour=math.nan), None, "max_story_s_per_hour, 20"),
+        (
+            candidate("2", 0.9, story_s_per_hour=30.0),
+            candidate("1", 0.4, story_s_per_hour=40.0),  # the limit is the gate's alone
+            "30.0 s of story",
+        ),
     ],
 )
 def test_any_other_challenger_is_refused_with_the_reason(
@@ -85,7 +115,8 @@ def test_any_other_challenger_is_refused_with_the_reason(
 
 
 def test_every_reason_is_told_not_just_the_first() -> None:
-    assert len(refusals(candidate("2", 0.05, "b", trained=False), candidate("1", 0.4))) == 3
+    worst = candidate("2", 0.05, "b", trained=False, story_s_per_hour=99.0)
+    assert len(refusals(worst, candidate("1", 0.4))) == 4
 
 
 def test_an_improvement_has_to_be_more_than_the_least_one() -> None:
@@ -147,8 +178,18 @@ def table(
     return capsys.readouterr().out
 
 
-OURS = {"episodes/test/found": 7.0, "windows/test/f1": 0.75, "windows/train/f1": 1.0, METRIC: 0.5}
-THEIRS = {"episodes/test/found": 6.0, "windows/test/f1": 0.75, "windows/train/f1": 1.0, METRIC: 0.5}
+OURS = {
+    "episodes/all/intervals/predicted": 7.0,
+    "windows/test/f1": 0.75,
+    "windows/train/f1": 1.0,
+    METRIC: 0.5,
+}
+THEIRS = {
+    "episodes/all/intervals/predicted": 6.0,
+    "windows/test/f1": 0.75,
+    "windows/train/f1": 1.0,
+    METRIC: 0.5,
+}
 
 
 def rows(output: str) -> list[list[str]]:
@@ -161,7 +202,10 @@ def test_the_deciding_figure_comes_first_and_then_what_differs_with_counts_whole
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output = table(capsys, OURS, THEIRS)
-    assert rows(output) == [[METRIC, "0.5000", "0.5000"], ["episodes/test/found", "7", "6"]]
+    assert rows(output) == [
+        [METRIC, "0.5000", "0.5000"],
+        ["episodes/all/intervals/predicted", "7", "6"],
+    ]
     assert "2 more figures, equal in both: --all shows them" in output
 
 
@@ -192,7 +236,7 @@ def test_names_stay_whole_on_one_line_in_a_file_and_are_folded_on_a_narrow_termi
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    longest = "episodes/test_without_leaked/per_second/precision"
+    longest = "episodes/all_without_leaked/intervals/probabilities/calibration_error"
     assert f" {longest} " in table(capsys, {longest: 0.5}, {longest: 0.25})
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -217,12 +261,21 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     mlflow.set_tracking_uri("")
 
 
-def register(store: Store, model: str, score: float, test_data: str = "a", **tags: str) -> str:
+def register(
+    store: Store,
+    model: str,
+    score: float,
+    test_data: str = "a",
+    *,
+    story_s_per_hour: float = 0.0,
+    **tags: str,
+) -> str:
     """Register a version as the track stage does, without its files."""
     client = store.client
     run = client.create_run(store.experiment_id)
     client.log_metric(run.info.run_id, METRIC, score)
-    client.log_metric(run.info.run_id, "episodes/test/mean_iou", score / 2)
+    client.log_metric(run.info.run_id, STORY, story_s_per_hour)
+    client.log_metric(run.info.run_id, "episodes/all/intervals/within_3s/f1", score / 2)
     if model not in {known.name for known in client.search_registered_models()}:
         client.create_registered_model(model)
     made = client.create_model_version(
@@ -264,6 +317,17 @@ def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
     register(store, "untrained", 0.9, **{TRAINED_TAG: "false"})
     assert "untrained" in promote(store, "untrained", GATE).refusals[0]
     assert aliases(store, "untrained") == {CHALLENGER: "1"}
+
+
+def test_a_version_that_skips_too_much_story_stays_a_challenger(workspace: Path) -> None:
+    store = connect("skipintro")
+    register(store, "hasty", 0.9, story_s_per_hour=21.0)
+    [refusal] = promote(store, "hasty", GATE).refusals
+    assert "21.0 s of story an hour" in refusal
+    assert aliases(store, "hasty") == {CHALLENGER: "1"}
+    register(store, "hasty", 0.8, story_s_per_hour=19.0)
+    assert not promote(store, "hasty", GATE, "2").refusals
+    assert aliases(store, "hasty") == {CHAMPION: "2"}
 
 
 def test_a_wanted_version_is_judged_instead_of_the_best(workspace: Path) -> None:
@@ -311,27 +375,27 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     assert (code, errors.count("\n")) == (1, 1)
     assert f"error: {model}: no version is registered; run `dvc repro`" in errors
 
-    register(store, model, 0.4)
+    register(store, model, 0.6)
     code, output, _ = command()
     assert code == 0
     assert "no champion yet" in output
     assert f"{model} version 1 is @champion now" in output
 
-    register(store, model, 0.4321)
+    register(store, model, 0.6321)
     code, output, _ = command()
     assert code == 0
-    rows = [line for line in output.splitlines() if "mean_iou" in line]
+    rows = [line for line in output.splitlines() if "within_3s/f1" in line]
     assert METRIC in rows[0]  # the deciding figure comes first
-    assert "0.4321" in rows[0]
-    assert "0.4000" in rows[0]
-    assert "0.2000" in rows[1]
+    assert "0.6321" in rows[0]
+    assert "0.6000" in rows[0]
+    assert "0.3000" in rows[1]
 
-    register(store, model, 0.2)
+    register(store, model, 0.55)
     code, output, errors = command("--version", "3")
     assert code == 1
     assert "champion: version 2" in output
     assert errors.startswith("not promoted: ")
-    assert "0.2000 is not better than the champion's 0.4321" in errors
+    assert "0.5500 is not better than the champion's 0.6321" in errors
 
     code, _, errors = command("--version", "9")
     assert (code, errors.count("\n")) == (1, 1)
@@ -350,7 +414,8 @@ def test_a_champion_that_was_measured_again_is_held_to_its_newest_figures(
     measured = store.client.create_run(store.experiment_id)
     for key, value in {MODEL_TAG: "m1", COMPLETE_TAG: "true", TEST_DATA_TAG: "new"}.items():
         store.client.set_tag(measured.info.run_id, key, value)
-    store.client.log_metric(measured.info.run_id, METRIC, 0.5)
+    for name, value in {METRIC: 0.5, STORY: 0.0}.items():
+        store.client.log_metric(measured.info.run_id, name, value)
     verdict = promote(store, "again", GATE)
     assert verdict.champion is not None
     assert (verdict.champion.version, verdict.champion.score) == (first, 0.5)

@@ -20,7 +20,7 @@ from conftest import ENCODER, tiny_config
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.detection.decoding import DetectionConfig
-from skipintro.detection.detector import DETECTION_FILE
+from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
 from skipintro.model.head import WEIGHTS_FILE, IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
@@ -67,7 +67,7 @@ def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperimen
     torch.manual_seed(seed)
     save_head(detector, IntroHead(tiny_config()))
     rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
-    write_json(detector / DETECTION_FILE, rule)
+    write_json(detector / DETECTION_FILE, DetectorConfig(detector="head", head=rule))
     write_json(reports / "metrics.json", {"f1": 0.5})
     weights = sha256_of_file(detector / WEIGHTS_FILE)
     made = FinishedExperiment(
