@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -56,6 +56,14 @@ class PriorFile(BaseModel):
     regularisation: float
     videos: list[str]
     weights: dict[str, dict[str, float]]  # ranker: feature (or `none`): weight
+
+    @field_validator("weights")
+    @classmethod
+    def _of_every_ranker(cls, weights: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for kind in _RANKERS:
+            if "none" not in weights.get(kind, {}):
+                raise ValueError(f"{kind}: lacks the weight of none")
+        return weights
 
     def priors(self) -> Priors:
         """Give the priors in the order of today's features; one that is missing weighs nothing."""

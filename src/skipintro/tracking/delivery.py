@@ -34,9 +34,12 @@ _PACKAGES = (
     "numpy",
     "open_clip_torch",
     "pandas",
+    "pillow",
+    "psutil",
     "pydantic",
     "safetensors",
     "scikit-learn",
+    "scipy",
     "timm",
     "torch",
     "torchvision",
@@ -69,7 +72,7 @@ class FinishedExperiment:
     encoder: EncoderIdentity
     tags: Mapping[str, str]
     data: Sequence[DataVersion]
-    detector: Path  # folder: model.safetensors, config.json, detection.json
+    detector: Path  # folder, as `skipintro.detection.detector` reads it
     reports: Path
 
     def sha256(self) -> str:

@@ -4,9 +4,15 @@ from rich.console import Console
 from rich.table import Table
 
 from skipintro.evaluation.intervals import IntervalFigures
+from skipintro.evaluation.series import MacroFigures
 from skipintro.tracking.promotion import Candidate, Verdict
 
-_COUNTS = {name for name, field in IntervalFigures.model_fields.items() if field.annotation is int}
+_COUNTS = {
+    name
+    for figures in (IntervalFigures, MacroFigures)
+    for name, field in figures.model_fields.items()
+    if field.annotation is int
+}
 _WIDTH_OF_FILES = 200  # columns where there is no terminal to ask
 
 
