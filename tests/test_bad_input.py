@@ -404,6 +404,27 @@ def test_what_an_earlier_stage_should_have_written_is_named(
     assert_refused(checkout, stage, f"{file}: ", "run `dvc repro`")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("file", ["data/prior.json", "data/embed/manifest.json"])
+def test_what_rank_stands_on_is_named(checkout: Checkout, file: str, broken: bool) -> None:
+    path = checkout.folder / file
+    path.unlink()
+    if broken:
+        path.write_text('{"weights": {}}')
+    assert_refused(checkout, "rank", f"{file}: ", "run `dvc repro`")
+
+
+@pytest.mark.slow
+def test_without_a_usable_train_episode_there_is_nothing_to_rank_by(checkout: Checkout) -> None:
+    path = checkout.folder / "data" / "annotate" / "annotations.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for row in content["episodes"]:
+        row |= {"start_s": None, "end_s": None, "status": "unusable"}
+    path.write_text(json.dumps(content))
+    assert_refused(checkout, "rank", "no usable train episode", "add labelled episodes to it")
+
+
 # Params
 
 MISSPELT = {"sizes": [[64, 36]], "rates": ["5"], "cfr": 28, "keyframe_interval": 12}  # cfr: crf
@@ -468,7 +489,12 @@ def test_impossible_params_are_refused_by_their_name(
         ("embed", {"embed.encoder": "clip"}, "embed.encoder: Input should be 'clip-vit-b-32'"),
         ("train", {"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0"),
         ("train", {"train.heads": 3}, "train.heads: 3 does not divide"),
+        ("rank", {"rank.folds": 1}, "rank.folds: Input should be greater than or equal to 2"),
+        ("rank", {"rank.similarities": []}, "rank.similarities: "),
         ("evaluate", {"evaluate.threshold": 1.5}, "evaluate.threshold: Input should be less"),
+        ("evaluate", {"evaluate.detector": "best"}, "evaluate.detector: Input should be 'series'"),
+        ("evaluate", {"evaluate.bootstrap.level": 95}, "evaluate.bootstrap.level: Input should be"),
+        ("evaluate", {"evaluate.baselines.fold": 5}, "evaluate.baselines.fold: Extra inputs are"),
         ("track", {"track.model": ""}, "track.model: String should have at least 1 character"),
     ],
 )

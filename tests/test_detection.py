@@ -203,7 +203,7 @@ def by_head(*episodes: tuple[float, ...], **changes: float) -> list[Prediction]:
 
 def test_the_head_s_prediction_tells_interval_confidence_and_every_second() -> None:
     [found] = by_head((0.1, 0.2, 0.9, 0.8, 0.9, 0.2, 0.1))
-    assert found.interval == (2, 5)
+    assert found.interval == (2.0, 5.0)
     assert found.confidence == pytest.approx(2.6 / 3, abs=1e-6)
     assert found.probabilities.tolist() == pytest.approx([0.1, 0.2, 0.9, 0.8, 0.9, 0.2, 0.1])
 

@@ -2,6 +2,8 @@
 
 import ast
 import io
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize._yaml import _dump, parse_yaml_for_update
 
 from skipintro.core.params import SECTIONS, TOP_LEVEL
+from skipintro.tracking.delivery import _PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
@@ -33,6 +36,17 @@ def imported_names(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return {name for name in names if name.split(".")[0] == "skipintro"}
+
+
+def imported_packages(file: Path) -> set[str]:
+    """Give the top-level names of everything that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
 
 
 def import_closure(module: str) -> set[str]:
@@ -116,15 +130,26 @@ def test_params_file_holds_exactly_the_known_sections() -> None:
     ],
 )
 def test_heavy_packages_have_one_importer(package: str, places: set[str]) -> None:
-    importers = set()
-    for file in (SOURCE / "skipintro").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                modules = [node.module]
-            if any(module.split(".")[0] == package for module in modules):
-                importers.add(file.relative_to(SOURCE / "skipintro").as_posix())
+    importers = {
+        file.relative_to(SOURCE / "skipintro").as_posix()
+        for file in (SOURCE / "skipintro").rglob("*.py")
+        if package in imported_packages(file)
+    }
     assert {next((p for p in places if f.startswith(p)), f) for f in importers} == places
+
+
+def test_a_registered_model_requires_every_package_that_it_imports() -> None:
+    imported = {
+        package
+        for file in import_closure("skipintro.tracking.pyfunc_model")
+        for package in imported_packages(ROOT / file)
+    }
+    assert {"torch", "scipy", "psutil"} <= imported
+    distributions = packages_distributions()
+    required = {name.replace("_", "-").lower() for name in _PACKAGES}
+    for package in imported - set(sys.stdlib_module_names) - {"skipintro"}:
+        names = {name.replace("_", "-").lower() for name in distributions[package]}
+        assert names & required, package
 
 
 def test_the_committed_lock_file_knows_the_same_dependencies_as_the_pipeline() -> None:

@@ -112,6 +112,29 @@ def test_a_prior_is_the_same_after_a_trip_through_its_file(
     assert read_model(PriorFile, tmp_path / "prior.json") == prior
 
 
+@pytest.mark.parametrize("kind", ["first", "agreed", "alone"])
+def test_a_prior_that_lacks_a_ranker_or_the_weight_of_none_is_refused(
+    prior: PriorFile, tmp_path: Path, kind: str
+) -> None:
+    content = prior.model_dump(mode="json")
+    del content["weights"][kind]["none"]
+    write_json(tmp_path / "prior.json", content)
+    with pytest.raises(InputError, match=rf"prior\.json: .*{kind}: lacks the weight of none"):
+        read_model(PriorFile, tmp_path / "prior.json")
+    del content["weights"][kind]
+    write_json(tmp_path / "prior.json", content)
+    with pytest.raises(InputError, match=f"{kind}: lacks"):
+        read_model(PriorFile, tmp_path / "prior.json")
+
+
+def test_a_feature_that_a_prior_does_not_know_weighs_nothing(prior: PriorFile) -> None:
+    content = prior.model_dump(mode="json")
+    del content["weights"]["first"][FEATURES[0]]
+    found, whole = PriorFile.model_validate(content).priors().first, prior.priors().first
+    assert found.weights[0] == 0
+    assert found.weights[1:].tolist() == whole.weights[1:].tolist()
+
+
 def test_learning_again_gives_the_same_prior(prior: PriorFile, checkouts: list[Path]) -> None:
     assert learn_prior(checkouts, CANDIDATES, SETTINGS, 0.01, "two toys") == prior
 

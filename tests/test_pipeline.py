@@ -21,7 +21,16 @@ from conftest import Checkout, make_checkout, write_toy_video
 
 pytestmark = pytest.mark.slow
 
-OUTPUTS = ("data/ingest", "data/annotate", "data/embed", "data/window", "models/train")
+OUTPUTS = (
+    "data/ingest",
+    "data/annotate",
+    "data/embed",
+    "data/window",
+    "models/train",
+    "models/rank",
+)
+TOY = ("toy-s01e01", "toy-s01e02", "toy-s01e03", "toy-s01e04")
+SKIPINTRO = str(Path(sys.executable).parent / "skipintro")
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +75,11 @@ def hashes(checkout: Checkout) -> dict[str, str]:
         for file in sorted((checkout.folder / place).rglob("*"))
         if file.is_file()
     }
+
+
+def toy_videos(source: Path) -> list[Path]:
+    """Give the four episodes of one toy series, wherever they stand."""
+    return [next(source.glob(f"*/{id_}/{id_}.mp4")) for id_ in TOY]
 
 
 def client(checkout: Checkout) -> MlflowClient:
@@ -117,14 +131,57 @@ def test_every_stage_leaves_a_manifest_that_names_what_was_left_out(reproduced: 
     assert window["encoder"]["name"] == "efficientnet-lite0"
 
 
+def test_the_series_detector_is_fitted_and_its_words_on_held_out_series_are_kept(
+    reproduced: Checkout,
+) -> None:
+    ranked = reproduced.read_json("models/rank/manifest.json")
+    assert (ranked["episodes"], ranked["series"], ranked["references"]) == (3, 2, 3)
+    assert ranked["encoder"]["name"] == "efficientnet-lite0"
+    assert ranked["prior_learned_from"] != ""
+    assert ranked["chosen"] in ranked["trials"]
+    assert (ranked["chosen"]["right"], ranked["chosen"]["wrong"]) == (3, 0)
+    held_out = reproduced.read_json("models/rank/held_out.json")
+    assert {row["id"]: row["interval"] for row in held_out} == {
+        "toy-s01e01": [0, 16],
+        "toy-s01e02": [4, 20],
+        "другой «сериал» 🎬 s01e01": [8, 24],
+    }
+
+
 def test_the_toy_is_learnt_so_that_the_figures_mean_something(reproduced: Checkout) -> None:
     metrics = reproduced.read_json("reports/evaluate/metrics.json")
     assert metrics["windows"]["train"]["f1"] > 0.9
-    assert metrics["episodes"]["test_without_leaked"]["mean_iou"] > 0.5
-    assert metrics["episodes"]["test"]["episodes"] == 3
-    assert metrics["episodes"]["test_without_leaked"]["episodes"] == 2
+    assert metrics["episodes"]["all_without_leaked"]["intervals"]["mean_iou"] > 0.9
+    assert metrics["episodes"]["all"]["intervals"]["episodes"] == 3
+    assert metrics["episodes"]["leaked"]["intervals"]["episodes"] == 1
+    assert metrics["episodes"]["all_without_leaked"]["intervals"]["episodes"] == 2
+    assert metrics["episodes"]["seen"]["intervals"]["episodes"] == 2
+    assert metrics["detectors"]["series"]["mean_iou"] > 0.9
+    assert metrics["detectors"]["all_negative"]["f1_within_3s"] == 0
+    assert {"head", "series_alone", "repeated_frames"} < metrics["detectors"].keys()
+
+
+def test_the_report_is_one_page_with_its_tables_and_pictures_beside_it(
+    reproduced: Checkout,
+) -> None:
+    reports = reproduced.folder / "reports/evaluate"
+    page = (reports / "report.html").read_text(encoding="utf-8")
+    for words in ("toy-s01e03", "toy-s01e04", "repeated_frames", "data:image/jpeg", "</html>"):
+        assert words in page
+    assert "untrained" not in page
+    tables = (reports / "comparison.md").read_text(encoding="utf-8")
+    for part in ("all_without_leaked", "seen", "unseen", "all"):
+        assert f"## {part}\n" in tables
+    rows = reproduced.read_json("reports/evaluate/comparison.json")["rows"]
+    metrics = reproduced.read_json("reports/evaluate/metrics.json")
+    assert {row["detector"] for row in rows} == metrics["detectors"].keys()
+    for row in rows:
+        if row["detector"] == "series":
+            assert metrics["episodes"][row["slice_name"]]["intervals"] == row["figures"]
+    told = reproduced.read_json("reports/evaluate/episodes.json")
+    assert [row["id"] for row in told] == ["toy-s01e03", "toy-s01e04", "toy-s01e01"]
     for picture in ("loss", "confusion", "precision_recall", "timelines/toy-s01e03"):
-        content = (reproduced.folder / f"reports/evaluate/{picture}.png").read_bytes()
+        content = (reports / f"{picture}.png").read_bytes()
         assert content.startswith(b"\x89PNG")
 
 
@@ -142,7 +199,7 @@ def test_an_experiment_with_other_epochs_reuses_the_data_and_gets_a_run_of_its_o
     longer: tuple[Checkout, str],
 ) -> None:
     checkout, output = longer
-    for stage in ("demo", "ingest", "annotate", "embed", "window"):
+    for stage in ("demo", "ingest", "annotate", "embed", "window", "rank"):
         assert f"Stage '{stage}' didn't change" in output
     assert "longer" in checkout.run("dvc", "exp", "show", "--csv", "--no-pager")
     finished = runs(checkout, complete="true")
@@ -190,7 +247,19 @@ def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Chec
     [run] = runs(copied, complete="true")
     assert run.data.params["train.learning_rate"] == "0.001"
     assert run.data.params["embed.weights"] == "imagenet"
-    assert run.data.metrics["windows/train/f1"] > 0.9
+    metrics = copied.read_json("reports/evaluate/metrics.json")
+    intervals = metrics["episodes"]["all_without_leaked"]["intervals"]
+    for name, value in {
+        "windows/train/f1": metrics["windows"]["train"]["f1"],
+        "episodes/all_without_leaked/intervals/within_3s/f1": intervals["within_3s"]["f1"],
+        "episodes/all_without_leaked/intervals/story_s_per_hour": intervals["story_s_per_hour"],
+        "episodes/all_without_leaked/macro/series": 1,
+        "detectors/head/mean_iou": metrics["detectors"]["head"]["mean_iou"],
+        "detectors/all_negative/false_alarms": 0,
+    }.items():
+        assert run.data.metrics[name] == value, name
+    assert run.data.params["evaluate.detector"] == "series"
+    assert run.data.params["rank.regularisations"] == "[100.0]"
     assert run.data.tags["encoder.name"] == "efficientnet-lite0"
     assert len(run.data.tags["encoder.weights_sha256"]) == 64
     assert len(run.data.tags["mlflow.source.git.commit"]) == 40
@@ -199,8 +268,9 @@ def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Chec
     lock = (copied.folder / "dvc.lock").read_text(encoding="utf-8")
     assert set(inputs) == {"ingest", "annotate", "embed", "window"}
     assert all(f"md5: {digest}" in lock for digest in inputs.values())
-    reports = [f.path for f in client(copied).list_artifacts(run.info.run_id, "reports")]
-    assert "reports/metrics.json" in reports
+    reports = {f.path for f in client(copied).list_artifacts(run.info.run_id, "reports")}
+    names = ("metrics.json", "report.html", "comparison.md", "comparison.json", "episodes.json")
+    assert {f"reports/{name}" for name in names} <= reports
 
 
 def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(copied: Checkout) -> None:
@@ -240,16 +310,18 @@ def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(copied: 
 PREDICT = """
 import json, sys
 import mlflow
-model = mlflow.pyfunc.load_model("models:/intro-detector@champion")
-frame = model.predict(sys.argv[1:])
+model = mlflow.pyfunc.load_model(f"models:/intro-detector@{sys.argv[1]}")
+frame = model.predict(sys.argv[2:])
 print("FRAME", frame.to_json(orient="records"))
 """
 
 
-def predict(checkout: Checkout, folder: Path, *videos: Path) -> list[dict[str, Any]]:
-    """Use the champion from another folder, in another process, without this package's source."""
+def predict(
+    checkout: Checkout, folder: Path, videos: list[Path], alias: str = "champion"
+) -> list[dict[str, Any]]:
+    """Use a model from another folder, in another process, without this package's source."""
     done = subprocess.run(
-        [sys.executable, "-c", PREDICT, *map(str, videos)],
+        [sys.executable, "-c", PREDICT, alias, *map(str, videos)],
         cwd=folder,
         env={
             **checkout.env,
@@ -266,28 +338,52 @@ def predict(checkout: Checkout, folder: Path, *videos: Path) -> list[dict[str, A
     return rows
 
 
-def test_the_champion_is_pulled_and_used_from_another_folder(
+def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
     copied: Checkout, toy_series: Path, tmp_path: Path
 ) -> None:
-    skipintro = str(Path(sys.executable).parent / "skipintro")
-    output = copied.run(skipintro, "promote")
+    output = copied.run(SKIPINTRO, "promote")
     assert "version 1 is @champion" in output
-    videos = [toy_series / f"test/{id_}/{id_}.mp4" for id_ in ("toy-s01e03", "toy-s01e04")]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    rows = predict(copied, elsewhere, *videos)
-    evaluated = {e["id"]: e for e in copied.read_json("reports/evaluate/episodes.json")}
-    for row, video in zip(rows, videos, strict=True):
-        assert row["video"] == str(video)
-        times = evaluated[video.stem]["predicted"] or [None, None]
-        assert [row["start_s"], row["end_s"]] == times
+    videos = toy_videos(toy_series)
+    rows = predict(copied, elsewhere, videos)
+    assert [row["video"] for row in rows] == [str(video) for video in videos]
+    times = [(row["start_s"], row["end_s"]) for row in rows[:3]]
+    assert times == [(0, 16), (4, 20), (2, 18)]
+    assert all(0 < row["confidence"] <= 1 for row in rows[:3])
     stored = [file.name for file in (copied.folder / "mlartifacts").rglob("*")]
-    assert "model.safetensors" in stored
+    assert {"model.safetensors", "series.safetensors"} <= set(stored)
     assert not [name for name in stored if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
 
-    again = copied.run(skipintro, "promote", fails=True)
+    again = copied.run(SKIPINTRO, "promote", fails=True)
     assert "no challenger" in again
     assert "Traceback" not in again
+
+
+def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_head_does(
+    copied: Checkout, toy_series: Path, tmp_path: Path
+) -> None:
+    output = copied.run("dvc", "exp", "run", "-S", "evaluate.detector=head", "-n", "head")
+    for stage in ("window", "train", "rank"):
+        assert f"Stage '{stage}' didn't change" in output
+    assert copied.read_json("reports/evaluate/manifest.json")["detector"] == "head"
+    metrics = copied.read_json("reports/evaluate/metrics.json")
+    by_head = metrics["detectors"]["head"]["mean_iou"]
+    assert metrics["episodes"]["all_without_leaked"]["intervals"]["mean_iou"] == by_head
+    [run] = runs(copied, complete="true", **{"dvc.exp_name": "head"})
+    assert run.data.params["evaluate.detector"] == "head"
+    assert versions(copied).keys() == {"1", "2"}
+
+    told = {row["id"]: row for row in copied.read_json("reports/evaluate/episodes.json")}
+    videos = [video for video in toy_videos(toy_series) if video.stem in told]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    rows = predict(copied, elsewhere, videos, "challenger")
+    assert len(rows) == 3
+    for row, video in zip(rows, videos, strict=True):
+        expected = told[video.stem]
+        assert [row["start_s"], row["end_s"]] == (expected["predicted"] or [None, None])
+        assert row["confidence"] == pytest.approx(expected["confidence"], abs=1e-4)
 
 
 def test_an_episode_that_is_added_outside_is_noticed_and_costs_one_episode(

@@ -4,9 +4,10 @@ import math
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import mlflow
@@ -201,10 +202,12 @@ def rows(output: str) -> list[list[str]]:
 def test_the_deciding_figure_comes_first_and_then_what_differs_with_counts_whole(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output = table(capsys, OURS, THEIRS)
+    series = "episodes/all/macro/series"
+    output = table(capsys, {**OURS, series: 3.0}, {**THEIRS, series: 2.0})
     assert rows(output) == [
         [METRIC, "0.5000", "0.5000"],
         ["episodes/all/intervals/predicted", "7", "6"],
+        [series, "3", "2"],
     ]
     assert "2 more figures, equal in both: --all shows them" in output
 
@@ -268,7 +271,7 @@ def register(
     test_data: str = "a",
     *,
     story_s_per_hour: float = 0.0,
-    **tags: str,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Register a version as the track stage does, without its files."""
     client = store.client
@@ -314,7 +317,7 @@ def test_the_champion_moves_only_to_a_better_version(workspace: Path) -> None:
 
 def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
     store = connect("skipintro")
-    register(store, "untrained", 0.9, **{TRAINED_TAG: "false"})
+    register(store, "untrained", 0.9, tags={TRAINED_TAG: "false"})
     assert "untrained" in promote(store, "untrained", GATE).refusals[0]
     assert aliases(store, "untrained") == {CHALLENGER: "1"}
 
@@ -406,16 +409,16 @@ def test_a_champion_that_was_measured_again_is_held_to_its_newest_figures(
     workspace: Path,
 ) -> None:
     store = connect("again")
-    first = register(store, "again", 0.9, "old", **{MODEL_TAG: "m1"})
+    first = register(store, "again", 0.9, "old", tags={MODEL_TAG: "m1"})
     assert not promote(store, "again", GATE).refusals
-    second = register(store, "again", 0.6, "new", **{MODEL_TAG: "m2"})
+    second = register(store, "again", 0.6, "new", tags={MODEL_TAG: "m2"})
     assert "other test data" in promote(store, "again", GATE, second).refusals[0]
 
     measured = store.client.create_run(store.experiment_id)
     for key, value in {MODEL_TAG: "m1", COMPLETE_TAG: "true", TEST_DATA_TAG: "new"}.items():
         store.client.set_tag(measured.info.run_id, key, value)
-    for name, value in {METRIC: 0.5, STORY: 0.0}.items():
-        store.client.log_metric(measured.info.run_id, name, value)
+    for name, figure in {METRIC: 0.5, STORY: 0.0}.items():
+        store.client.log_metric(measured.info.run_id, name, figure)
     verdict = promote(store, "again", GATE)
     assert verdict.champion is not None
     assert (verdict.champion.version, verdict.champion.score) == (first, 0.5)
