@@ -1,47 +1,89 @@
-"""Series of drawn vectors, each with an opening that comes back, and settings that suffice."""
+"""A toy library of generated vectors: series whose openings and closing rolls come back."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skipintro.detection.candidates import CandidateConfig
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.fitting import FitSettings
 
-DIMENSION = 32  # few pairs of random directions have a cosine above 0.65
-LENGTH_S, OPENING_S = 30, 6
+Vectors = NDArray[np.float32]
+
+DIMENSION = 64  # so that the cosine of two random vectors is 0 within about 0.13
+NOISE = 0.3  # length of what is added to a second that comes back; its cosine is then about 0.92
 CANDIDATES = CandidateConfig(
-    similarity=0.65,
-    min_length_s=2,
-    max_length_s=60,
-    reach_s=3,
-    lone_penalty=0.15,
-    n_runs=50,
-    n_candidates=20,
-    n_siblings=4,
+    similarity=0.6,
+    min_length_s=3,
+    max_length_s=30,
+    reach_s=4,
+    lone_penalty=0.2,
+    n_runs=10,
+    n_candidates=12,
+    n_siblings=6,
 )
 SETTINGS = FitSettings(
-    folds=2,
-    similarities=(0.65,),
-    regularisations=(1.0,),
-    frame_regularisation=100.0,
+    folds=3,
+    similarities=(0.6,),
+    regularisations=(0.01,),
+    frame_regularisation=10.0,
     right_within_s=1.0,
-    near_within_s=3.0,
+    near_within_s=2.0,
     wrong_cost=1.0,
     references_per_series=2,
 )
+TRAIN_SERIES = ("alpha", "beta", "gamma")
+N_EPISODES = 4  # of each toy series
 
 
-def drawn_series(name: str, n_episodes: int, *, seed: int, first: int = 1) -> list[LabelledEpisode]:
-    """Give episodes `<name>-e<number>` from number `first` on, the opening at a second of its own.
+def film(rng: np.random.Generator, n_seconds: int) -> Vectors:
+    """Give random rows of length 1: seconds that are like no others."""
+    rows = rng.normal(size=(n_seconds, DIMENSION))
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
-    One seed gives one opening, so that later episodes of a series can be drawn as well.
+
+def noisy(rng: np.random.Generator, vectors: Vectors, level: float = NOISE) -> Vectors:
+    """Give the vectors with noise of about the length `level` added to each."""
+    noise = rng.normal(size=vectors.shape) * level / np.sqrt(DIMENSION)
+    return np.asarray(vectors + noise, np.float32)
+
+
+def laid(*parts: Vectors) -> Vectors:
+    """Give the parts one after the other."""
+    return np.concatenate(parts)
+
+
+def toy_series(name: str, seed: int) -> list[LabelledEpisode]:
+    """Give one series of N_EPISODES; every one ends with the same closing roll.
+
+    The opening lies at another place in each. The third episode shows it without its last two
+    seconds, the last one shows none.
     """
-    opening = np.random.default_rng(seed).normal(size=(OPENING_S, DIMENSION))
+    rng = np.random.default_rng(seed)
+    opening, closing = film(rng, int(rng.integers(8, 13))), film(rng, 6)
     episodes = []
-    for number in range(first, first + n_episodes):
-        rng = np.random.default_rng((seed, number))
-        vectors = rng.normal(size=(LENGTH_S, DIMENSION))
-        start = int(rng.integers(0, LENGTH_S - OPENING_S))
-        vectors[start : start + OPENING_S] = opening
-        episode = Episode(f"{name}-e{number}", name, vectors.astype(np.float32))
-        episodes.append(LabelledEpisode(episode, (float(start), float(start + OPENING_S))))
+    for number in range(N_EPISODES):
+        vectors = film(rng, int(rng.integers(60, 76)))
+        start = int(rng.integers(0, 16))
+        shown = {2: opening[:-2], N_EPISODES - 1: opening[:0]}.get(number, opening)
+        stop = start + len(shown)
+        vectors[start:stop] = noisy(rng, shown)
+        vectors[-len(closing) :] = noisy(rng, closing)
+        truth = (float(start), float(stop)) if len(shown) else None
+        episodes.append(LabelledEpisode(Episode(f"{name}-{number}", name, vectors), truth))
     return episodes
+
+
+def toy_library(names: Sequence[str] = TRAIN_SERIES, seed: int = 0) -> list[LabelledEpisode]:
+    """Give the episodes of several toy series, each drawn by its own seed."""
+    return [
+        labelled
+        for number, name in enumerate(names)
+        for labelled in toy_series(name, 100 * seed + number)
+    ]
+
+
+def episodes_of(labelled: Sequence[LabelledEpisode]) -> list[Episode]:
+    """Give the episodes without their labels."""
+    return [each.episode for each in labelled]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conftest import tiny_config
-from series_cases import CANDIDATES, DIMENSION, LENGTH_S, SETTINGS, drawn_series
+from contest_cases import CANDIDATES, DIMENSION, LENGTH_S, SETTINGS, drawn_series
 from skipintro.detection.decoding import DetectionConfig, detect_by_head
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.fitting import fit

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from conftest import TOY_INTRO_S, tiny_config, write_toy_video
-from series_cases import CANDIDATES, SETTINGS
+from contest_cases import CANDIDATES, SETTINGS
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.detection.decoding import DetectionConfig, detect_by_head

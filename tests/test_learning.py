@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ENCODER
-from series_cases import CANDIDATES, DIMENSION, SETTINGS, drawn_series
+from contest_cases import CANDIDATES, DIMENSION, SETTINGS, drawn_series
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json

@@ -325,8 +325,8 @@ def _of_siblings(
     alike = along > config.similarity
     at, end = start - first, stop - first
     return row | {
-        "held_first": float(alike[:, at : at + _END_S].mean()),
-        "held_last": float(alike[:, end - _END_S : end].mean()),
+        "held_first": float(alike[:, at : min(end, at + _END_S)].mean()),
+        "held_last": float(alike[:, max(at, end - _END_S) : end].mean()),
         "left_before": 1.0 - float(alike[:, max(0, at - _END_S) : at].mean() if at else 0.0),
         "left_after": 1.0
         - float(alike[:, end : end + _END_S].mean() if end < alike.shape[1] else 0.0),
