@@ -102,7 +102,7 @@ def test_a_closing_roll_is_told_from_an_opening_by_its_place() -> None:
     assert (opening["support_share"], closing["support_share"]) == (1, 1)
     assert (opening["at_end"], closing["at_end"]) == (0, 1)
     assert (opening["sibling_at_end"], closing["sibling_at_end"]) == (0, 1)
-    assert (opening["rest"], closing["rest"]) == (pytest.approx(43 / 60), 0)
+    assert [opening["rest"], closing["rest"]] == pytest.approx([43 / 60, 0])
     assert (opening["first_strong"], closing["first_strong"]) == (1, 0)
     assert (opening["strong_before"], closing["strong_before"]) == (0, 1)
 
