@@ -38,6 +38,10 @@ class Runs:
 def runs(similarity: Matrix, threshold: float, min_length: int, n_most: int) -> Runs:
     """Give the `n_most` strongest runs above the threshold; a gap of one second is bridged."""
     n, m = similarity.shape
+    if m < n:  # the work grows with the square of n; an opening is laid over the episode
+        found = runs(similarity.T, threshold, min_length, n_most)
+        start, stop = found.start + found.offset, found.stop + found.offset
+        return Runs(start, stop, -found.offset, found.score)
     sheared = np.full((max(0, n + m - 1), n), -np.inf, np.float32)  # row: offset + n - 1, column: k
     k, j = np.arange(n)[:, None], np.arange(m)[None, :]
     sheared[j - k + n - 1, np.broadcast_to(k, (n, m))] = similarity
