@@ -154,7 +154,7 @@ def _copies(first: Rows, second: Rows) -> bool:
     if abs(len(first) - len(second)) > _COPY_LENGTH_S:
         return False
     n = min(len(first), len(second))
-    return float(np.einsum("nd,nd->n", first[:n], second[:n]).mean()) > _COPY_COSINE
+    return float(np.einsum("nd,nd->n", first[:n], second[:n]).sum()) > _COPY_COSINE * n
 
 
 def agreement(scene: Scene, before: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
