@@ -3,18 +3,19 @@
 And the priors as one JSON file that a person can read: a weight for each feature by its name.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
 from skipintro.detection.candidates import FEATURES
-from skipintro.detection.fitting import Priors, Trial
+from skipintro.detection.fitting import Priors
 from skipintro.detection.frames import FrameClassifier
 from skipintro.detection.ranker import Prior, Ranker
 from skipintro.detection.series_detector import (
@@ -24,7 +25,6 @@ from skipintro.detection.series_detector import (
     SeriesConfig,
     SeriesDetector,
 )
-from skipintro.episodes.embeddings import EncoderIdentity
 
 SERIES_WEIGHTS, SERIES_CONFIG = "series.safetensors", "series.json"
 _RANKERS = ("first", "agreed", "alone")
@@ -35,7 +35,7 @@ class _Reference(BaseModel):
 
     series: str
     id: str
-    n_seconds: int
+    n_seconds: int = Field(ge=1)
 
 
 class _Files(BaseModel):
@@ -48,43 +48,29 @@ class _Files(BaseModel):
 class PriorFile(BaseModel):
     """The priors, and what they were learned from; `videos` are sha256 of those seen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learned_from: str
     encoder: str
     episodes: int
-    regularisation: float
     videos: list[str]
     weights: dict[str, dict[str, float]]  # ranker: feature (or `none`): weight
 
     @field_validator("weights")
     @classmethod
-    def _of_every_ranker(cls, weights: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-        for kind in _RANKERS:
-            if "none" not in weights.get(kind, {}):
-                raise ValueError(f"{kind}: lacks the weight of none")
+    def _every_ranker_has_its_own(
+        cls, weights: dict[str, dict[str, float]]
+    ) -> dict[str, dict[str, float]]:
+        if set(weights) != set(_RANKERS):
+            raise ValueError(f"expected {', '.join(_RANKERS)} and no other")
+        for kind, its_own in weights.items():
+            if "none" not in its_own:
+                raise ValueError(f"{kind}: the score of `none` is missing")
         return weights
 
     def priors(self) -> Priors:
         """Give the priors in the order of today's features; one that is missing weighs nothing."""
         return Priors(**{kind: _prior(self.weights[kind], kind) for kind in _RANKERS})
-
-
-class RankManifest(BaseModel):
-    """What the rank stage made, and what it stood on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    encoder: EncoderIdentity
-    episodes: int
-    series: int
-    references: int
-    chosen: Trial
-    trials: list[Trial]
-    prior_learned_from: str  # empty: no prior
-    prior_videos: list[str]
-    weights_sha256: str
-    versions: dict[str, str]
 
 
 def prior_weights(priors: Priors) -> dict[str, dict[str, float]]:
@@ -134,33 +120,61 @@ def save_series(folder: Path, detector: SeriesDetector) -> None:
 
 
 def load_series(folder: Path) -> SeriesDetector:
-    """Read what `save_series` wrote. Raises InputError where the files are missing or broken."""
+    """Read what `save_series` wrote. Raises InputError naming the file at fault."""
     files = read_model(_Files, folder / SERIES_CONFIG)
     path = folder / SERIES_WEIGHTS
     try:
         arrays = load_file(path)
-        rankers = Rankers(**{kind: _ranker(arrays, kind) for kind in _RANKERS})
-        frames = FrameClassifier(
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
+    except SafetensorError as error:
+        raise InputError(f"{path}: broken ({error}); run `dvc repro`") from error
+    stops = np.cumsum([reference.n_seconds for reference in files.references], dtype=int).tolist()
+    _check_shapes(path, arrays, n_reference_seconds=stops[-1] if stops else 0)
+    rows = arrays["references"]
+    return SeriesDetector(
+        config=files.config,
+        centre=arrays["centre"],
+        frames=FrameClassifier(
             arrays["frames.mean"],
             arrays["frames.scale"],
             arrays["frames.weights"],
             float(arrays["frames.bias"][0]),
-        )
-        rows, centre = arrays["references"], arrays["centre"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
-    except (SafetensorError, KeyError, IndexError) as error:
-        raise InputError(f"{path}: broken ({error}); run `dvc repro`") from error
-    stops = np.cumsum([reference.n_seconds for reference in files.references], dtype=int)
-    if len(rows) != (stops[-1] if len(stops) else 0):
-        raise InputError(f"{path}: does not fit {SERIES_CONFIG} beside it; run `dvc repro`")
-    references = tuple(
-        Reference(r.series, r.id, rows[stop - r.n_seconds : stop])
-        for r, stop in zip(files.references, stops.tolist(), strict=True)
+        ),
+        references=tuple(
+            Reference(r.series, r.id, rows[stop - r.n_seconds : stop])
+            for r, stop in zip(files.references, stops, strict=True)
+        ),
+        rankers=Rankers(**{kind: _ranker(arrays, kind) for kind in _RANKERS}),
     )
-    return SeriesDetector(files.config, centre, frames, references, rankers)
 
 
-def _ranker(arrays: dict[str, NDArray[np.float64]], kind: str) -> Ranker:
+def _check_shapes(
+    path: Path, arrays: Mapping[str, NDArray[np.generic]], *, n_reference_seconds: int
+) -> None:
+    """Raise InputError where an array is missing or is not of the shape that today's code wants."""
+    dimension = arrays["centre"].size if "centre" in arrays else 0
+    shapes: dict[str, tuple[int, ...]] = {
+        "centre": (dimension,),
+        "references": (n_reference_seconds, dimension),
+        "frames.mean": (dimension,),
+        "frames.scale": (dimension,),
+        "frames.weights": (dimension,),
+        "frames.bias": (1,),
+    }
+    for kind in _RANKERS:
+        n_features = len(_names(kind))
+        shapes[f"{kind}.mean"] = shapes[f"{kind}.scale"] = (n_features,)
+        shapes[f"{kind}.weights"] = (n_features + 1,)
+    for name, shape in shapes.items():
+        found = arrays[name].shape if name in arrays else "nothing"
+        if found != shape:
+            raise InputError(
+                f"{path}: {name}: expected shape {shape}, got {found}: another version's, or it "
+                f"does not belong to {SERIES_CONFIG} beside it; run `dvc repro`"
+            )
+
+
+def _ranker(arrays: Mapping[str, NDArray[np.float64]], kind: str) -> Ranker:
     weights = arrays[f"{kind}.weights"]
     return Ranker(arrays[f"{kind}.mean"], arrays[f"{kind}.scale"], weights[:-1], float(weights[-1]))
