@@ -7,6 +7,7 @@ from series_cases import (
     CANDIDATES,
     DIMENSION,
     SETTINGS,
+    TRAIN_SERIES,
     episodes_of,
     film,
     laid,
@@ -32,7 +33,7 @@ Span = tuple[int, int]
 
 @pytest.fixture(scope="module")
 def detector() -> SeriesDetector:
-    return fit(toy_library(), CANDIDATES, SETTINGS).detector
+    return fit(toy_library(TRAIN_SERIES[:3]), CANDIDATES, SETTINGS).detector
 
 
 def same(one: Prediction, two: Prediction) -> bool:

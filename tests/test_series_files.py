@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from series_cases import CANDIDATES, SETTINGS, episodes_of, toy_library, toy_series
+from series_cases import CANDIDATES, SETTINGS, TRAIN_SERIES, episodes_of, toy_library, toy_series
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
 from skipintro.detection.candidates import FEATURES
@@ -32,7 +32,7 @@ PRIORS = Priors(
 
 @pytest.fixture(scope="module")
 def detector() -> SeriesDetector:
-    return fit(toy_library(), CANDIDATES, SETTINGS).detector
+    return fit(toy_library(TRAIN_SERIES[:2]), CANDIDATES, SETTINGS).detector
 
 
 @pytest.fixture

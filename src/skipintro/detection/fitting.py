@@ -1,7 +1,8 @@
 """Fits the series detector on labelled episodes, and chooses its settings on held-out series.
 
 Nothing here ever sees a test episode: every choice is made by predictions for series that the
-fit did not see (cross-validation by series, on train alone).
+fit did not see (cross-validation by series, on train alone). For each fold all is fitted anew on
+the other series, so that what is said of a series stands on no label of its own.
 """
 
 from collections import defaultdict
@@ -26,6 +27,7 @@ from skipintro.detection.series_detector import (
     agreement,
     read_off,
     series_candidates,
+    series_scene,
 )
 from skipintro.detection.similarity import unit_rows
 
@@ -68,9 +70,34 @@ class Fitted:
     held_out: tuple[Prediction, ...]  # of the train episodes, in their order
 
 
+class _Library:
+    """The labelled episodes, their series dealt into folds, and the classifiers of their frames."""
+
+    def __init__(self, train: Sequence[LabelledEpisode], settings: FitSettings) -> None:
+        if not train:
+            raise ValueError("the series detector needs at least one labelled episode")
+        names = sorted({labelled.episode.series for labelled in train})
+        self.train = train
+        self.settings = settings
+        self.folds = {name: number % settings.folds for number, name in enumerate(names)}
+        self._frames: dict[frozenset[int], FrameClassifier] = {}
+
+    def without(self, left_out: frozenset[int]) -> list[LabelledEpisode]:
+        """Give the episodes of all other folds, in their order."""
+        return [each for each in self.train if self.folds[each.episode.series] not in left_out]
+
+    def frames_without(self, left_out: frozenset[int]) -> FrameClassifier:
+        """Give the classifier fitted on all other folds; each one is fitted once."""
+        if left_out not in self._frames:
+            self._frames[left_out] = fit_frames(
+                self.without(left_out), self.settings.frame_regularisation
+            )
+        return self._frames[left_out]
+
+
 @dataclass(frozen=True, eq=False)
 class _Corpus:
-    """The train episodes by series, and what does not depend on the settings tried."""
+    """Train episodes by series, and what is fitted on them whatever the settings tried."""
 
     train: Sequence[LabelledEpisode]
     groups: tuple[tuple[int, ...], ...]  # positions of the episodes of each series
@@ -78,17 +105,23 @@ class _Corpus:
     frames: FrameClassifier  # fitted on all
     frame_logits: tuple[NDArray[np.float64], ...]  # of each episode, fitted on other series
     references: tuple[Reference, ...]
-    folds: tuple[int, ...]  # of each group
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """Series held out, as positions of their episodes in train; and the corpus of the others."""
+
+    groups: tuple[tuple[int, ...], ...]
+    rest: _Corpus
 
 
 @dataclass(frozen=True, eq=False)
 class _Context:
-    """A series as the detector may meet it: with siblings or alone, known before or not."""
+    """A series as the detector may meet it: with siblings or alone, its opening known or not."""
 
     group: int
     scene: Scene
     alone: bool
-    known: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,28 +143,37 @@ def fit(
 
     Raises ValueError without any labelled episode.
     """
-    corpus = _corpus(train, settings)
+    library = _Library(train, settings)
+    folds = _folds(library)
     trials, best = [], None
     for similarity in settings.similarities:
         config = SeriesConfig(
             candidates=base.model_copy(update={"similarity": similarity}), min_confidence=0.0
         )
-        contexts = _contexts(corpus, config)
+        contexts = [_contexts(fold.rest, config) for fold in folds]
+        scenes = [_held_scenes(train, fold, config) for fold in folds]
         for regularisation in settings.regularisations:
-            held_out = _held_out(corpus, contexts, regularisation, settings, priors)
-            trial = _judged(corpus, held_out, similarity, regularisation, settings)
+            rankers = [
+                _rankers(fold.rest, its_own, regularisation, settings, priors)
+                for fold, its_own in zip(folds, contexts, strict=True)
+            ]
+            held_out = _held_out(folds, scenes, rankers)
+            trial = _judged(train, held_out, similarity, regularisation, settings)
             trials.append(trial)
             if best is None or trial.utility > best[0].utility:
-                best = trial, contexts, config, held_out
+                best = trial, config, held_out
     if best is None:
         raise ValueError("nothing to try: give at least one similarity and one regularisation")
-    chosen, contexts, config, held_out = best
+    chosen, config, held_out = best
+    corpus = _corpus(library)
     detector = SeriesDetector(
         config=config.model_copy(update={"min_confidence": chosen.min_confidence}),
         centre=corpus.centre,
         frames=corpus.frames,
         references=corpus.references,
-        rankers=_rankers(corpus, contexts, chosen.regularisation, settings, priors),
+        rankers=_rankers(
+            corpus, _contexts(corpus, config), chosen.regularisation, settings, priors
+        ),
     )
     predictions = tuple(read_off(c, share, chosen.min_confidence) for c, share in held_out)
     return Fitted(detector, tuple(trials), chosen, predictions)
@@ -150,7 +192,7 @@ def fit_priors(
     """
     pooled: list[tuple[_Corpus, list[_Context]]] = []
     for library in libraries:
-        corpus = _corpus(library, settings)
+        corpus = _corpus(_Library(library, settings))
         pooled.append((corpus, _contexts(corpus, SeriesConfig(candidates=base, min_confidence=0))))
 
     def prior(kind: _Kind, first: Prior | None = None) -> Prior:
@@ -169,21 +211,36 @@ def fit_priors(
     return Priors(first=first, agreed=prior("agreed", first), alone=prior("alone"))
 
 
-def _corpus(train: Sequence[LabelledEpisode], settings: FitSettings) -> _Corpus:
-    if not train:
-        raise ValueError("the series detector needs at least one labelled episode")
+def _groups(train: Sequence[LabelledEpisode]) -> tuple[tuple[int, ...], ...]:
+    """Give the positions of the episodes of each series, by the series' names."""
     by_series = defaultdict(list)
     for position, labelled in enumerate(train):
         by_series[labelled.episode.series].append(position)
-    groups = tuple(tuple(by_series[name]) for name in sorted(by_series))
-    folds = tuple(number % settings.folds for number in range(len(groups)))
+    return tuple(tuple(by_series[name]) for name in sorted(by_series))
+
+
+def _folds(library: _Library) -> list[_Fold]:
+    """Hold out one fold after the other; a single series is left to a fit on itself."""
+    train, folds = library.train, sorted(set(library.folds.values()))
+    return [
+        _Fold(
+            tuple(g for g in _groups(train) if library.folds[train[g[0]].episode.series] == fold),
+            _corpus(library, frozenset([fold] if len(folds) > 1 else [])),
+        )
+        for fold in folds
+    ]
+
+
+def _corpus(library: _Library, left_out: frozenset[int] = frozenset()) -> _Corpus:
+    """Fit on all folds but those left out; single frames are told by the folds that remain."""
+    train, settings = library.without(left_out), library.settings
+    groups = _groups(train)
     centre = np.concatenate([labelled.episode.vectors for labelled in train]).mean(axis=0)
-    logits: dict[int, NDArray[np.float64]] = {}
-    for fold in sorted(set(folds)):
-        held = {p for group, its in zip(groups, folds, strict=True) if its == fold for p in group}
-        rest = [labelled for p, labelled in enumerate(train) if p not in held]
-        frames = fit_frames(rest or train, settings.frame_regularisation)
-        logits |= {p: frames.logits(train[p].episode) for p in held}
+    logits = []
+    for labelled in train:
+        others = left_out | {library.folds[labelled.episode.series]}
+        frames = library.frames_without(others if library.without(others) else left_out)
+        logits.append(frames.logits(labelled.episode))
     references = tuple(
         Reference(
             labelled.episode.series,
@@ -200,10 +257,9 @@ def _corpus(train: Sequence[LabelledEpisode], settings: FitSettings) -> _Corpus:
         train=train,
         groups=groups,
         centre=np.asarray(centre, np.float32),
-        frames=fit_frames(train, settings.frame_regularisation),
-        frame_logits=tuple(logits[p] for p in range(len(train))),
+        frames=library.frames_without(left_out),
+        frame_logits=tuple(logits),
         references=references,
-        folds=folds,
     )
 
 
@@ -222,7 +278,7 @@ def _contexts(corpus: _Corpus, config: SeriesConfig) -> list[_Context]:
         rows = [unit_rows(episode.vectors, corpus.centre) for episode in episodes]
         logits = [corpus.frame_logits[p] for p in group]
         others = [r for r in corpus.references if r.series != episodes[0].series]
-        for known, references in ((False, others), (True, corpus.references)):
+        for references in (others, corpus.references):
             together = series_candidates(episodes, rows, references, logits, config)
             each = [
                 series_candidates([episode], [row], references, [logit], config)
@@ -230,8 +286,8 @@ def _contexts(corpus: _Corpus, config: SeriesConfig) -> list[_Context]:
             ]
             alone = Scene(tuple(scene.candidates[0] for scene in each), tuple(() for _ in each))
             if len(group) > 1:
-                contexts.append(_Context(number, together, alone=False, known=known))
-            contexts.append(_Context(number, alone, alone=True, known=known))
+                contexts.append(_Context(number, together, alone=False))
+            contexts.append(_Context(number, alone, alone=True))
     return contexts
 
 
@@ -299,39 +355,38 @@ def target(
     return np.asarray(shares / shares.sum())
 
 
-def _held_out(
-    corpus: _Corpus,
-    contexts: Sequence[_Context],
-    regularisation: float,
-    settings: FitSettings,
-    priors: Priors | None,
-) -> list[tuple[Candidates, NDArray[np.float64]]]:
-    """Give candidates and probabilities of every train episode, by a fit on other series.
+def _held_scenes(
+    train: Sequence[LabelledEpisode], fold: _Fold, config: SeriesConfig
+) -> list[Scene]:
+    """Meet every series of a fold as one never seen, with the siblings that there are."""
+    return [
+        series_scene(
+            [train[p].episode for p in group],
+            centre=fold.rest.centre,
+            frames=fold.rest.frames,
+            references=[
+                r for r in fold.rest.references if r.series != train[group[0]].episode.series
+            ],
+            config=config,
+        )
+        for group in fold.groups
+    ]
 
-    The episodes are met as those of a series never seen, with its siblings where there are any.
-    """
+
+def _held_out(
+    folds: Sequence[_Fold], scenes: Sequence[Sequence[Scene]], rankers: Sequence[Rankers]
+) -> list[tuple[Candidates, NDArray[np.float64]]]:
+    """Give candidates and probabilities of every train episode, by a fit on other series."""
     found: dict[int, tuple[Candidates, NDArray[np.float64]]] = {}
-    for fold in sorted(set(corpus.folds)):
-        rest = [c for c in contexts if corpus.folds[c.group] != fold]
-        rankers = _rankers(corpus, rest or contexts, regularisation, settings, priors)
-        for context in contexts:
-            group = corpus.groups[context.group]
-            if corpus.folds[context.group] != fold or context.known:
-                continue
-            if context.alone != (len(group) == 1):
-                continue
-            shares = rankers.shares(context.scene)
-            found |= {
-                p: (candidates, share)
-                for p, candidates, share in zip(
-                    group, context.scene.candidates, shares, strict=True
-                )
-            }
-    return [found[p] for p in range(len(corpus.train))]
+    for fold, its_scenes, its_rankers in zip(folds, scenes, rankers, strict=True):
+        for group, scene in zip(fold.groups, its_scenes, strict=True):
+            shares = its_rankers.shares(scene)
+            found |= zip(group, zip(scene.candidates, shares, strict=True), strict=True)
+    return [found[p] for p in sorted(found)]
 
 
 def _judged(
-    corpus: _Corpus,
+    train: Sequence[LabelledEpisode],
     held_out: Sequence[tuple[Candidates, NDArray[np.float64]]],
     similarity: float,
     regularisation: float,
@@ -341,7 +396,7 @@ def _judged(
     told = [
         (prediction.confidence or 0.0, _is_right(prediction, labelled.truth, settings))
         for prediction, labelled in zip(
-            (read_off(c, share, 0.0) for c, share in held_out), corpus.train, strict=True
+            (read_off(c, share, 0.0) for c, share in held_out), train, strict=True
         )
         if prediction.interval is not None
     ]
@@ -351,7 +406,7 @@ def _judged(
     for bound in (0.0, *between, 1.0):
         right = sum(r for confidence, r in told if confidence >= bound)
         wrong = sum(not r for confidence, r in told if confidence >= bound)
-        utility = (right - settings.wrong_cost * wrong) / len(corpus.train)
+        utility = (right - settings.wrong_cost * wrong) / len(train)
         trials.append(Trial(similarity, regularisation, bound, utility, right, wrong))
     return max(trials, key=lambda trial: trial.utility)
 

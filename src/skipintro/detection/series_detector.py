@@ -91,9 +91,12 @@ class SeriesDetector:
         return [found[id(episode)] for episode in episodes]
 
     def _series(self, group: Sequence[Episode]) -> list[Prediction]:
-        rows = [unit_rows(episode.vectors, self.centre) for episode in group]
-        scene = series_candidates(
-            group, rows, self.references, [self.frames.logits(e) for e in group], self.config
+        scene = series_scene(
+            group,
+            centre=self.centre,
+            frames=self.frames,
+            references=self.references,
+            config=self.config,
         )
         shares = self.rankers.shares(scene)
         return [
@@ -111,6 +114,20 @@ class Scene:
 
     candidates: tuple[Candidates, ...]
     siblings: tuple[tuple[int, ...], ...]
+
+
+def series_scene(
+    group: Sequence[Episode],
+    *,
+    centre: NDArray[np.float32],
+    frames: FrameClassifier,
+    references: Sequence[Reference],
+    config: SeriesConfig,
+) -> Scene:
+    """Give the scene of one series from its vectors alone, as a detector meets it."""
+    rows = [unit_rows(episode.vectors, centre) for episode in group]
+    logits = [frames.logits(episode) for episode in group]
+    return series_candidates(group, rows, references, logits, config)
 
 
 def series_candidates(
