@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 UV_VERSION := 0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro test lint ui bench lock clean
+.PHONY: help env repro test lint ui cv report bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ ui: env  ## the MLflow UI on http://127.0.0.1:5000, to compare runs
 	exec env MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
 	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 	  --workers 1 --host 127.0.0.1 --port 5000
+
+cv: env  ## series-disjoint cross-validation over several seeds, on the embedded episodes
+	skipintro cv
+
+report: env  ## open the report of the last evaluation
+	python -m webbrowser -t "file://$(CURDIR)/reports/evaluate/report.html"
 
 bench: env  ## time and memory of the main job in a fresh clone, and of its parts
 	python benchmarks/waiting_threads.py

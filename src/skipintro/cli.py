@@ -173,6 +173,54 @@ def prior(
     typer.echo(f"{out}: learned from {learned.episodes} episodes of {len(checkouts)} libraries")
 
 
+@app.command()
+def cv(
+    folds: Annotated[int, typer.Option(min=2, help="Parts that the series are cut into.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="Ways to cut them.")] = 3,
+) -> None:
+    """Cross-validate over series on all labelled episodes; writes reports/cv.
+
+    The head is left out: a training for each fold and seed takes hours.
+
+    Example: skipintro cv --folds 4 --seeds 3
+    """
+    from skipintro.core.files import output_folder, read_model, write_json
+    from skipintro.core.params import load_params
+    from skipintro.detection.labelled import labelled_episodes
+    from skipintro.detection.series_files import PriorFile
+    from skipintro.episodes.annotations import Annotations
+    from skipintro.episodes.embeddings import EmbedManifest
+    from skipintro.evaluation.cross_validation import cross_validate, markdown
+    from skipintro.stages import evaluate, rank
+
+    os.chdir(find_checkout())
+    annotations = read_model(Annotations, rank.ANNOTATIONS)
+    embedded = read_model(EmbedManifest, rank.EMBEDDED / "manifest.json")
+    episodes = {
+        labelled.episode.id: labelled
+        for split in ("train", "test")
+        for labelled in labelled_episodes(split, annotations, embedded, rank.EMBEDDED)
+    }
+    params = load_params(rank.Params, "rank")
+    try:
+        found = cross_validate(
+            list(episodes.values()),
+            base=params.candidates(),
+            settings=params.settings(),
+            priors=read_model(PriorFile, params.prior).priors() if params.use_prior else None,
+            baseline_settings=load_params(evaluate.Params, "evaluate").baselines,
+            folds=folds,
+            seeds=seeds,
+        )
+    except ValueError as error:
+        raise InputError(f"{rank.ANNOTATIONS}: {error}; choose fewer folds") from error
+    table = markdown(found)
+    with output_folder(Path("reports/cv")) as folder:
+        write_json(folder / "cv.json", found)
+        (folder / "cv.md").write_text(table, encoding="utf-8")
+    typer.echo(table, nl=False)
+
+
 def find_checkout() -> Path:
     """Give the checkout around the current folder, else the one that this package runs from.
 
