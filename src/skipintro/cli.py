@@ -1,15 +1,19 @@
-"""The command line: `skipintro labels check`, `skipintro frames`, `skipintro promote`."""
+"""The command line: label files, pictures, the registry, cross-validation and the prior."""
 
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error
+from skipintro.core.params import load_params
+
+if TYPE_CHECKING:
+    from skipintro.detection.contradiction import HeldOut
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,8 +65,8 @@ def labels_check(
     Example: skipintro labels check --train data/demo/train/labels.json
     --test data/demo/test/labels.json
     """
-    from skipintro.core.params import load_params
     from skipintro.episodes.label_report import report
+    from skipintro.episodes.labels import read_labels
     from skipintro.episodes.suspicion import SuspicionRule
     from skipintro.stages import annotate, window
 
@@ -80,10 +84,52 @@ def labels_check(
         length=cut.length,
         stride=cut.stride,
     )
+    known = {*read_labels(train), *read_labels(test)}
+    doubted = [told for told in _contradicted(params.parent) if told.id in known]
     if as_json:
-        typer.echo(json.dumps(found.model_dump(exclude={"unusable", "leaked_ids"}), indent=2))
-    else:
-        typer.echo(found.as_text())
+        content = found.model_dump(exclude={"unusable", "leaked_ids"})
+        content["contradicted"] = [told.model_dump(mode="json") for told in doubted]
+        typer.echo(json.dumps(content, indent=2))
+        return
+    typer.echo(found.as_text())
+    for told in doubted:
+        label = "no intro" if told.label is None else _span(told.label)
+        typer.echo(
+            f"contradicted: {told.id}: labelled {label}; a fit on other series says "
+            f"{_span(told.interval)}, confidence {told.confidence:.2f}"
+        )
+    if doubted:
+        typer.echo(f"Look at the surest: {_frames_command(params.parent, doubted[0])}")
+
+
+def _contradicted(checkout: Path) -> "list[HeldOut]":
+    """Give the labels that the last fit of a checkout contradicts; none before there is a fit."""
+    from skipintro.detection.contradiction import contradicted, read_held_out
+    from skipintro.stages import rank
+
+    path = checkout / rank.OUTPUT / "held_out.json"
+    if not path.exists():
+        return []
+    tolerance_s = load_params(rank.Params, "rank", checkout / "params.yaml").near_within_s
+    return contradicted(read_held_out(path), tolerance_s)
+
+
+def _frames_command(checkout: Path, told: "HeldOut") -> str:
+    from skipintro.core.files import read_model
+    from skipintro.episodes.catalog import IngestManifest
+
+    manifest = checkout / "data/ingest/manifest.json"
+    ingested = read_model(IngestManifest, manifest).episodes if manifest.exists() else []
+    path = next((e.path for e in ingested if e.id == told.id and e.path), f"<video of {told.id}>")
+    ends = [int(second) for span in (told.label, told.interval) if span for second in span]
+    seconds = " ".join(f"--at {second}" for second in dict.fromkeys(ends))
+    return f"skipintro frames {path} {seconds} --out frames.png"
+
+
+def _span(interval: tuple[float, float] | None) -> str:
+    from skipintro.episodes.annotations import clock
+
+    return "nothing" if interval is None else f"{clock(interval[0])} to {clock(interval[1])}"
 
 
 @app.command()
@@ -128,7 +174,6 @@ def promote(
 
     Example: skipintro promote --version 2
     """
-    from skipintro.core.params import load_params
     from skipintro.tracking.promotion import GateParams
     from skipintro.tracking.promotion import promote as promote_best
     from skipintro.tracking.report import comparison
@@ -161,7 +206,6 @@ def prior(
     Example: skipintro prior ../library-a ../library-b --learned-from "our own two libraries"
     """
     from skipintro.core.files import write_json
-    from skipintro.core.params import load_params
     from skipintro.detection.learning import learn_prior
     from skipintro.stages.rank import Params
 
@@ -185,7 +229,6 @@ def cv(
     Example: skipintro cv --folds 4 --seeds 3
     """
     from skipintro.core.files import output_folder, read_model, write_json
-    from skipintro.core.params import load_params
     from skipintro.detection.labelled import labelled_episodes
     from skipintro.detection.series_files import PriorFile
     from skipintro.episodes.annotations import Annotations

@@ -15,6 +15,8 @@ from skipintro.core.files import output_folder, read_model, sha256_of_file, writ
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, versions
 from skipintro.detection.candidates import CandidateConfig
+from skipintro.detection.contradiction import HeldOut
+from skipintro.detection.episode import LabelledEpisode
 from skipintro.detection.fitting import FitSettings, Fitted, fit
 from skipintro.detection.labelled import labelled_episodes
 from skipintro.detection.series_files import SERIES_WEIGHTS, PriorFile, RankManifest, save_series
@@ -71,7 +73,7 @@ def main(params: Params) -> None:
     fitted = fit(train, params.candidates(), params.settings(), priors)
     with output_folder(OUTPUT) as folder:
         save_series(folder, fitted.detector)
-        write_json(folder / "held_out.json", _held_out(fitted, [e.episode.id for e in train]))
+        write_json(folder / "held_out.json", _held_out(fitted, train))
         manifest = RankManifest(
             encoder=embedded.encoder,
             episodes=len(train),
@@ -98,10 +100,16 @@ def main(params: Params) -> None:
     )
 
 
-def _held_out(fitted: Fitted, ids: list[str]) -> list[dict[str, object]]:
+def _held_out(fitted: Fitted, train: list[LabelledEpisode]) -> list[dict[str, object]]:
     return [
-        {"id": id_, "interval": told.interval, "confidence": told.confidence}
-        for id_, told in zip(ids, fitted.held_out, strict=True)
+        HeldOut(
+            id=labelled.episode.id,
+            series=labelled.episode.series,
+            label=labelled.truth,
+            interval=told.interval,
+            confidence=told.confidence,
+        ).model_dump(mode="json")
+        for labelled, told in zip(train, fitted.held_out, strict=True)
     ]
 
 

@@ -1,0 +1,46 @@
+"""Labels that the fit contradicts when their series is held out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from skipintro.core.errors import InputError
+from skipintro.detection.episode import Interval
+
+
+class HeldOut(BaseModel):
+    """What a fit on other series says of a train episode, beside its label."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    series: str
+    label: Interval | None  # None: no intro
+    interval: Interval | None
+    confidence: float | None
+
+    def error_s(self) -> float:
+        """How far the farther end lies from the label's; without a label the whole interval."""
+        if self.interval is None:
+            return 0.0
+        if self.label is None:
+            return self.interval[1] - self.interval[0]
+        return max(abs(a - b) for a, b in zip(self.interval, self.label, strict=True))
+
+
+HELD_OUT = TypeAdapter(list[HeldOut])
+
+
+def read_held_out(path: Path) -> list[HeldOut]:
+    """Read what the rank stage wrote. Raises InputError where it is something else."""
+    try:
+        return HELD_OUT.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(f"{path}: not what this version writes; run `dvc repro rank`") from error
+
+
+def contradicted(held_out: Iterable[HeldOut], tolerance_s: float) -> list[HeldOut]:
+    """Give the episodes for which another interval is told, the surest first."""
+    found = [told for told in held_out if told.error_s() > tolerance_s]
+    return sorted(found, key=lambda told: (-(told.confidence or 0.0), told.id))
