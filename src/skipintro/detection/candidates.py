@@ -56,7 +56,9 @@ LONE_FEATURES = (
     "frames_inside",  # logit of its single frames, and how it differs from those around and all
     "frames_contrast",
     "frames_lift",
-    "reference",  # how much of a known opening it is
+    "reference",  # how much of a known opening it is, of any series
+    "known_opening",  # of its own series, where its openings are known
+    "unlike_known",  # or how little
 )
 FEATURES = (*SIBLING_FEATURES, *LONE_FEATURES)
 _SAME_CANDIDATE, _SAME_STRETCH = 0.6, 0.5  # overlap over hull
@@ -80,6 +82,14 @@ class CandidateConfig(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
+class Openings:
+    """Known openings, each as the rows of its seconds: of the episode's own series, of others."""
+
+    own: Sequence[Rows]
+    others: Sequence[Rows]
+
+
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """The candidates of one episode; C may be 0.
 
@@ -100,14 +110,18 @@ class Candidates:
 def find_candidates(
     rows: Rows,
     siblings: Sequence[Rows],
-    references: Sequence[Rows],
+    openings: Openings,
     frame_logits: NDArray[np.float64],
     config: CandidateConfig,
 ) -> Candidates:
     """Find the candidates of an episode, given other episodes of its series and known openings."""
     matches = [_Match(rows, other, config) for other in siblings]
     itself = _Match(rows, rows, config).without_itself()
-    known = [(_Match(rows, reference, config), len(reference)) for reference in references]
+    known = [
+        _Known(_Match(rows, opening, config), len(opening), is_own)
+        for is_own, openings_of in ((True, openings.own), (False, openings.others))
+        for opening in openings_of
+    ]
     spans = _proposals(matches, known, frame_logits, len(rows), config)
     links = [_links(span, matches) for span in spans]
     columns = [
@@ -162,6 +176,24 @@ class _Match:
         return levels
 
 
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The match with a known opening of `n_seconds`."""
+
+    match: _Match
+    n_seconds: int
+    is_own: bool
+
+    def share(self, span: Span) -> float:
+        """Give how much of the opening a span is, 0 to 1, by its best run."""
+        runs_of = self.match.runs
+        if not len(runs_of):
+            return 0.0
+        shares = overlap(span, runs_of.start, runs_of.stop)
+        lengths = np.minimum(1.0, (runs_of.stop - runs_of.start) / self.n_seconds)
+        return float((shares * lengths).max())
+
+
 def _links(span: Span, matches: Sequence[_Match]) -> dict[int, int]:
     """Give the offset of the match in each sibling that has one."""
     links = {}
@@ -174,7 +206,7 @@ def _links(span: Span, matches: Sequence[_Match]) -> dict[int, int]:
 
 def _proposals(
     matches: Sequence[_Match],
-    known: Sequence[tuple[_Match, int]],
+    known: Sequence[_Known],
     frame_logits: NDArray[np.float64],
     n_seconds: int,
     config: CandidateConfig,
@@ -204,7 +236,7 @@ def _proposals(
                     for most in (False, True)
                 ]
             )
-    for found in _strongest(match.runs for match, _ in known):
+    for found in _strongest(opening.match.runs for opening in known):
         propose([found])
     for found in _frame_segments(frame_logits):
         propose([found])
@@ -346,7 +378,7 @@ def _lone_evidence(
     spans: Sequence[Span],
     rows: Rows,
     itself: _Match,
-    known: Sequence[tuple[_Match, int]],
+    known: Sequence[_Known],
     frame_logits: NDArray[np.float64],
 ) -> list[list[float]]:
     """Give one column for each of LONE_FEATURES."""
@@ -361,6 +393,8 @@ def _lone_evidence(
             [frame_logits[max(0, start - _AROUND_S) : start], frame_logits[stop : stop + _AROUND_S]]
         )
         inside = float(frame_logits[start:stop].mean())
+        every = [opening.share((start, stop)) for opening in known]
+        own_series = [share for share, opening in zip(every, known, strict=True) if opening.is_own]
         overall = float(frame_logits.mean())
         found.append(
             {
@@ -376,19 +410,9 @@ def _lone_evidence(
                 "frames_inside": inside,
                 "frames_contrast": inside - (float(around.mean()) if len(around) else overall),
                 "frames_lift": inside - overall,
-                "reference": max(
-                    (_share_of_reference((start, stop), match, size) for match, size in known),
-                    default=0.0,
-                ),
+                "reference": max(every, default=0.0),
+                "known_opening": max(own_series, default=0.0),
+                "unlike_known": 1.0 - max(own_series) if own_series else 0.0,
             }
         )
     return [[row[name] for row in found] for name in LONE_FEATURES]
-
-
-def _share_of_reference(span: Span, match: _Match, size: int) -> float:
-    """Give how much of a known opening of `size` seconds a span is, 0 to 1, by its best run."""
-    if not len(match.runs):
-        return 0.0
-    shares = overlap(span, match.runs.start, match.runs.stop)
-    lengths = (match.runs.stop - match.runs.start) / size
-    return float((shares * np.minimum(1.0, lengths)).max())

@@ -45,6 +45,7 @@ class FitSettings:
     right_within_s: float  # both ends of a candidate that counts as the intro
     near_within_s: float  # where there is none, the nearest one may be this far off
     wrong_cost: float  # of a wrong interval, in right ones
+    chance_episodes: float  # a smaller gain, in right episodes, is taken for chance
     references_per_series: int
 
 
@@ -160,7 +161,7 @@ def fit(
             held_out = _held_out(folds, scenes, rankers)
             trial = _judged(train, held_out, similarity, regularisation, settings)
             trials.append(trial)
-            if best is None or trial.utility > best[0].utility:
+            if best is None or trial.utility > best[0].utility + settings.chance_episodes / len(train):
                 best = trial, config, held_out
     if best is None:
         raise ValueError("nothing to try: give at least one similarity and one regularisation")
@@ -392,23 +393,40 @@ def _judged(
     regularisation: float,
     settings: FitSettings,
 ) -> Trial:
-    """Choose the confidence below which to abstain: the least of the most useful ones."""
-    told = [
-        (prediction.confidence or 0.0, _is_right(prediction, labelled.truth, settings))
-        for prediction, labelled in zip(
-            (read_off(c, share, 0.0) for c, share in held_out), train, strict=True
-        )
-        if prediction.interval is not None
-    ]
-    trials = []
-    levels = sorted({confidence for confidence, _ in told})
-    between = [(lower + upper) / 2 for lower, upper in pairwise(levels)]
-    for bound in (0.0, *between, 1.0):
-        right = sum(r for confidence, r in told if confidence >= bound)
-        wrong = sum(not r for confidence, r in told if confidence >= bound)
-        utility = (right - settings.wrong_cost * wrong) / len(train)
-        trials.append(Trial(similarity, regularisation, bound, utility, right, wrong))
-    return max(trials, key=lambda trial: trial.utility)
+    """Choose the confidence below which to abstain.
+
+    Of calibrated probabilities it is where gain and loss are even, cost / (1 + cost). Of the
+    bounds whose gain is the best but for chance, the one nearest to that is taken.
+    """
+    predictions = [read_off(c, share, 0.0) for c, share in held_out]
+    confidence = np.array([p.confidence or 0.0 for p in predictions])
+    told = np.array([p.interval is not None for p in predictions])
+    right = np.array(
+        [
+            _is_right(prediction, labelled.truth, settings)
+            for prediction, labelled in zip(predictions, train, strict=True)
+        ]
+    )
+    worth = np.where(right, 1.0, -settings.wrong_cost) * told
+
+    def gain(bound: float) -> float:
+        return float(worth[confidence >= bound].sum())
+
+    even = settings.wrong_cost / (1 + settings.wrong_cost)
+    levels = sorted({*confidence[told].tolist()})
+    bounds = [0.0, even, *((a + b) / 2 for a, b in pairwise(levels)), 1.0]
+    best = max(gain(bound) for bound in bounds)
+    good = [bound for bound in bounds if gain(bound) >= best - settings.chance_episodes]
+    bound = min(good, key=lambda bound: (abs(bound - even), bound))
+    kept = told & (confidence >= bound)
+    return Trial(
+        similarity=similarity,
+        regularisation=regularisation,
+        min_confidence=float(bound),
+        utility=gain(bound) / len(train),
+        right=int((kept & right).sum()),
+        wrong=int((kept & ~right).sum()),
+    )
 
 
 def _is_right(prediction: Prediction, truth: Interval | None, settings: FitSettings) -> bool:

@@ -13,13 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from skipintro.detection.candidates import CandidateConfig, Candidates, Rows, find_candidates
+from skipintro.detection.candidates import (
+    CandidateConfig,
+    Candidates,
+    Openings,
+    Rows,
+    Span,
+    find_candidates,
+)
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.frames import FrameClassifier
 from skipintro.detection.ranker import Ranker
 from skipintro.detection.similarity import overlap, unit_rows
 
-AGREEMENT_FEATURES = ("agreement_mean", "agreement_most")
+AGREEMENT_FEATURES = (
+    "agreement_mean",  # how likely its match is the intro of a sibling: over all, and the likeliest
+    "agreement_most",
+    "intro_before",  # how likely a sibling's intro lies before its match, or after it: over those
+    "intro_after",  # that have a match
+)
 _SAME_STRETCH = 0.5  # overlap over hull
 _COPY_COSINE = 0.98  # between an episode and a copy of it, other encodings of it included
 _COPY_LENGTH_S = 2
@@ -143,13 +155,19 @@ def series_candidates(
         find_candidates(
             rows[position],
             [rows[other] for other in siblings[position]],
-            [r.rows for r in references if (r.series, r.id) != (episode.series, episode.id)],
+            _openings(episode, references),
             frame_logits[position],
             config.candidates,
         )
         for position, episode in enumerate(group)
     ]
     return Scene(tuple(found), tuple(siblings))
+
+
+def _openings(episode: Episode, references: Sequence[Reference]) -> Openings:
+    """Sort the references by series; an episode's own intro is none."""
+    own = [r.rows for r in references if r.series == episode.series and r.id != episode.id]
+    return Openings(own, [r.rows for r in references if r.series != episode.series])
 
 
 def _siblings(
@@ -175,25 +193,43 @@ def _copies(first: Rows, second: Rows) -> bool:
 
 
 def agreement(scene: Scene, before: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Give the features with two more: how likely the siblings hold their match for the intro.
+    """Give the features with four more: what the siblings hold their match for.
 
-    `before` holds the probabilities (C + 1,) of each episode's candidates. The two are the mean
-    over all siblings and the largest.
+    `before` holds the probabilities (C + 1,) of each episode's candidates; the new columns are
+    named by AGREEMENT_FEATURES.
     """
     grown = []
     for position, candidates in enumerate(scene.candidates):
         siblings = scene.siblings[position]
-        asked = np.zeros((len(candidates), 2))
+        asked = np.zeros((len(candidates), len(AGREEMENT_FEATURES)))
         for row, links in enumerate(candidates.links):
-            told = [0.0] * len(siblings)
-            for sibling, span in links.items():
-                other = siblings[sibling]
-                spans = scene.candidates[other].spans
-                same = overlap(span, spans[:, 0], spans[:, 1]) >= _SAME_STRETCH
-                told[sibling] = float(before[other][:-1][same].sum())
-            asked[row] = (np.mean(told), max(told)) if told else (0.0, 0.0)
+            told = [
+                _asked(span, scene.candidates[siblings[b]].spans, before[siblings[b]][:-1])
+                for b, span in links.items()
+            ]
+            if told:
+                same, earlier, later = zip(*told, strict=True)
+                asked[row] = (
+                    sum(same) / len(siblings),
+                    max(same),
+                    float(np.mean(earlier)),
+                    float(np.mean(later)),
+                )
         grown.append(np.hstack([candidates.features, asked]))
     return grown
+
+
+def _asked(
+    span: Span, spans: NDArray[np.int64], shares: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """Give how likely a sibling's intro is this span of it, or lies before it, or after it."""
+    same = overlap(span, spans[:, 0], spans[:, 1]) >= _SAME_STRETCH
+    earlier, later = spans[:, 1] <= span[0] + 1, spans[:, 0] >= span[1] - 1
+    return (
+        float(shares[same].sum()),
+        float(shares[earlier & ~same].sum()),
+        float(shares[later & ~same].sum()),
+    )
 
 
 def read_off(
