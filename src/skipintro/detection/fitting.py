@@ -161,7 +161,9 @@ def fit(
             held_out = _held_out(folds, scenes, rankers)
             trial = _judged(train, held_out, similarity, regularisation, settings)
             trials.append(trial)
-            if best is None or trial.utility > best[0].utility + settings.chance_episodes / len(train):
+            if best is None or trial.utility > best[0].utility + settings.chance_episodes / len(
+                train
+            ):
                 best = trial, config, held_out
     if best is None:
         raise ValueError("nothing to try: give at least one similarity and one regularisation")

@@ -42,6 +42,7 @@ class Params(StageParams):
     right_within_s: float = Field(ge=0)
     near_within_s: float = Field(ge=0)
     wrong_cost: float = Field(ge=0)
+    chance_episodes: float = Field(ge=0)
     references_per_series: int = Field(ge=0)
     min_length_s: int = Field(ge=1)
     max_length_s: int = Field(ge=1)
