@@ -32,6 +32,7 @@ SETTINGS = FitSettings(
     right_within_s=1.0,
     near_within_s=2.0,
     wrong_cost=1.0,
+    chance_episodes=0.0,
     references_per_series=2,
 )
 TRAIN_SERIES = ("alpha", "beta", "gamma", "delta")

@@ -10,6 +10,7 @@ from skipintro.detection.candidates import (
     FEATURES,
     CandidateConfig,
     Candidates,
+    Openings,
     find_candidates,
 )
 from skipintro.detection.similarity import unit_rows
@@ -22,13 +23,17 @@ def find(
     episode: Vectors,
     *siblings: Vectors,
     references: tuple[Vectors, ...] = (),
+    known: tuple[Vectors, ...] = (),
     logits: NDArray[np.float64] | None = None,
     **changes: float,
 ) -> Candidates:
     return find_candidates(
         unit_rows(episode, NO_CENTRE),
         [unit_rows(sibling, NO_CENTRE) for sibling in siblings],
-        [unit_rows(reference, NO_CENTRE) for reference in references],
+        Openings(
+            own=[unit_rows(opening, NO_CENTRE) for opening in known],
+            others=[unit_rows(reference, NO_CENTRE) for reference in references],
+        ),
         np.full(len(episode), -1.0) if logits is None else logits,
         CandidateConfig.model_validate({**CANDIDATES.model_dump(), **changes}),
     )
@@ -281,3 +286,20 @@ def test_the_order_of_the_siblings_does_not_matter() -> None:
 def test_impossible_settings_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         CandidateConfig.model_validate({**CANDIDATES.model_dump(), **changes})
+
+
+def test_a_known_opening_of_the_series_speaks_for_its_match_and_against_the_rest() -> None:
+    show = Show(4)
+    episode, sibling = show.episode(12), show.episode(3)
+    told = find(episode, sibling, known=(show.opening,))
+    opening, closing = evidence(told, (12, 12 + LENGTH)), evidence(told, (54, 60))
+    assert (opening["known_opening"], opening["unlike_known"]) == (1.0, 0.0)
+    assert (closing["known_opening"], closing["unlike_known"]) == (0.0, 1.0)
+
+
+def test_an_opening_of_another_series_says_nothing_of_known_ones() -> None:
+    show = Show(4)
+    told = find(show.episode(12), show.episode(3), references=(show.opening,))
+    opening = evidence(told, (12, 12 + LENGTH))
+    assert opening["reference"] == 1.0
+    assert (opening["known_opening"], opening["unlike_known"]) == (0.0, 0.0)

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
 from skipintro.detection.candidates import FEATURES
-from skipintro.detection.fitting import Priors
+from skipintro.detection.fitting import Priors, Trial
 from skipintro.detection.frames import FrameClassifier
 from skipintro.detection.ranker import Prior, Ranker
 from skipintro.detection.series_detector import (
@@ -25,6 +25,7 @@ from skipintro.detection.series_detector import (
     SeriesConfig,
     SeriesDetector,
 )
+from skipintro.episodes.embeddings import EncoderIdentity
 
 SERIES_WEIGHTS, SERIES_CONFIG = "series.safetensors", "series.json"
 _RANKERS = ("first", "agreed", "alone")
@@ -53,6 +54,7 @@ class PriorFile(BaseModel):
     learned_from: str
     encoder: str
     episodes: int
+    regularisation: float
     videos: list[str]
     weights: dict[str, dict[str, float]]  # ranker: feature (or `none`): weight
 
@@ -71,6 +73,23 @@ class PriorFile(BaseModel):
     def priors(self) -> Priors:
         """Give the priors in the order of today's features; one that is missing weighs nothing."""
         return Priors(**{kind: _prior(self.weights[kind], kind) for kind in _RANKERS})
+
+
+class RankManifest(BaseModel):
+    """What the rank stage made, and what it stood on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: EncoderIdentity
+    episodes: int
+    series: int
+    references: int
+    chosen: Trial
+    trials: list[Trial]
+    prior_learned_from: str  # empty: no prior
+    prior_videos: list[str]
+    weights_sha256: str
+    versions: dict[str, str]
 
 
 def prior_weights(priors: Priors) -> dict[str, dict[str, float]]:
