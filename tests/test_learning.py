@@ -119,11 +119,11 @@ def test_a_prior_that_lacks_a_ranker_or_the_weight_of_none_is_refused(
     content = prior.model_dump(mode="json")
     del content["weights"][kind]["none"]
     write_json(tmp_path / "prior.json", content)
-    with pytest.raises(InputError, match=rf"prior\.json: .*{kind}: lacks the weight of none"):
+    with pytest.raises(InputError, match=rf"prior\.json: .*{kind}: the score of `none` is missing"):
         read_model(PriorFile, tmp_path / "prior.json")
     del content["weights"][kind]
     write_json(tmp_path / "prior.json", content)
-    with pytest.raises(InputError, match=f"{kind}: lacks"):
+    with pytest.raises(InputError, match="and no other"):
         read_model(PriorFile, tmp_path / "prior.json")
 
 

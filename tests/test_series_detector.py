@@ -212,17 +212,18 @@ def test_agreement_is_how_likely_the_siblings_hold_their_match_for_the_intro() -
     scene = Scene((asks, tells, silent), ((1, 2), (0,), ()))
     before = [np.array([0.6, 0.1, 0.3]), np.array([0.4, 0.3, 0.2, 0.1]), np.array([1.0])]
     first, second, third = agreement(scene, before)
-    assert first[:, :-2].tolist() == asks.features.tolist()
-    assert first[0, -2:] == pytest.approx([0.35, 0.7])  # 0.4 and 0.3 of one, nothing of the other
-    assert first[1, -2:] == pytest.approx([0.1, 0.2])
-    assert second[:, -2:].tolist() == [[0.6, 0.6], [0, 0], [0, 0]]
-    assert third.shape == (0, len(FEATURES) + 2)
+    assert first[:, :-4].tolist() == asks.features.tolist()
+    # 0.4 and 0.3 of one, nothing of the other; and 0.2 of the one for a later stretch
+    assert first[0, -4:] == pytest.approx([0.35, 0.7, 0.0, 0.1])
+    assert first[1, -4:] == pytest.approx([0.1, 0.2, 0.7, 0.0])
+    assert second[:, -4:].tolist() == [[0.6, 0.6, 0, 0.1], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert third.shape == (0, len(FEATURES) + 4)
 
 
 def test_without_siblings_nobody_agrees() -> None:
     scene = Scene((candidates((0, 10)),), ((),))
     (grown,) = agreement(scene, [np.array([0.5, 0.5])])
-    assert grown[0, -2:].tolist() == [0, 0]
+    assert grown[0, -4:].tolist() == [0, 0, 0, 0]
 
 
 def test_the_likeliest_candidate_is_read_off_and_near_ones_speak_for_it() -> None:

@@ -135,6 +135,7 @@ def test_an_unknown_field_is_refused(saved: Path) -> None:
 def prior_file(folder: Path, weights: dict[str, dict[str, float]]) -> Path:
     path = folder / "prior.json"
     content = {"learned_from": "any", "encoder": "any", "episodes": 1, "videos": []}
+    content["regularisation"] = 0.1
     write_json(path, {**content, "weights": weights})
     return path
 
@@ -157,7 +158,7 @@ def test_a_prior_s_weights_are_found_by_their_names(tmp_path: Path) -> None:
     }
     found = read_model(PriorFile, prior_file(tmp_path, weights)).priors()
     assert found.first.weights.tolist() == [2.0 * (name == "reference") for name in FEATURES]
-    assert found.agreed.weights.tolist() == [*found.first.weights, 0, 0]
+    assert found.agreed.weights.tolist() == [*found.first.weights, 0, 0, 0, 0]
     assert found.alone.none == 0.5
 
 

@@ -11,6 +11,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import read_model
 from skipintro.detection.decoding import DetectionConfig, detect_by_head
 from skipintro.detection.episode import Episode, Prediction
+from skipintro.detection.series_detector import SeriesDetector
 from skipintro.detection.series_files import load_series
 from skipintro.encoder import HUB_WEIGHTS, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
@@ -66,10 +67,11 @@ class Detector:
 
         Raises VideoError where one cannot be decoded.
         """
+        known = {} if self._series is None else _known_series(self._series)
         episodes = [
             Episode(
                 id=str(video),
-                series=series_of_file(video),
+                series=known.get(series_of_file(video), series_of_file(video)),
                 vectors=embed_video(video, self._encoder, self._config.head.batch_size),
             )
             for video in videos
@@ -77,3 +79,9 @@ class Detector:
         if self._series is None:
             return detect_by_head(self._head, episodes, self._config.head)
         return self._series.detect(episodes)
+
+
+def _known_series(detector: SeriesDetector) -> dict[str, str]:
+    """Give the train series by the name that their files have, so that a new file finds it."""
+    by_file = {series_of_file(Path("/", r.id)): r.series for r in detector.references}
+    return {name: series for name, series in by_file.items() if name}
