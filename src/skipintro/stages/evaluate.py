@@ -17,7 +17,7 @@ from pydantic import Field
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, sha256_of_json, write_json
-from skipintro.core.params import StageParams
+from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, versions
 from skipintro.detection.decoding import DetectionConfig
@@ -51,6 +51,7 @@ RANKED = Path("models/rank")
 WINDOWS = Path("data/window")
 EMBEDDED = Path("data/embed")
 INGESTED = Path("data/ingest")
+DEMO = Path("data/demo")
 ANNOTATIONS = Path("data/annotate/annotations.json")
 OUTPUT = Path("reports/evaluate")
 _CORRECTED = (Status.SHIFTED, Status.OVERRIDDEN)
@@ -204,9 +205,17 @@ def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
 
 
 def _notes(encoder: EncoderIdentity) -> list[str]:
-    if encoder.trained:
-        return []
-    return [f"The encoder {encoder.name} is untrained: these figures say nothing about quality."]
+    notes = []
+    if Path(read_params_file()["ingest"]["source"]) == DEMO:
+        notes.append(
+            "The demo is generated data: these figures show that the machinery works and say "
+            "nothing about television."
+        )
+    if not encoder.trained:
+        notes.append(
+            f"The encoder {encoder.name} is untrained: these figures say nothing about quality."
+        )
+    return notes
 
 
 def _facts(manifest: EvaluateManifest, n_train: int, n_test: int) -> dict[str, str]:
