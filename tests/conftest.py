@@ -206,6 +206,7 @@ TINY: dict[str, Any] = {
     "demo.faults.n_leaked": 1,
     "rank.similarities": [0.65],
     "rank.regularisations": [100.0],
+    "rank.chance_episodes": 0.0,
     "evaluate.bootstrap.n_resamples": 20,
     "evaluate.baselines.max_film_frames": 100,
     "evaluate.baselines.probability_thresholds": [0.5],

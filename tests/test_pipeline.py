@@ -302,7 +302,7 @@ def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(copied: 
     curve = client(copied).get_metric_history(run.info.run_id, "train_loss")
     assert [point.step for point in curve] == list(range(1, 101))
 
-    shutil.rmtree(copied.folder / "models")
+    shutil.rmtree(copied.folder / "models/train")
     copied.run("dvc", "repro", "--force", "--single-item", "train")
     assert hashes(copied) == resumed
 
