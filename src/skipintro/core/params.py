@@ -27,6 +27,8 @@ SECTIONS = (
 TOP_LEVEL = ("epochs",)
 # These shape no result: the same experiment with another gate is the same.
 _NOT_RESULTS = ("track", "promote")
+# Nor do these of a section: where embeddings are computed changes no byte of them.
+_NOT_RESULTS_OF = {"embed": ("engine", "ray")}
 
 
 class StageParams(BaseModel):
@@ -77,6 +79,9 @@ def flat_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     Raises InputError as `read_params_file` does.
     """
     content = {k: v for k, v in read_params_file(path).items() if k not in _NOT_RESULTS}
+    for section, keys in _NOT_RESULTS_OF.items():
+        if isinstance(values := content.get(section), dict):
+            content[section] = {k: v for k, v in values.items() if k not in keys}
     return dict(_flat("", content))
 
 

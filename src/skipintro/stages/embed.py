@@ -6,34 +6,24 @@ Writes  data/embed/<split>/<id>.npy, float32 (n_seconds, dimension), and data/em
 
 import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.core.files import output_folder, read_model, write_json
 from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
-from skipintro.core.scratch import key_of, scratch_folder
-from skipintro.core.stage import run_stage, versions
-from skipintro.encoder import Encoder, load_encoder
-from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
-from skipintro.episodes.embeddings import (
-    EmbeddedEpisode,
-    EmbedManifest,
-    read_vectors,
-    write_vectors,
-)
+from skipintro.core.scratch import scratch_folder
+from skipintro.core.stage import run_stage
+from skipintro.encoder.engine import EncoderSpec, Job, RayParams, engine_device, open_engine
+from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, VideoInfo
+from skipintro.episodes.embeddings import EmbeddedEpisode, EmbedManifest, read_vectors
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/embed")
-_CODE = ("episodes/video", "encoder")
-_PACKAGES = ("av", "open_clip_torch", "timm", "torch")
 
 log = logging.getLogger(__name__)
 
@@ -45,53 +35,58 @@ class Params(StageParams):
     weights: str = Field(min_length=1)
     device: Literal["auto", "cpu", "cuda"]
     batch_size: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    engine: Literal["local", "ray"]
+    ray: RayParams
 
 
 def main(params: Params) -> None:
     """Embed every usable episode; what the same encoder has embedded before is remembered."""
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
-    device = choose_device(params.device)
-    encoder = load_encoder(params.encoder, params.weights, device=device)
-    log.info("encoder %s, weights %s, on %s", params.encoder, encoder.identity.weights, device)
-    made_with = versions(*_PACKAGES)
-    key = key_of(
-        *_CODE,
-        encoder=encoder.identity.model_dump(),
+    spec = EncoderSpec(
+        name=params.encoder,
+        weights=params.weights,
+        device=engine_device(params.engine, params.device, params.ray),
         batch_size=params.batch_size,
-        device=device.type,
-        versions=made_with,
+        threads=params.threads,
     )
-    memory = scratch_folder(f"embeddings/{key}")
+    engine = open_engine(params.engine, spec, params.ray)
+    origin = engine.origin
+    log.info("encoder %s, weights %s, on %s", spec.name, origin.identity.weights, spec.device)
+    memory = scratch_folder(f"embeddings/{origin.key}")
     usable = ingested.usable().values()
-    n_new = len({e.sha256 for e in usable} - {array.stem for array in memory.glob("*.npy")})
+    jobs = [job for job in _jobs(usable, memory) if not job.target.exists()]
+    for _ in progress(engine.embed(jobs), len(jobs), "episodes"):
+        pass
     with output_folder(OUTPUT) as folder:
         manifest = EmbedManifest(
-            encoder=encoder.identity,
-            episodes=[
-                _embedded(episode, encoder, params.batch_size, memory=memory, folder=folder)
-                for episode in progress(usable, len(usable), "episodes")
-            ],
+            encoder=origin.identity,
+            episodes=[_remembered(episode, memory=memory, folder=folder) for episode in usable],
             left_out={f"{e.split}/{e.id}": e.problem for e in ingested.episodes if e.problem},
-            versions=made_with,
+            versions=origin.versions,
         )
         write_json(folder / "manifest.json", manifest)
-    log.info("%d episodes, %d of them embedded now", len(usable), n_new)
+    log.info("%d episodes, %d of them embedded now", len(usable), len(jobs))
 
 
-def _embedded(
-    episode: IngestedEpisode, encoder: Encoder, batch_size: int, *, memory: Path, folder: Path
-) -> EmbeddedEpisode:
-    """Put one episode's vectors into the output folder, made now or taken from memory."""
-    if episode.video is None or episode.path is None or episode.sha256 is None:
-        raise InputError(f"{INGESTED}: {episode.id}: incomplete; run `dvc repro`")
-    array = memory / f"{episode.sha256}.npy"
-    if not array.exists():
-        write_vectors(array, _vectors(episode, episode.path, encoder, batch_size))
+def _jobs(episodes: Iterable[IngestedEpisode], memory: Path) -> list[Job]:
+    """Give one job for each content; a leaked episode stands in two splits."""
+    jobs: dict[str, Job] = {}
+    for episode in episodes:
+        path, sha256, _ = _content(episode)
+        jobs.setdefault(sha256, Job(path, sha256, memory / f"{sha256}.npy"))
+    return list(jobs.values())
+
+
+def _remembered(episode: IngestedEpisode, *, memory: Path, folder: Path) -> EmbeddedEpisode:
+    """Put one episode's vectors from memory into the output folder."""
+    path, sha256, video = _content(episode)
+    array = memory / f"{sha256}.npy"
     n_seconds = len(read_vectors(array))
-    if n_seconds != episode.video.n_seconds:
+    if n_seconds != video.n_seconds:
         raise InputError(
-            f"{episode.path}: {n_seconds} pictures, {episode.video.n_seconds} when it was "
-            "ingested; run `dvc repro --force ingest`"
+            f"{path}: {n_seconds} pictures, {video.n_seconds} when it was ingested; "
+            "run `dvc repro --force ingest`"
         )
     file = Path(episode.split) / f"{episode.id}.npy"
     (folder / episode.split).mkdir(exist_ok=True)
@@ -101,20 +96,15 @@ def _embedded(
         id=episode.id,
         file=file,
         n_seconds=n_seconds,
-        video_sha256=episode.sha256,
+        video_sha256=sha256,
     )
 
 
-def _vectors(
-    episode: IngestedEpisode, path: Path, encoder: Encoder, batch_size: int
-) -> NDArray[np.float32]:
-    """Embed one file, after making sure that it still is the one that was ingested."""
-    if not path.is_file() or sha256_of_file(path) != episode.sha256:
-        raise InputError(
-            f"{path}: gone or changed since it was ingested; put it back, or run `dvc repro` "
-            "once more to ingest it anew"
-        )
-    return embed_video(path, encoder, batch_size)
+def _content(episode: IngestedEpisode) -> tuple[Path, str, VideoInfo]:
+    """Give file, hash and description of a usable episode."""
+    if episode.path is None or episode.sha256 is None or episode.video is None:
+        raise InputError(f"{INGESTED}: {episode.id}: incomplete; run `dvc repro`")
+    return episode.path, episode.sha256, episode.video
 
 
 if __name__ == "__main__":

@@ -1,0 +1,176 @@
+"""Embeds many videos: one after the other in this process, or side by side in Ray's workers.
+
+Reads the videos of its jobs; writes each job's target, whole, as soon as its vectors are there.
+The engine shapes no byte of them: an `EncoderSpec` holds all that does, the threads too.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from skipintro.core.device import choose_device
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
+from skipintro.core.params import StageParams
+from skipintro.core.scratch import key_of
+from skipintro.core.stage import versions
+from skipintro.encoder import load_encoder
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.embeddings import EncoderIdentity, write_vectors
+
+# All of this folder but the engines: by what they remember, it makes no difference who made it.
+_CODE = (
+    "episodes/video",
+    "encoder/__init__",
+    "encoder/clip",
+    "encoder/efficientnet",
+    "encoder/embedding",
+)
+_PACKAGES = ("av", "open_clip_torch", "timm", "torch")
+
+
+class RayParams(StageParams):
+    """Section `embed.ray` of params.yaml: where the workers run, and what each one is given."""
+
+    workers: int = Field(ge=1)
+    cpus_per_worker: float = Field(gt=0)
+    gpus_per_worker: float = Field(ge=0)
+    address: str | None = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """All that shapes the vectors of a video: the same spec, code and packages, the same bytes.
+
+    The number of threads belongs to it, since sums are split by it: it shows in the last bits.
+    """
+
+    name: str
+    weights: str
+    device: Literal["cpu", "cuda"]
+    batch_size: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video, the hash that it must have, and the file that its vectors are written to."""
+
+    path: Path
+    sha256: str
+    target: Path
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a vector: equal origins, equal bytes."""
+
+    spec: EncoderSpec
+    identity: EncoderIdentity
+    code: str
+    versions: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """Hash by which vectors are remembered; the weights count by their hash, not by name."""
+        spec = {name: value for name, value in asdict(self.spec).items() if name != "weights"}
+        identity = self.identity.model_dump()
+        return key_of(spec=spec, encoder=identity, made_by=self.code, versions=self.versions)
+
+
+class Embedder:
+    """An encoder that was loaded by its spec, at work on jobs."""
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        self._spec = spec
+        self._encoder = load_encoder(spec.name, spec.weights, device=torch.device(spec.device))
+        self.origin = Origin(
+            spec, self._encoder.identity, code=key_of(*_CODE), versions=versions(*_PACKAGES)
+        )
+
+    def vectors(self, job: Job) -> NDArray[np.float32]:
+        """Give a job's float32 (n_seconds, dimension).
+
+        Raises InputError where the file is not the one that was ingested, VideoError where
+        decoding fails.
+        """
+        if not job.path.is_file() or sha256_of_file(job.path) != job.sha256:
+            raise InputError(
+                f"{job.path}: gone or changed since it was ingested; put it back, or run "
+                "`dvc repro` once more to ingest it anew"
+            )
+        with _threads(self._spec.threads):
+            return embed_video(job.path, self._encoder, self._spec.batch_size)
+
+
+class Engine(Protocol):
+    """Jobs in, finished jobs out, in the order in which they are done."""
+
+    origin: Origin
+
+    def embed(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        """Yield each job when its target is written; raises what stopped it (InputError)."""
+        ...
+
+
+class LocalEngine:
+    """One job after the other, in this process."""
+
+    def __init__(self, spec: EncoderSpec) -> None:
+        self._embedder = Embedder(spec)
+        self.origin = self._embedder.origin
+
+    def embed(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        """Yield each job when its target is written."""
+        for job in jobs:
+            write_vectors(job.target, self._embedder.vectors(job))
+            yield job
+
+
+def engine_device(engine: str, device: str, ray: RayParams) -> Literal["cpu", "cuda"]:
+    """Give the kind of device that the engine's encoders work on.
+
+    Ray's workers see the GPUs that they ask for, and no others. Raises InputError where the
+    device that is wanted is not there, or is not asked for.
+    """
+    if engine == "local":
+        return "cuda" if choose_device(device).type == "cuda" else "cpu"
+    if (device == "cuda") != (ray.gpus_per_worker > 0) and device != "auto":
+        raise InputError(
+            f"params.yaml: embed.device: {device}, but embed.ray.gpus_per_worker is "
+            f"{ray.gpus_per_worker:g}; a worker has the GPUs that it asks for: correct one"
+        )
+    return "cuda" if ray.gpus_per_worker > 0 else "cpu"
+
+
+def open_engine(engine: str, spec: EncoderSpec, ray: RayParams) -> Engine:
+    """Give the engine `local` or `ray`. Raises InputError where Ray is not installed."""
+    if engine == "local":
+        return LocalEngine(spec)
+    try:
+        from skipintro.encoder.ray_engine import RayEngine  # noqa: PLC0415  optional, and slow
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise InputError(
+            "params.yaml: embed.engine: ray is not installed; run `uv pip install -c "
+            "requirements.lock '.[cluster]'`, or set embed.engine: local"
+        ) from error
+    return RayEngine(spec, ray)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

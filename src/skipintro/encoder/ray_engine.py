@@ -1,0 +1,247 @@
+"""Embeds side by side in Ray's workers, on this machine or on many; the only importer of ray.
+
+A worker is a process with one encoder. It reads videos and gives vectors; this process writes
+them. A worker that is lost (killed, out of memory, its machine gone) is replaced, and its episode
+is done again.
+"""
+
+import logging
+import os
+import signal
+import socket
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+# Ray reads these when it is imported. The second keeps a cluster on this machine to the loopback
+# interface: whoever reaches a port of Ray's can run code.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.exceptions import RayError, RayTaskError
+
+from skipintro.core.errors import InputError
+from skipintro.encoder.engine import Embedder, EncoderSpec, Job, Origin, RayParams
+from skipintro.episodes.embeddings import write_vectors
+
+_ATTEMPTS = 3  # of one episode; what ends its worker that often will do so again
+_CONNECT_S = 5.0
+_TELL_EVERY_S = 30.0
+_OBJECT_STORE = 256 * 2**20  # bytes; an hour of video is 7 MB of vectors
+_SOURCE = Path(__file__).resolve().parents[2]
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs in a process of Ray's, in the folder of the checkout, with one encoder."""
+
+    def prepare(self, folder: Path, spec: EncoderSpec) -> Origin:
+        """Load the encoder; gives what its vectors are made by."""
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise InputError(
+                f"{socket.gethostname()}: {folder}: not there; the checkout has to lie at the "
+                "same place on every machine of the cluster"
+            ) from error
+        self._embedder = Embedder(spec)
+        return self._embedder.origin
+
+    def vectors(self, job: Job) -> NDArray[np.float32]:
+        """Give a job's vectors."""
+        return self._embedder.vectors(job)
+
+    def where(self) -> tuple[str, int]:
+        """Give the machine and the process."""
+        return socket.gethostname(), os.getpid()
+
+
+class RayEngine:
+    """As many jobs at a time as there are workers."""
+
+    def __init__(self, spec: EncoderSpec, ray_params: RayParams) -> None:
+        self._params, self._spec = ray_params, spec
+        own = Embedder(replace(spec, device="cpu")).origin  # to know it, not to work with it
+        self.origin = replace(own, spec=spec)
+
+    def embed(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        """Yield each job when its target is written, in the order in which they are done."""
+        if not jobs:
+            return
+        with _cluster(self._params):
+            self._check_room()
+            yield from self._embed(deque(jobs))
+
+    def _embed(self, waiting: deque[Job]) -> Iterator[Job]:
+        running: dict[Any, tuple[Any, Job | None]] = {}  # what a worker does; None: it loads
+        losses: Counter[Job | None] = Counter()
+        workers = min(self._params.workers, len(waiting))
+        for _ in range(workers):
+            self._start(running)
+        while waiting or any(job for _, job in running.values()):
+            done, _ = ray.wait(list(running), timeout=_TELL_EVERY_S)
+            if not done and not any(job for _, job in running.values()):
+                log.info("waiting for a worker: the cluster has none free that can load")
+            for reference in done:
+                worker, job = running.pop(reference)
+                try:
+                    result = ray.get(reference)
+                except RayTaskError as error:
+                    raise _own_error(error) from None
+                except RayError as error:
+                    losses[job] += 1
+                    self._bury(job, error, losses[job], workers)
+                    if job:
+                        waiting.appendleft(job)
+                    self._start(running)
+                    continue
+                if job is None:
+                    self._check(result, worker)
+                else:
+                    write_vectors(job.target, result)
+                if waiting:
+                    following = waiting.popleft()
+                    running[worker.vectors.remote(following)] = (worker, following)
+                else:
+                    ray.kill(worker)
+                if job:
+                    yield job
+
+    def _start(self, running: dict[Any, tuple[Any, Job | None]]) -> None:
+        """Ask for one more worker; it may have to wait until the cluster has room."""
+        environment = {
+            "PYTHONPATH": str(_SOURCE),
+            "OMP_NUM_THREADS": str(self._spec.threads),
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
+        actor: Any = ray.remote(Worker)
+        worker = actor.options(
+            num_cpus=self._params.cpus_per_worker,
+            num_gpus=self._params.gpus_per_worker,
+            scheduling_strategy="SPREAD",
+            runtime_env={"env_vars": environment},
+        ).remote()
+        running[worker.prepare.remote(Path.cwd(), self._spec)] = (worker, None)
+
+    def _bury(self, job: Job | None, error: RayError, n_losses: int, workers: int) -> None:
+        """Tell of a lost worker. Raises InputError where one more would be lost as well."""
+        reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
+        if "ModuleNotFoundError" in str(error):
+            raise InputError(
+                f"{_SOURCE}: Ray's workers cannot import skipintro from here, or not all that it "
+                "needs; the checkout and its environment have to lie at the same place on every "
+                "machine of the cluster"
+            )
+        if job is None and n_losses < _ATTEMPTS * workers:
+            log.warning("a worker was lost while it loaded (%s); starting another", reason)
+        elif job is None:
+            raise InputError(
+                f"{n_losses} workers of Ray's were lost while they loaded the encoder, the last "
+                f"one: {reason}; give each more memory, or set embed.ray.workers lower"
+            )
+        elif n_losses < _ATTEMPTS:
+            log.warning("%s: its worker was lost (%s); doing it again", job.path, reason)
+        else:
+            raise InputError(
+                f"{job.path}: {n_losses} workers were lost over this file, the last one: "
+                f"{reason}; replace the file, drop the episode, or give each worker more memory"
+            )
+
+    def _check(self, theirs: Origin, worker: Any) -> None:
+        """Refuse a worker whose vectors would be others than this process's."""
+        ours = self.origin
+        if theirs == ours:
+            return
+        host, _ = ray.get(worker.where.remote())
+        packages = {
+            f"{name} {found} (here {ours.versions[name]})"
+            for name, found in theirs.versions.items()
+            if found != ours.versions[name]
+        }
+        if theirs.code != ours.code:
+            packages.add("code of skipintro")
+        if theirs.identity != ours.identity:
+            packages.add("weights")
+        raise InputError(
+            f"{host}: a worker with other {', '.join(sorted(packages))}; install "
+            "requirements.lock and the same commit on every machine of the cluster"
+        )
+
+    def _check_room(self) -> None:
+        """Refuse workers that no machine of the cluster could ever hold."""
+        wanted = {"CPU": self._params.cpus_per_worker, "GPU": self._params.gpus_per_worker}
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        if not any(all(m.get(k, 0) >= n for k, n in wanted.items()) for m in machines):
+            largest = {kind: max(m.get(kind, 0) for m in machines) for kind in wanted}
+            raise InputError(
+                f"params.yaml: embed.ray: a worker wants {wanted['CPU']:g} CPUs and "
+                f"{wanted['GPU']:g} GPUs, but the largest machine of the cluster has "
+                f"{largest['CPU']:g} and {largest['GPU']:g}; correct cpus_per_worker or "
+                "gpus_per_worker, or start a larger machine"
+            )
+
+
+@contextmanager
+def _cluster(params: RayParams) -> Iterator[None]:
+    """Start a cluster on this machine, or join the one at an address; leave it at the end."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    told_to_end = signal.getsignal(signal.SIGTERM)
+    try:
+        if params.address is None:
+            ray.init(
+                "local",
+                num_cpus=max(1, int(np.ceil(params.workers * params.cpus_per_worker))),
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE,
+                **quiet,
+            )
+        else:
+            _join(params.address, quiet)
+        if ray.is_initialized() and told_to_end is not None:
+            signal.signal(signal.SIGTERM, told_to_end)  # Ray has put its own there
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str, quiet: dict[str, Any]) -> None:
+    """Join a running cluster. Raises InputError, within seconds, where there is none."""
+    remedy = (
+        "start one (`ray start --head`), correct embed.ray.address, or set it to null for a "
+        "cluster on this machine alone"
+    )
+    place = address.removeprefix("ray://")
+    if address != "auto":
+        host, _, port = place.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S):
+                pass  # Ray itself would try for many minutes
+        except ValueError as error:
+            raise InputError(
+                f"params.yaml: embed.ray.address: expected host:port, got {address!r}; correct it"
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"params.yaml: embed.ray.address: {address}: no Ray cluster answers "
+                f"({error.strerror or error}); {remedy}"
+            ) from error
+    try:
+        ray.init(address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        fault = next((line for line in str(error).splitlines() if line), type(error).__name__)
+        raise InputError(
+            f"params.yaml: embed.ray.address: {address}: cannot be joined ({fault}); {remedy}"
+        ) from error
+
+
+def _own_error(error: RayTaskError) -> Exception:
+    """Give what the worker raised, where it is a fault of the input; else Ray's, with traceback."""
+    cause = error.cause
+    return cause if isinstance(cause, (InputError, OSError)) else error

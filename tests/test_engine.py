@@ -1,0 +1,351 @@
+"""The engines that embed: the same bytes from each, and what becomes of faults and lost workers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from conftest import Checkout, make_checkout, write_toy_video
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
+from skipintro.encoder import engine as engine_module
+from skipintro.encoder.engine import (
+    EncoderSpec,
+    Engine,
+    Job,
+    LocalEngine,
+    RayParams,
+    engine_device,
+    open_engine,
+)
+from skipintro.episodes.video import VideoError
+
+SPEC = EncoderSpec(
+    name="efficientnet-lite0", weights="openai", device="cpu", batch_size=8, threads=2
+)
+RAY = RayParams(workers=2, cpus_per_worker=1, gpus_per_worker=0, address=None)
+N_VIDEOS = 4
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("videos")
+    paths = [folder / f"серия {index}.mp4" for index in range(N_VIDEOS)]
+    for seed, path in enumerate(paths):
+        write_toy_video(path, 2, seconds=20, seed=seed)
+    return paths
+
+
+def jobs_for(videos: list[Path], folder: Path) -> list[Job]:
+    return [Job(path, sha256_of_file(path), folder / f"{path.stem}.npy") for path in videos]
+
+
+def embedded(engine: Engine, videos: list[Path], folder: Path) -> dict[str, bytes]:
+    jobs = jobs_for(videos, folder)
+    done = list(engine.embed(jobs))
+    assert sorted(job.path for job in done) == sorted(videos)
+    return {job.path.name: job.target.read_bytes() for job in done}
+
+
+@pytest.fixture(scope="module")
+def local() -> LocalEngine:
+    return LocalEngine(SPEC)
+
+
+@pytest.fixture(scope="module")
+def expected(
+    local: LocalEngine, videos: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    return embedded(local, videos, tmp_path_factory.mktemp("local"))
+
+
+@pytest.mark.parametrize("threads_before", [1, 3])
+def test_the_bytes_do_not_depend_on_the_threads_of_the_process_but_on_those_of_the_spec(
+    local: LocalEngine,
+    videos: list[Path],
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    threads_before: int,
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads_before)
+        assert embedded(local, videos[:1], tmp_path) == {
+            videos[0].name: expected[videos[0].name],
+        }
+        assert torch.get_num_threads() == threads_before
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_target_is_there_as_soon_as_its_job_is_yielded(
+    local: LocalEngine, videos: list[Path], tmp_path: Path
+) -> None:
+    jobs = jobs_for(videos, tmp_path)
+    next(iter(local.embed(jobs)))
+    assert [job.target.exists() for job in jobs] == [True, False, False, False]
+
+
+def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(local: LocalEngine) -> None:
+    origin = local.origin
+    others = [
+        replace(origin, spec=replace(SPEC, batch_size=9)),
+        replace(origin, spec=replace(SPEC, threads=3)),
+        replace(origin, spec=replace(SPEC, device="cuda")),
+        replace(origin, identity=origin.identity.model_copy(update={"weights_sha256": "0" * 64})),
+        replace(origin, code="other"),
+        replace(origin, versions={**origin.versions, "torch": "2.0"}),
+    ]
+    assert len({origin.key, *(other.key for other in others)}) == 1 + len(others)
+    assert replace(origin, spec=replace(SPEC, weights="path/of/the/same")).key == origin.key
+    assert open_engine("ray", SPEC, RAY).origin.key == origin.key
+
+
+def test_the_key_covers_all_code_of_the_encoders_but_the_engines() -> None:
+    folder = Path(engine_module.__file__).parent
+    files = {f"encoder/{file.stem}" for file in folder.glob("*.py")}
+    assert set(engine_module._CODE) == files - {"encoder/engine", "encoder/ray_engine"} | {
+        "episodes/video"
+    }
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "chosen"),
+    [("auto", 0, "cpu"), ("auto", 0.5, "cuda"), ("cpu", 0, "cpu"), ("cuda", 1, "cuda")],
+)
+def test_workers_work_on_the_gpus_that_they_ask_for(device: str, gpus: float, chosen: str) -> None:
+    asked = RAY.model_copy(update={"gpus_per_worker": gpus})
+    assert engine_device("ray", device, asked) == chosen
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 1), ("cuda", 0)])
+def test_a_device_that_the_workers_do_not_ask_for_is_refused(device: str, gpus: float) -> None:
+    asked = RAY.model_copy(update={"gpus_per_worker": gpus})
+    with pytest.raises(InputError, match=r"embed.ray.gpus_per_worker is [01]; .*correct one"):
+        engine_device("ray", device, asked)
+
+
+def test_without_ray_the_remedy_is_the_command_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "skipintro.encoder.ray_engine", raising=False)
+    with pytest.raises(InputError, match=r"uv pip install -c requirements.lock '.\[cluster\]'"):
+        open_engine("ray", SPEC, RAY)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("127.0.0.1:{port}", "no Ray cluster answers (Connection refused); start one"),
+        ("ray://127.0.0.1:{port}", "no Ray cluster answers"),
+        ("head", "expected host:port, got 'head'; correct it"),
+    ],
+)
+def test_an_address_where_nothing_answers_is_told_within_seconds(
+    videos: list[Path], tmp_path: Path, address: str, told: str
+) -> None:
+    place = address.format(port=free_port())
+    engine = open_engine("ray", SPEC, RAY.model_copy(update={"address": place}))
+    started = time.monotonic()
+    with pytest.raises(InputError) as refused:
+        list(engine.embed(jobs_for(videos, tmp_path)))
+    assert time.monotonic() - started < 20
+    assert str(refused.value).startswith("params.yaml: embed.ray.address: ")
+    assert told in str(refused.value)
+
+
+def test_with_nothing_to_do_no_cluster_is_started() -> None:
+    nowhere = RAY.model_copy(update={"address": "127.0.0.1:1"})
+    assert list(open_engine("ray", SPEC, nowhere).embed([])) == []
+
+
+def workers_of_ray() -> list[psutil.Process]:
+    """Give the processes of this test's cluster that hold an encoder."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if process.cmdline() and process.cmdline()[0].startswith("ray::Worker"):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_ray_gives_the_bytes_of_one_process_and_leaves_no_process_behind(
+    videos: list[Path], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    assert embedded(open_engine("ray", SPEC, RAY), videos, tmp_path) == expected
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        left = {child.pid for child in psutil.Process().children(recursive=True)} - before
+        if not left:
+            break
+        time.sleep(0.2)
+    assert not left
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
+    videos: list[Path],
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    killed: list[int] = []
+    busy = [video for video in videos for _ in range(2)]  # enough for the killer to meet one
+    jobs = [
+        Job(path, sha256_of_file(path), tmp_path / f"{index}.npy")
+        for index, path in enumerate(busy)
+    ]
+    done: list[Job] = []
+    for job in open_engine("ray", SPEC, RAY).embed(jobs):
+        done.append(job)
+        if not killed:  # the others are at work or about to be
+            for worker in workers_of_ray():
+                killed.append(worker.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+    assert killed
+    assert sorted(map(str, done)) == sorted(map(str, jobs))
+    assert {str(j): j.target.read_bytes() for j in jobs} == {
+        str(j): expected[j.path.name] for j in jobs
+    }
+    assert "its worker was lost" in caplog.text
+    assert "doing it again" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_bad_video_is_told_by_a_worker_as_it_is_without_one(
+    local: LocalEngine, videos: list[Path], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(videos[0].read_bytes()[:3000])
+    jobs = jobs_for([bad], tmp_path)
+    with pytest.raises(VideoError) as alone:
+        list(local.embed(jobs))
+    with pytest.raises(VideoError) as by_worker:
+        list(open_engine("ray", SPEC, RAY).embed(jobs))
+    assert str(by_worker.value) == str(alone.value)
+    assert by_worker.value.fault == alone.value.fault
+
+
+@pytest.mark.slow
+def test_more_than_any_machine_has_is_refused(videos: list[Path], tmp_path: Path) -> None:
+    spec = replace(SPEC, device="cuda")
+    wanted = RAY.model_copy(update={"gpus_per_worker": 64})
+    with pytest.raises(InputError, match="a worker wants 1 CPUs and 64 GPUs, but the largest"):
+        list(open_engine("ray", spec, wanted).embed(jobs_for(videos, tmp_path)))
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
+    made = make_checkout(tmp_path_factory.mktemp("engine") / "checkout", toy_series)
+    made.stage("ingest")
+    return made
+
+
+def arrays(checkout: Checkout) -> dict[str, bytes]:
+    folder = checkout.folder / "data" / "embed"
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.*"))}
+
+
+@pytest.mark.slow
+def test_the_stage_writes_the_same_with_each_engine_and_remembers_across_them(
+    ingested: Checkout,
+) -> None:
+    memory = ingested.folder / ".skipintro" / "embeddings"
+    output = ingested.stage("embed")
+    assert "6 episodes, 5 of them embedded now" in output  # one is leaked
+    by_local = arrays(ingested)
+    forgotten = sorted(memory.rglob("*.npy"))[:2]
+    for array in forgotten:
+        array.unlink()
+    ingested.set_params({"embed.engine": "ray"})
+    output = ingested.stage("embed")
+    assert "6 episodes, 2 of them embedded now" in output
+    assert [line for line in output.splitlines() if not line.startswith("embed: ")] == []
+    assert arrays(ingested) == by_local
+    ingested.set_params({"embed.ray.address": "127.0.0.1:1"})  # all is remembered: no one asks it
+    assert "6 episodes, 0 of them embedded now" in ingested.stage("embed")
+    assert arrays(ingested) == by_local
+
+
+@pytest.mark.slow
+def test_a_stage_that_is_told_to_end_takes_its_cluster_along_and_keeps_what_was_done(
+    ingested: Checkout,
+) -> None:
+    memory = ingested.folder / ".skipintro" / "embeddings"
+    ingested.set_params(
+        {"embed.engine": "ray", "embed.ray.address": None, "embed.batch_size": 1}  # another key
+    )
+    before = len(list(memory.rglob("*.npy")))
+    process = ingested.start(sys.executable, "-m", "skipintro.stages.embed", PYTHONPATH="src")
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(memory.rglob("*.npy"))) == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143, output
+    assert "Traceback" not in output
+    psutil.wait_procs(family, timeout=20)
+    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    n_done = len(list(memory.rglob("*.npy"))) - before
+    assert n_done > 0
+    assert f"{5 - n_done} of them embedded now" in ingested.stage("embed")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """Give the address of a cluster of its own processes, with 2 CPUs."""
+    port = free_port()
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    ray = str(Path(sys.executable).parent / "ray")
+    command = [ray, "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
+    command += ["--include-dashboard=false", "--object-store-memory=100000000"]
+    with (tmp_path / "cluster.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 90
+        while "Ray runtime started" not in (tmp_path / "cluster.log").read_text("utf-8"):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield f"127.0.0.1:{port}"
+    finally:
+        family = [process_ := psutil.Process(process.pid), *process_.children(recursive=True)]
+        for member in family:
+            member.terminate()
+        for member in psutil.wait_procs(family, timeout=20)[1]:
+            member.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_cluster_is_joined_by_its_address_and_stays(
+    cluster: str, videos: list[Path], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    joined = RAY.model_copy(update={"address": cluster})
+    for attempt in ("first", "second"):
+        assert embedded(open_engine("ray", SPEC, joined), videos, tmp_path / attempt) == expected
