@@ -3,10 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 UV_VERSION := 0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro test lint ui cv report bench lock clean
+.PHONY: help env repro test test-services lint ui cv report bench lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: .venv/.complete  ## the environment in .venv, from requirements.lock
 
@@ -15,6 +15,10 @@ repro: env  ## the main job: demo episodes, then `dvc repro`, up to the register
 
 test: env lint  ## lint, types and all tests
 	pytest
+
+test-services: env  ## the pipeline against PostgreSQL, S3 and an MLflow server, started here
+	uv pip install --quiet -c requirements.lock --editable '.[dev,services]'
+	pytest -m services
 
 lint: env  ## formatting, lint and types
 	ruff format --check
@@ -38,8 +42,8 @@ bench: env  ## time and memory of the main job in a fresh clone, and of its part
 	python benchmarks/main_job.py
 
 lock: env  ## resolve requirements.lock anew, for Linux, macOS and Windows, Python 3.11 to 3.13
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
-	  --no-header --no-annotate --output-file requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra cluster --extra services --universal \
+	  --python-version 3.11 --upgrade --no-header --no-annotate --output-file requirements.lock
 
 clean:  ## remove the environment and all resumable work; data, models and the store stay
 	rm -rf .venv .skipintro .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -48,6 +52,5 @@ clean:  ## remove the environment and all resumable work; data, models and the s
 	@test -n "$(PYTHON)" || { echo "needs Python 3.11, 3.12 or 3.13; or: make PYTHON=/path"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	uv pip install --quiet --python .venv/bin/python -r requirements.lock
-	uv pip install --quiet --python .venv/bin/python --no-deps --editable .
+	uv pip install --quiet --python .venv/bin/python -c requirements.lock --editable '.[dev]'
 	touch $@

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -175,35 +176,69 @@ def test_with_nothing_to_do_no_cluster_is_started() -> None:
     assert list(open_engine("ray", SPEC, nowhere).embed([])) == []
 
 
-def workers_of_ray() -> list[psutil.Process]:
-    """Give the processes of this test's cluster that hold an encoder."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if process.cmdline() and process.cmdline()[0].startswith("ray::Worker"):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster."""
+
+    address: str
+    process: psutil.Process
+
+    def params(self, **changes: Any) -> RayParams:
+        return RAY.model_copy(update={"address": self.address, **changes})
+
+    def workers(self) -> list[psutil.Process]:
+        """Give the processes that hold an encoder."""
+        found = []
+        for process in self.process.children(recursive=True):
+            try:
+                if process.cmdline() and process.cmdline()[0].startswith("ray::Worker"):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Start a cluster with 2 CPUs, in processes of its own."""
+    port, log_file = free_port(), tmp_path_factory.mktemp("cluster") / "log"
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    ray = str(Path(sys.executable).parent / "ray")
+    command = [ray, "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
+    command += ["--include-dashboard=false", "--object-store-memory=100000000"]
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 90
+        while "Ray runtime started" not in log_file.read_text("utf-8"):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield Cluster(f"127.0.0.1:{port}", psutil.Process(process.pid))
+    finally:
+        family = [process_ := psutil.Process(process.pid), *process_.children(recursive=True)]
+        for member in family:
+            member.terminate()
+        for member in psutil.wait_procs(family, timeout=20)[1]:
+            member.kill()
+        process.wait()
 
 
 @pytest.mark.slow
-def test_ray_gives_the_bytes_of_one_process_and_leaves_no_process_behind(
-    videos: list[Path], expected: dict[str, bytes], tmp_path: Path
+def test_ray_gives_the_bytes_of_one_process_and_leaves_no_worker_behind(
+    cluster: Cluster, videos: list[Path], expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
-    assert embedded(open_engine("ray", SPEC, RAY), videos, tmp_path) == expected
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        left = {child.pid for child in psutil.Process().children(recursive=True)} - before
-        if not left:
-            break
+    assert embedded(open_engine("ray", SPEC, cluster.params()), videos, tmp_path) == expected
+    deadline = time.monotonic() + 30
+    while cluster.workers() and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not left
+    assert cluster.workers() == []
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
+    cluster: Cluster,
     videos: list[Path],
     expected: dict[str, bytes],
     tmp_path: Path,
@@ -216,10 +251,10 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
         for index, path in enumerate(busy)
     ]
     done: list[Job] = []
-    for job in open_engine("ray", SPEC, RAY).embed(jobs):
+    for job in open_engine("ray", SPEC, cluster.params()).embed(jobs):
         done.append(job)
         if not killed:  # the others are at work or about to be
-            for worker in workers_of_ray():
+            for worker in cluster.workers():
                 killed.append(worker.pid)
                 os.kill(worker.pid, signal.SIGKILL)
     assert killed
@@ -233,7 +268,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
 
 @pytest.mark.slow
 def test_a_bad_video_is_told_by_a_worker_as_it_is_without_one(
-    local: LocalEngine, videos: list[Path], tmp_path: Path
+    cluster: Cluster, local: LocalEngine, videos: list[Path], tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(videos[0].read_bytes()[:3000])
@@ -241,15 +276,17 @@ def test_a_bad_video_is_told_by_a_worker_as_it_is_without_one(
     with pytest.raises(VideoError) as alone:
         list(local.embed(jobs))
     with pytest.raises(VideoError) as by_worker:
-        list(open_engine("ray", SPEC, RAY).embed(jobs))
+        list(open_engine("ray", SPEC, cluster.params()).embed(jobs))
     assert str(by_worker.value) == str(alone.value)
     assert by_worker.value.fault == alone.value.fault
 
 
 @pytest.mark.slow
-def test_more_than_any_machine_has_is_refused(videos: list[Path], tmp_path: Path) -> None:
+def test_more_than_any_machine_has_is_refused(
+    cluster: Cluster, videos: list[Path], tmp_path: Path
+) -> None:
     spec = replace(SPEC, device="cuda")
-    wanted = RAY.model_copy(update={"gpus_per_worker": 64})
+    wanted = cluster.params(gpus_per_worker=64)
     with pytest.raises(InputError, match="a worker wants 1 CPUs and 64 GPUs, but the largest"):
         list(open_engine("ray", spec, wanted).embed(jobs_for(videos, tmp_path)))
 
@@ -313,39 +350,3 @@ def test_a_stage_that_is_told_to_end_takes_its_cluster_along_and_keeps_what_was_
     n_done = len(list(memory.rglob("*.npy"))) - before
     assert n_done > 0
     assert f"{5 - n_done} of them embedded now" in ingested.stage("embed")
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """Give the address of a cluster of its own processes, with 2 CPUs."""
-    port = free_port()
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-    ray = str(Path(sys.executable).parent / "ray")
-    command = [ray, "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
-    command += ["--include-dashboard=false", "--object-store-memory=100000000"]
-    with (tmp_path / "cluster.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 90
-        while "Ray runtime started" not in (tmp_path / "cluster.log").read_text("utf-8"):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield f"127.0.0.1:{port}"
-    finally:
-        family = [process_ := psutil.Process(process.pid), *process_.children(recursive=True)]
-        for member in family:
-            member.terminate()
-        for member in psutil.wait_procs(family, timeout=20)[1]:
-            member.kill()
-        process.wait()
-
-
-@pytest.mark.slow
-def test_a_cluster_is_joined_by_its_address_and_stays(
-    cluster: str, videos: list[Path], expected: dict[str, bytes], tmp_path: Path
-) -> None:
-    joined = RAY.model_copy(update={"address": cluster})
-    for attempt in ("first", "second"):
-        assert embedded(open_engine("ray", SPEC, joined), videos, tmp_path / attempt) == expected

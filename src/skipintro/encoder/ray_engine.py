@@ -24,7 +24,7 @@ os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError, UnserializableException
 
 from skipintro.core.errors import InputError
 from skipintro.encoder.engine import Embedder, EncoderSpec, Job, Origin, RayParams
@@ -40,23 +40,32 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs in a process of Ray's, in the folder of the checkout, with one encoder."""
+    """Runs in a process of Ray's, in the folder of the checkout, with one encoder.
 
-    def prepare(self, folder: Path, spec: EncoderSpec) -> Origin:
+    A fault of the input is a result, not an exception: Ray would wrap that into others.
+    """
+
+    def prepare(self, folder: Path, spec: EncoderSpec) -> Origin | InputError | OSError:
         """Load the encoder; gives what its vectors are made by."""
         try:
             os.chdir(folder)
-        except OSError as error:
-            raise InputError(
+        except OSError:
+            return InputError(
                 f"{socket.gethostname()}: {folder}: not there; the checkout has to lie at the "
                 "same place on every machine of the cluster"
-            ) from error
-        self._embedder = Embedder(spec)
+            )
+        try:
+            self._embedder = Embedder(spec)
+        except (InputError, OSError) as error:
+            return error
         return self._embedder.origin
 
-    def vectors(self, job: Job) -> NDArray[np.float32]:
+    def vectors(self, job: Job) -> NDArray[np.float32] | InputError | OSError:
         """Give a job's vectors."""
-        return self._embedder.vectors(job)
+        try:
+            return self._embedder.vectors(job)
+        except (InputError, OSError) as error:
+            return error
 
     def where(self) -> tuple[str, int]:
         """Give the machine and the process."""
@@ -87,14 +96,14 @@ class RayEngine:
             self._start(running)
         while waiting or any(job for _, job in running.values()):
             done, _ = ray.wait(list(running), timeout=_TELL_EVERY_S)
-            if not done and not any(job for _, job in running.values()):
-                log.info("waiting for a worker: the cluster has none free that can load")
+            if not done:
+                log.info("%d workers of Ray's at work or waiting for room", len(running))
             for reference in done:
                 worker, job = running.pop(reference)
                 try:
-                    result = ray.get(reference)
-                except RayTaskError as error:
-                    raise _own_error(error) from None
+                    self._take(ray.get(reference), worker, job)
+                except (RayTaskError, UnserializableException):
+                    raise  # a mistake in the code shows where
                 except RayError as error:
                     losses[job] += 1
                     self._bury(job, error, losses[job], workers)
@@ -102,10 +111,6 @@ class RayEngine:
                         waiting.appendleft(job)
                     self._start(running)
                     continue
-                if job is None:
-                    self._check(result, worker)
-                else:
-                    write_vectors(job.target, result)
                 if waiting:
                     following = waiting.popleft()
                     running[worker.vectors.remote(following)] = (worker, following)
@@ -113,6 +118,15 @@ class RayEngine:
                     ray.kill(worker)
                 if job:
                     yield job
+
+    def _take(self, result: Any, worker: Any, job: Job | None) -> None:
+        """Write a job's vectors; of a worker that has loaded, look at what it will make."""
+        if isinstance(result, (InputError, OSError)):
+            raise result
+        if job is None:
+            self._check(result, worker)
+        else:
+            write_vectors(job.target, result)
 
     def _start(self, running: dict[Any, tuple[Any, Job | None]]) -> None:
         """Ask for one more worker; it may have to wait until the cluster has room."""
@@ -239,9 +253,3 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
         raise InputError(
             f"params.yaml: embed.ray.address: {address}: cannot be joined ({fault}); {remedy}"
         ) from error
-
-
-def _own_error(error: RayTaskError) -> Exception:
-    """Give what the worker raised, where it is a fault of the input; else Ray's, with traceback."""
-    cause = error.cause
-    return cause if isinstance(cause, (InputError, OSError)) else error

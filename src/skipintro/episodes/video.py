@@ -49,6 +49,11 @@ class VideoError(InputError):
     ) -> None:
         super().__init__(f"{path}: {fault}; {remedy}")
         self.fault = fault
+        self._made_of = (path, fault, remedy)
+
+    def __reduce__(self) -> tuple[type["VideoError"], tuple[Path, str, str]]:
+        """Lets it pass from one process to another."""
+        return VideoError, self._made_of
 
 
 def inspect(path: Path, *, truncation_tolerance_s: float) -> VideoInfo:

@@ -17,6 +17,7 @@ import mlflow
 from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.models.model import ModelInfo
 
 from skipintro.core.files import sha256_of_json
 from skipintro.core.scratch import scratch_folder
@@ -205,10 +206,12 @@ def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_n
     for known in client.search_model_versions(f"name = '{model_name}'"):
         if known.tags.get(MODEL_TAG) == experiment.model_sha256:
             return str(known.version)
+    logged = _log_model(run_id, experiment)
     made = client.create_model_version(
         model_name,
-        source=_log_model(run_id, experiment),
+        source=logged.model_uri,
         run_id=run_id,
+        model_id=logged.model_id,  # a server takes no source that it cannot check by this
         tags={
             MODEL_TAG: experiment.model_sha256,
             TEST_DATA_TAG: experiment.test_data_sha256,
@@ -220,14 +223,14 @@ def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_n
     return str(made.version)
 
 
-def _log_model(run_id: str, experiment: FinishedExperiment) -> str:
+def _log_model(run_id: str, experiment: FinishedExperiment) -> ModelInfo:
     package = Path(__file__).resolve().parents[1]
     with mlflow.start_run(run_id=run_id):
-        logged = mlflow.pyfunc.log_model(
+        logged: ModelInfo = mlflow.pyfunc.log_model(
             name="detector",
             python_model=str(package / "tracking" / "pyfunc_model.py"),
             artifacts={"detector": str(experiment.detector)},
             code_paths=[str(package)],
             pip_requirements=[f"{name}=={version(name)}" for name in _PACKAGES],
         )
-    return str(logged.model_uri)
+    return logged
