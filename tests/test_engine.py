@@ -203,7 +203,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Start a cluster with 2 CPUs, in processes of its own."""
     port, log_file = free_port(), tmp_path_factory.mktemp("cluster") / "log"
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    environment |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
     ray = str(Path(sys.executable).parent / "ray")
     command = [ray, "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
     command += ["--include-dashboard=false", "--object-store-memory=100000000"]

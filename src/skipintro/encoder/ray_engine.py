@@ -250,6 +250,11 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
         ray.init(address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         fault = next((line for line in str(error).splitlines() if line), type(error).__name__)
+        if "AuthToken" in str(error) or "AUTH_TOKEN" in str(error):
+            fault = "it wants a token"
+            remedy = (
+                "copy ~/.ray/auth_token from its first machine, and `export RAY_AUTH_MODE=token`"
+            )
         raise InputError(
             f"params.yaml: embed.ray.address: {address}: cannot be joined ({fault}); {remedy}"
         ) from error
