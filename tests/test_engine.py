@@ -140,7 +140,9 @@ def test_without_ray_the_remedy_is_the_command_that_installs_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "skipintro.encoder.ray_engine", raising=False)
-    with pytest.raises(InputError, match=r"uv pip install -c requirements.lock '.\[cluster\]'"):
+    with pytest.raises(
+        InputError, match=r"uv pip install -c requirements.lock --editable '.\[cluster\]'"
+    ):
         open_engine("ray", SPEC, RAY)
 
 

@@ -161,7 +161,7 @@ def open_engine(engine: str, spec: EncoderSpec, ray: RayParams) -> Engine:
             raise
         raise InputError(
             "params.yaml: embed.engine: ray is not installed; run `uv pip install -c "
-            "requirements.lock '.[cluster]'`, or set embed.engine: local"
+            "requirements.lock --editable '.[cluster]'`, or set embed.engine: local"
         ) from error
     return RayEngine(spec, ray)
 

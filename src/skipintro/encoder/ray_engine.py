@@ -218,9 +218,13 @@ def _cluster(params: RayParams) -> Iterator[None]:
             )
         else:
             _join(params.address, quiet)
-        if ray.is_initialized() and told_to_end is not None:
+        if callable(told_to_end):
             signal.signal(signal.SIGTERM, told_to_end)  # Ray has put its own there
         yield
+    except SystemExit:
+        if callable(told_to_end):  # Ray's calls turn every exit code into 1: leave once more
+            told_to_end(signal.SIGTERM, None)
+        raise
     finally:
         ray.shutdown()
 
