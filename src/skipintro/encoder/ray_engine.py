@@ -254,7 +254,8 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
         ray.init(address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         fault = next((line for line in str(error).splitlines() if line), type(error).__name__)
-        if "AuthToken" in str(error) or "AUTH_TOKEN" in str(error):
+        reasons = f"{error} {error.__cause__} {error.__context__}"
+        if "AuthToken" in reasons or "AUTH_TOKEN" in reasons:
             fault = "it wants a token"
             remedy = (
                 "copy ~/.ray/auth_token from its first machine, and `export RAY_AUTH_MODE=token`"
