@@ -89,7 +89,14 @@ def write_embeddings(checkout: Checkout) -> None:
                 video_sha256=row["sha256"],
             )
         )
-    manifest = EmbedManifest(encoder=ENCODER, episodes=episodes, left_out={}, versions={})
+    manifest = EmbedManifest(
+        encoder=ENCODER,
+        precision="fp32",
+        search="whole",
+        episodes=episodes,
+        left_out={},
+        versions={},
+    )
     write_json(folder / "manifest.json", manifest)
 
 

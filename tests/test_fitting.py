@@ -190,7 +190,14 @@ def on_disk(
             )
     return (
         Annotations(episodes=annotations, leaked=[]),
-        EmbedManifest(encoder=ENCODER, episodes=embedded, left_out={}, versions={}),
+        EmbedManifest(
+            encoder=ENCODER,
+            precision="fp32",
+            search="whole",
+            episodes=embedded,
+            left_out={},
+            versions={},
+        ),
     )
 
 

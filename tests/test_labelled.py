@@ -35,7 +35,14 @@ def embedded(folder: Path, split: str, id_: str, n_seconds: int) -> EmbeddedEpis
 
 
 def manifest(*episodes: EmbeddedEpisode) -> EmbedManifest:
-    return EmbedManifest(encoder=ENCODER, episodes=list(episodes), left_out={}, versions={})
+    return EmbedManifest(
+        encoder=ENCODER,
+        precision="fp32",
+        search="whole",
+        episodes=list(episodes),
+        left_out={},
+        versions={},
+    )
 
 
 def test_episodes_come_in_the_labels_order_with_their_truth(tmp_path: Path) -> None:

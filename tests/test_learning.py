@@ -62,7 +62,14 @@ def write_checkout(
             )
             write_vectors(folder / "data" / "embed" / embedded[-1].file, labelled.episode.vectors)
     identity = ENCODER.model_copy(update={"name": encoder, "dimension": DIMENSION})
-    manifest = EmbedManifest(encoder=identity, episodes=embedded, left_out={}, versions={})
+    manifest = EmbedManifest(
+        encoder=identity,
+        precision="fp32",
+        search="whole",
+        episodes=embedded,
+        left_out={},
+        versions={},
+    )
     write_json(folder / "data" / "embed" / "manifest.json", manifest)
     place = folder / "data" / "annotate"
     place.mkdir(parents=True)

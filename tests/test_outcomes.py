@@ -215,6 +215,19 @@ def test_an_outcome_is_made_of_a_label_and_a_prediction() -> None:
     assert (found.id, found.series, found.n_seconds) == ("e", "s", 3)
     assert (found.truth, found.predicted, found.confidence) == ((0, 2), ((0, 1),), 0.5)
     assert (found.seen, found.leaked, found.corrected) == (True, False, True)
-    assert found.probabilities is probabilities
+    np.testing.assert_array_equal(found.probabilities, probabilities)
     silent = Prediction(interval=None, confidence=None, probabilities=np.zeros(0, np.float32))
     assert outcome_of(labelled, silent, seen=True, leaked=True, corrected=True).predicted == ()
+
+
+def test_what_was_not_searched_is_no_intro_and_counts_to_the_length() -> None:
+    vectors = np.zeros((3, 2), np.float32)
+    labelled = LabelledEpisode(Episode(id="e", series="s", vectors=vectors), (2, 6), 5)
+    told = Prediction((2, 3), 0.5, np.array([0, 0.5, 1], np.float32))
+    found = outcome_of(labelled, told, seen=True, leaked=False, corrected=False)
+    assert (found.n_seconds, found.truth) == (8, (2, 6))
+    np.testing.assert_array_equal(found.probabilities, np.array([0, 0.5, 1, 0, 0, 0, 0, 0]))
+    silent = Prediction(None, None, np.zeros(0, np.float32))
+    assert not outcome_of(
+        labelled, silent, seen=True, leaked=False, corrected=False
+    ).probabilities.size

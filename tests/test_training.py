@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from conftest import tiny_config
 from skipintro.model import training
@@ -43,7 +44,14 @@ def a_checkpoint_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(**changes: Any) -> TrainSettings:
-    fields = {"epochs": 4, "seed": 0, "batch_size": 4, "learning_rate": 0.01, "stride": 2}
+    fields = {
+        "epochs": 4,
+        "seed": 0,
+        "batch_size": 4,
+        "learning_rate": 0.01,
+        "precision": "fp32",
+        "stride": 2,
+    }
     return TrainSettings.model_validate({**fields, **changes})
 
 
@@ -88,8 +96,9 @@ def break_off_after(n_epochs: int) -> Any:
     return on_epoch
 
 
-def test_a_separable_toy_is_learnt(tmp_path: Path) -> None:
-    _, history = run(tmp_path / "c.pt", epochs=12)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_separable_toy_is_learnt(tmp_path: Path, precision: str) -> None:
+    _, history = run(tmp_path / "c.pt", epochs=12, precision=precision)
     losses = [row.train.loss for row in history]
     assert losses[-1] < losses[0] / 3
     assert history[-1].test.metrics.f1 > 0.95
@@ -113,7 +122,8 @@ def test_the_same_settings_give_the_same_weights_and_figures(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"learning_rate": 0.02}, {"batch_size": 3}, {"stride": 3}]
+    "change",
+    [{"seed": 1}, {"learning_rate": 0.02}, {"batch_size": 3}, {"stride": 3}, {"precision": "bf16"}],
 )
 def test_another_setting_gives_other_weights(tmp_path: Path, change: dict[str, Any]) -> None:
     first, _ = run(tmp_path / "1.pt")
@@ -127,16 +137,31 @@ def test_the_first_epochs_of_a_longer_run_are_those_of_the_shorter(tmp_path: Pat
     assert longer[:3] == shorter
 
 
-@pytest.mark.parametrize("n_epochs", [1, 3])
-def test_a_run_that_was_broken_off_goes_on_to_the_bytes_of_an_unbroken_one(
-    tmp_path: Path, n_epochs: int
+def test_weights_learnt_in_bf16_are_kept_in_fp32_and_stay_near_those_of_fp32(
+    tmp_path: Path,
 ) -> None:
-    unbroken, history = run(tmp_path / "unbroken.pt")
+    """A step of 1e-5 is lost on a weight in bf16, which has 8 bits, and not on one in fp32."""
+    start, _ = run(tmp_path / "0.pt", epochs=1, learning_rate=1e-12)
+    exact, _ = run(tmp_path / "1.pt", epochs=3, learning_rate=1e-5)
+    mixed, _ = run(tmp_path / "2.pt", epochs=3, learning_rate=1e-5, precision="bf16")
+    assert {weights.dtype for weights in mixed.parameters()} == {torch.float32}
+    begun, learnt, near = (
+        nn.utils.parameters_to_vector(head.parameters()).detach() for head in (start, exact, mixed)
+    )
+    assert (learnt - begun).abs().max() > 3e-5
+    assert (near - learnt).norm() < (learnt - begun).norm() / 2
+
+
+@pytest.mark.parametrize(("n_epochs", "precision"), [(1, "fp32"), (3, "fp32"), (2, "bf16")])
+def test_a_run_that_was_broken_off_goes_on_to_the_bytes_of_an_unbroken_one(
+    tmp_path: Path, n_epochs: int, precision: str
+) -> None:
+    unbroken, history = run(tmp_path / "unbroken.pt", precision=precision)
     checkpoint = tmp_path / "broken.pt"
     with pytest.raises(KeyboardInterrupt):
-        run(checkpoint, break_off_after(n_epochs))
+        run(checkpoint, break_off_after(n_epochs), precision=precision)
     told: list[EpochRow] = []
-    resumed, resumed_history = run(checkpoint, told.append)
+    resumed, resumed_history = run(checkpoint, told.append, precision=precision)
     assert same_weights(resumed, unbroken)
     assert resumed_history == told == history
 

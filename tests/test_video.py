@@ -16,6 +16,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 from PIL import Image
 
+from skipintro.episodes import video
 from skipintro.episodes.video import VideoError, encode_h264, inspect, pictures, thumbnails
 
 SIDE = 32  # pixels of a picture that is read back
@@ -537,6 +538,31 @@ def test_a_video_that_cannot_be_decoded_is_refused_by_name_fault_and_remedy(
     write_noise(path)
     path.write_bytes(damage(path.read_bytes()))
     assert_refused(path, fault, read)
+
+
+REORDERED = {"bf": "3", "preset": "medium", "threads": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("closed.mp4", {**REORDERED, "g": "20"}),
+        ("open.mp4", {**REORDERED, "g": "20", "x264-params": "open-gop=1:b-adapt=0"}),
+        ("one_key_frame.mkv", {**REORDERED, "g": "500"}),
+        ("pyramid.mkv", {**REORDERED, "g": "33", "x264-params": "b-pyramid=normal:b-adapt=0"}),
+        ("key_frames_alone.mp4", {"g": "1"}),
+        ("other_codec.mp4", {"codec": "mpeg4", "g": "12", "bf": "2"}),
+        ("vp8.webm", {"codec": "libvpx", "deadline": "realtime", "cpu-used": "8"}),
+    ],
+)
+def test_decoding_only_what_is_needed_changes_no_picture(
+    tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    """Noise: a frame decoded without one that it refers to would show it at once."""
+    n, path = 8 * N_NOISE, tmp_path / name
+    write_constant(path, Fraction(25), n, frames=noise(n), **options)
+    needed_alone = list(video._pictures_of_needed(path, SIDE))
+    np.testing.assert_array_equal(needed_alone, list(video._pictures_of_all(path, SIDE)))
 
 
 @pytest.mark.parametrize("name", ["faststart.mp4", "cut.mkv", "cut.webm", "cut.avi"])

@@ -1,5 +1,7 @@
 """Where the arithmetic is done."""
 
+from typing import Literal
+
 import torch
 
 from skipintro.core.errors import InputError
@@ -15,3 +17,24 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_precision(
+    name: Literal["auto", "fp32", "bf16"], device: torch.device, *, tolerates_bf16: bool = True
+) -> Precision:
+    """Give the precision for `auto`: bf16 where it is native to the device and good enough."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        is_native = bool(torch.cpu._is_avx512_bf16_supported())
+    return "bf16" if is_native and tolerates_bf16 else "fp32"
+
+
+def type_of(precision: Precision) -> torch.dtype:
+    """Give torch's name of a precision."""
+    return torch.bfloat16 if precision == "bf16" else torch.float32

@@ -14,13 +14,15 @@ def labelled_episodes(
 
     `folder` holds the arrays that the embed manifest names.
     """
-    files = {e.id: folder / e.file for e in embedded.episodes if e.split == split}
+    entries = {e.id: e for e in embedded.episodes if e.split == split}
     found = []
     for annotation in annotations.of_split(split):
-        if not annotation.usable or annotation.id not in files:
+        if not annotation.usable or annotation.id not in entries:
             continue
         start_s, end_s = annotation.start_s, annotation.end_s
         truth = None if start_s is None or end_s is None else (start_s, end_s)
-        vectors = read_vectors(files[annotation.id])
-        found.append(LabelledEpisode(Episode(annotation.id, annotation.series, vectors), truth))
+        entry = entries[annotation.id]
+        vectors = read_vectors(folder / entry.file)
+        episode = Episode(annotation.id, annotation.series, vectors)
+        found.append(LabelledEpisode(episode, truth, entry.n_seconds - len(vectors)))
     return found

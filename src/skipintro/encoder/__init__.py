@@ -5,13 +5,14 @@ one it is; its identity (name, weights and their hash) travels in the manifest o
 """
 
 import hashlib
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skipintro.core.device import Precision, choose_precision, type_of
 from skipintro.core.errors import InputError
 from skipintro.episodes.embeddings import EncoderIdentity
 
@@ -24,6 +25,7 @@ class Encoder(Protocol):
     """Pictures in, vectors out."""
 
     identity: EncoderIdentity
+    precision: Precision  # of the arithmetic
 
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn uint8 (B, S, S, 3) RGB pictures into float32 (B, dimension) vectors."""
@@ -41,9 +43,12 @@ class TorchEncoder:
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         device: torch.device,
+        precision: Precision,
     ) -> None:
         self.identity = identity
-        self._module = module.eval().requires_grad_(requires_grad=False).to(device)
+        self.precision = precision
+        self._type = type_of(precision)
+        self._module = module.eval().requires_grad_(requires_grad=False).to(device, self._type)
         self._device = device
         self._scale = (1 / (255 * torch.tensor(std))).view(1, 3, 1, 1).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1).to(device)
@@ -51,12 +56,22 @@ class TorchEncoder:
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn uint8 (B, S, S, 3) RGB pictures into float32 (B, dimension) vectors."""
         with torch.inference_mode():
-            pixels = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2)
-            vectors: Tensor = self._module(pixels * self._scale - self._shift)
+            held = torch.from_numpy(pictures)
+            if self._device.type == "cuda":  # from pinned memory the copy does not wait
+                held = held.pin_memory()
+            pixels = held.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
+            normal = (pixels * self._scale - self._shift).to(self._type)
+            vectors: Tensor = self._module(normal)
             return vectors.float().cpu().numpy()
 
 
-def load_encoder(name: str, weights: str, *, device: torch.device) -> Encoder:
+def load_encoder(
+    name: str,
+    weights: str,
+    *,
+    device: torch.device,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+) -> Encoder:
     """Load one of ENCODERS; there is no falling back from one to the other.
 
     `weights` is for `clip-vit-b-32`: a tag of open_clip (`openai`), `untrained`, or the path of
@@ -67,7 +82,7 @@ def load_encoder(name: str, weights: str, *, device: torch.device) -> Encoder:
     if name == "clip-vit-b-32":
         from skipintro.encoder.clip import load_clip  # noqa: PLC0415  open_clip takes a second
 
-        return load_clip(weights, device)
+        return load_clip(weights, device, choose_precision(precision, device))
     if name == "efficientnet-lite0":
         if weights != HUB_WEIGHTS:
             raise InputError(
@@ -77,7 +92,8 @@ def load_encoder(name: str, weights: str, *, device: torch.device) -> Encoder:
             )
         from skipintro.encoder.efficientnet import load_efficientnet  # noqa: PLC0415  as above
 
-        return load_efficientnet(device)
+        # In bf16 its vectors come as far as 0.98 from those of fp32.
+        return load_efficientnet(device, choose_precision(precision, device, tolerates_bf16=False))
     raise InputError(
         f"params.yaml: embed.encoder: unknown encoder {name!r}; known are {', '.join(ENCODERS)}"
     )

@@ -12,8 +12,13 @@ from open_clip.transform import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from safetensors import SafetensorError
 from torch import nn
 
+from skipintro.core.device import Precision
 from skipintro.core.errors import InputError
-from skipintro.encoder import UNTRAINED, TorchEncoder, sha256_of_weights
+from skipintro.encoder import (
+    UNTRAINED,
+    TorchEncoder,
+    sha256_of_weights,
+)
 from skipintro.episodes.embeddings import EncoderIdentity
 
 # OpenAI trained with the quick GELU; plain `ViT-B-32` with these weights is quietly wrong.
@@ -38,7 +43,7 @@ _BROKEN = (
 log = logging.getLogger(__name__)
 
 
-def load_clip(weights: str, device: torch.device) -> TorchEncoder:
+def load_clip(weights: str, device: torch.device, precision: Precision) -> TorchEncoder:
     """Load the image tower with weights of a tag, of a checkpoint file, or untrained.
 
     Raises InputError with the remedies where the weights cannot be had.
@@ -54,7 +59,12 @@ def load_clip(weights: str, device: torch.device) -> TorchEncoder:
         image_size=IMAGE_SIZE,
     )
     return TorchEncoder(
-        tower, identity, mean=OPENAI_DATASET_MEAN, std=OPENAI_DATASET_STD, device=device
+        tower,
+        identity,
+        mean=OPENAI_DATASET_MEAN,
+        std=OPENAI_DATASET_STD,
+        device=device,
+        precision=precision,
     )
 
 

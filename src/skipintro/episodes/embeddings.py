@@ -31,7 +31,7 @@ class EmbeddedEpisode(BaseModel):
     split: str
     id: str
     file: Path  # relative to the manifest's folder
-    n_seconds: int
+    n_seconds: int  # of the whole episode; the array has fewer where only a part was searched
     video_sha256: str
 
 
@@ -41,6 +41,8 @@ class EmbedManifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     encoder: EncoderIdentity
+    precision: str  # of the encoder's arithmetic
+    search: str | int  # the part of each episode that was embedded
     episodes: list[EmbeddedEpisode]
     left_out: dict[str, str]  # `<split>/<id>`: why
     versions: dict[str, str]

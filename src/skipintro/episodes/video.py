@@ -5,14 +5,16 @@ and odd frame rates are sampled rightly. Pictures are upright (rotation flags ap
 square pixels (anamorphic video is stretched to its display shape).
 """
 
+import bisect
 import io
 import math
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise, repeat
 from pathlib import Path
 
 import av
@@ -24,6 +26,7 @@ from PIL import Image
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.catalog import VideoInfo
+from skipintro.episodes.sampling import IrregularStreamError, Sample, needed
 
 Picture = NDArray[np.uint8]  # (height, width, 3), RGB
 
@@ -33,6 +36,14 @@ _CLOCK_ROUNDING_S = Fraction(2, 1000)
 # Containers whose index tells exactly which key frame lies before a time; the clock of others may
 # jump back, so that a time stamp alone does not tell when a frame is on screen.
 _SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
+
+# Codecs whose decoder can tell from a packet alone that no other frame refers to it. HEVC is not
+# one: what its sub-layer non-reference pictures hold, a higher layer may refer to.
+_TELLS_REFERENCES = {"h264"}
+
+# Types of H.264's NAL units: ITU-T H.264, table 7-1.
+_SLICES = range(1, 6)
+_IDR_SLICE = 5
 
 _THUMBNAIL_WIDTH = 160  # pixels
 _JPEG_QUALITY = 75  # of 95: Pillow's default
@@ -95,6 +106,95 @@ def pictures(path: Path, size: int) -> Iterator[Picture]:
 
     Raises VideoError where the file is missing or decoding fails.
     """
+    n_given = 0
+    try:
+        for picture in _pictures_of_needed(path, size):
+            yield picture
+            n_given += 1
+    except (IrregularStreamError, av.error.FFmpegError, ValueError):
+        yield from islice(_pictures_of_all(path, size), n_given, None)
+
+
+def _pictures_of_needed(path: Path, size: int) -> Iterator[Picture]:
+    """Yield the picture of every second, decoding no more than it takes.
+
+    Raises IrregularStreamError where the file does not tell in advance what that is, or does not
+    keep its word, and libav's errors; what was yielded before stands.
+    """
+    with _opened(path) as (container, stream):
+        if container.format.name not in _SEEKABLE or stream.codec_context is None:
+            raise IrregularStreamError
+        asked: deque[tuple[int, int]] = deque()  # time stamp, seconds that show the frame
+        for frame in _frames_of_needed(container, stream, asked):
+            if frame.pts is None or (asked and frame.pts > asked[0][0]):
+                raise IrregularStreamError
+            if asked and frame.pts == asked[0][0]:
+                picture = _square(frame, stream, size)
+                yield from repeat(picture, asked.popleft()[1])
+        if asked:
+            raise IrregularStreamError
+
+
+def _frames_of_needed(
+    container: "av.container.InputContainer",
+    stream: "av.VideoStream",
+    asked: deque[tuple[int, int]],
+) -> Iterator["av.VideoFrame"]:
+    """Decode the needed packets, and put down before which of their frames are asked for."""
+    tick, origin = stream.time_base or Fraction(1, av.time_base), _origin(container)
+    nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
+
+    def tick_of(second: int) -> int:
+        return math.floor((second + origin) / tick)
+
+    def seconds_of_last(last: Sample["av.Packet[av.VideoStream]"]) -> int:
+        time = last.pts * tick - origin
+        return _n_seconds_of_last(time, time + ((last.packet.duration or 0) * tick or nominal))
+
+    decoder = stream.codec_context
+    decoder.options = {"err_detect": "explode"}  # a concealed error is not for this way to judge
+    skips = decoder.name in _TELLS_REFERENCES
+    for sample in needed(_samples(container, stream), tick_of, seconds_of_last):
+        if sample.n_seconds:
+            bisect.insort(asked, (sample.pts, sample.n_seconds))
+        if skips:
+            decoder.skip_frame = "DEFAULT" if sample.n_seconds else "NONREF"
+        yield from sample.packet.decode()
+    yield from decoder.decode(None)
+
+
+def _samples(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> Iterator[Sample["av.Packet[av.VideoStream]"]]:
+    is_h264, header = stream.codec_context.name == "h264", stream.codec_context.extradata or b""
+    length_bytes = (header[4] & 3) + 1 if len(header) > 4 else 4
+    for packet in container.demux(stream):
+        if not packet.size:
+            continue  # asks the decoder for what it still holds
+        if packet.pts is None or packet.is_corrupt:
+            raise IrregularStreamError
+        is_key = packet.is_keyframe and (not is_h264 or _refreshes(packet, length_bytes))
+        yield Sample(packet, packet.pts, packet.dts, is_key, not packet.is_discard)
+
+
+def _refreshes(packet: "av.Packet[av.VideoStream]", length_bytes: int) -> bool:
+    """Whether a packet of H.264 is an IDR picture: decoding can go on there after a gap.
+
+    Other key frames, of an open group of pictures, count on frames before them being decoded.
+    NAL units with their lengths, as MP4 and Matroska hold them: ISO/IEC 14496-15, 5.3.2.
+    """
+    content, place = memoryview(packet), 0
+    while place + length_bytes < len(content):
+        kind = content[place + length_bytes] & 31
+        if kind in _SLICES:
+            return kind == _IDR_SLICE
+        length = int.from_bytes(content[place : place + length_bytes], "big")
+        place += length_bytes + length
+    return False
+
+
+def _pictures_of_all(path: Path, size: int) -> Iterator[Picture]:
+    """Yield the picture of every second, decoding every frame."""
     with _opened(path) as (container, stream):
         second = 0
         for shown in _shown(path, container, stream):
@@ -200,9 +300,14 @@ def _shown(
     for (frame, time), (following, until) in pairwise(_timed(path, container, stream)):
         n_seconds = math.ceil(until)
         if following is None:
-            n_seconds = max(1, math.ceil(time), math.ceil(until - _CLOCK_ROUNDING_S))
+            n_seconds = _n_seconds_of_last(time, until)
         if frame is not None:
             yield _Shown(frame, time, until, n_seconds)
+
+
+def _n_seconds_of_last(time: Fraction, until: Fraction) -> int:
+    """Give the whole seconds of a video whose last frame is on screen between these times."""
+    return max(1, math.ceil(time), math.ceil(until - _CLOCK_ROUNDING_S))
 
 
 def _shown_from_key_frame(

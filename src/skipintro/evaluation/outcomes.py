@@ -50,15 +50,18 @@ class Outcome:
 def outcome_of(
     labelled: LabelledEpisode, prediction: Prediction, *, seen: bool, leaked: bool, corrected: bool
 ) -> Outcome:
-    """Give the outcome of one prediction for a labelled episode."""
+    """Give the outcome of one prediction for a labelled episode; of no intro where none looked."""
+    probabilities = prediction.probabilities
+    if probabilities.size:
+        probabilities = np.pad(probabilities, (0, labelled.n_not_searched))
     return Outcome(
         id=labelled.episode.id,
         series=labelled.episode.series,
         truth=labelled.truth,
         predicted=() if prediction.interval is None else (prediction.interval,),
         confidence=prediction.confidence,
-        n_seconds=len(labelled.episode.vectors),
-        probabilities=prediction.probabilities,
+        n_seconds=len(labelled.episode.vectors) + labelled.n_not_searched,
+        probabilities=probabilities,
         seen=seen,
         leaked=leaked,
         corrected=corrected,

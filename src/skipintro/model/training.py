@@ -7,6 +7,7 @@ no state of a random generator, and the first 20 of 40 epochs are those of a run
 import logging
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from skipintro.core.device import Precision, type_of
 from skipintro.core.files import replacing
 from skipintro.model.head import HeadConfig, IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
@@ -49,6 +51,7 @@ class TrainSettings(BaseModel):
     seed: int
     batch_size: int
     learning_rate: float
+    precision: Precision  # of the arithmetic; the weights that are learnt are in fp32
     stride: int  # frames between windows
 
 
@@ -166,20 +169,49 @@ def _train_epoch(
     settings: TrainSettings,
     epoch: int,
 ) -> SplitRow:
-    head.train()
+    learner = _Learner(head, optimizer, settings.precision)
     rng = np.random.default_rng([settings.seed, epoch])
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
     order = rng.permutation(len(windows))
     tally = _Tally()
     for first in range(0, len(order), settings.batch_size):
         frames, labels = windows.batch(order[first : first + settings.batch_size])
-        logits = head(frames)  # (B, T)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's method
-        optimizer.step()
-        tally.add(loss, logits, labels)
+        tally.add(*learner.step(frames, labels), labels)
     return tally.row()
+
+
+class _Learner:
+    """Takes training steps: forward and backward in one precision, the weights' update in fp32.
+
+    In bf16 a copy of the head does the arithmetic, and its gradients go to the head: mixed
+    precision as in https://arxiv.org/abs/1710.03740, which needs no scaling of a loss in bf16.
+    """
+
+    def __init__(
+        self, head: IntroHead, optimizer: torch.optim.Optimizer, precision: Precision
+    ) -> None:
+        self._optimizer = optimizer
+        self._type = type_of(precision)
+        self._worker = (head if precision == "fp32" else deepcopy(head).to(self._type)).train()
+        self._pairs = (
+            []
+            if precision == "fp32"
+            else list(zip(head.parameters(), self._worker.parameters(), strict=True))
+        )
+
+    def step(self, frames: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn from embeddings (B, T, D) and labels (B, T); give the loss and logits (B, T)."""
+        logits = self._worker(frames.to(self._type)).float()  # (B, T)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        self._worker.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's method
+        for learnt, worked in self._pairs:
+            learnt.grad = None if worked.grad is None else worked.grad.float()
+        self._optimizer.step()
+        with torch.no_grad():
+            for learnt, worked in self._pairs:
+                worked.copy_(learnt)
+        return loss, logits
 
 
 def evaluate_windows(head: IntroHead, windows: Windows, batch_size: int) -> SplitRow:
@@ -250,4 +282,4 @@ def _fresh(
 ) -> tuple[IntroHead, torch.optim.Optimizer]:
     torch.manual_seed(settings.seed)
     head = IntroHead(config).to(device)
-    return head, torch.optim.Adam(head.parameters(), lr=settings.learning_rate)
+    return head, torch.optim.Adam(head.parameters(), lr=settings.learning_rate, fused=True)

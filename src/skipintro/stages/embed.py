@@ -1,4 +1,4 @@
-"""Turns every usable episode into one vector a second.
+"""Turns every usable episode, or its beginning, into one vector a second.
 
 Reads   data/ingest (manifest.json and the videos that it names)
 Writes  data/embed/<split>/<id>.npy, float32 (n_seconds, dimension), and data/embed/manifest.json
@@ -18,7 +18,15 @@ from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import scratch_folder
 from skipintro.core.stage import run_stage
-from skipintro.encoder.engine import EncoderSpec, Job, RayParams, engine_device, open_engine
+from skipintro.encoder.embedding import Search, searched_seconds
+from skipintro.encoder.engine import (
+    EncoderSpec,
+    Job,
+    RayParams,
+    engine_device,
+    engine_precision,
+    open_engine,
+)
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, VideoInfo
 from skipintro.episodes.embeddings import EmbeddedEpisode, EmbedManifest, read_vectors
 
@@ -34,7 +42,9 @@ class Params(StageParams):
     encoder: Literal["clip-vit-b-32", "efficientnet-lite0"]
     weights: str = Field(min_length=1)
     device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "fp32", "bf16"]
     batch_size: int = Field(ge=1)
+    search: Search
     threads: int = Field(ge=1)
     engine: Literal["local", "ray"]
     ray: RayParams
@@ -43,16 +53,25 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Embed every usable episode; what the same encoder has embedded before is remembered."""
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
+    device = engine_device(params.engine, params.device, params.ray)
     spec = EncoderSpec(
         name=params.encoder,
         weights=params.weights,
-        device=engine_device(params.engine, params.device, params.ray),
+        device=device,
+        precision=engine_precision(params.engine, params.precision, params.encoder, device),
         batch_size=params.batch_size,
+        search=params.search,
         threads=params.threads,
     )
     engine = open_engine(params.engine, spec, params.ray)
     origin = engine.origin
-    log.info("encoder %s, weights %s, on %s", spec.name, origin.identity.weights, spec.device)
+    log.info(
+        "encoder %s, weights %s, %s on %s",
+        spec.name,
+        origin.identity.weights,
+        spec.precision,
+        spec.device,
+    )
     memory = scratch_folder(f"embeddings/{origin.key}")
     usable = ingested.usable().values()
     jobs = [job for job in _jobs(usable, memory) if not job.target.exists()]
@@ -61,7 +80,12 @@ def main(params: Params) -> None:
     with output_folder(OUTPUT) as folder:
         manifest = EmbedManifest(
             encoder=origin.identity,
-            episodes=[_remembered(episode, memory=memory, folder=folder) for episode in usable],
+            precision=spec.precision,
+            search=spec.search,
+            episodes=[
+                _remembered(episode, spec.search, memory=memory, folder=folder)
+                for episode in usable
+            ],
             left_out={f"{e.split}/{e.id}": e.problem for e in ingested.episodes if e.problem},
             versions=origin.versions,
         )
@@ -73,19 +97,21 @@ def _jobs(episodes: Iterable[IngestedEpisode], memory: Path) -> list[Job]:
     """Give one job for each content; a leaked episode stands in two splits."""
     jobs: dict[str, Job] = {}
     for episode in episodes:
-        path, sha256, _ = _content(episode)
-        jobs.setdefault(sha256, Job(path, sha256, memory / f"{sha256}.npy"))
+        path, sha256, video = _content(episode)
+        jobs.setdefault(sha256, Job(path, sha256, video.n_seconds, memory / f"{sha256}.npy"))
     return list(jobs.values())
 
 
-def _remembered(episode: IngestedEpisode, *, memory: Path, folder: Path) -> EmbeddedEpisode:
+def _remembered(
+    episode: IngestedEpisode, search: Search, *, memory: Path, folder: Path
+) -> EmbeddedEpisode:
     """Put one episode's vectors from memory into the output folder."""
     path, sha256, video = _content(episode)
     array = memory / f"{sha256}.npy"
-    n_seconds = len(read_vectors(array))
-    if n_seconds != video.n_seconds:
+    n_found, n_wanted = len(read_vectors(array)), searched_seconds(search, video.n_seconds)
+    if n_found != n_wanted:
         raise InputError(
-            f"{path}: {n_seconds} pictures, {video.n_seconds} when it was ingested; "
+            f"{path}: {n_found} pictures, {n_wanted} when it was ingested; "
             "run `dvc repro --force ingest`"
         )
     file = Path(episode.split) / f"{episode.id}.npy"
@@ -95,7 +121,7 @@ def _remembered(episode: IngestedEpisode, *, memory: Path, folder: Path) -> Embe
         split=episode.split,
         id=episode.id,
         file=file,
-        n_seconds=n_seconds,
+        n_seconds=video.n_seconds,
         video_sha256=sha256,
     )
 

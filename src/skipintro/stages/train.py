@@ -15,7 +15,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import Field
 
-from skipintro.core.device import choose_device
+from skipintro.core.device import choose_device, choose_precision
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
     output_folder,
@@ -46,6 +46,7 @@ class Params(StageParams):
     epochs: int = Field(ge=1)
     seed: int = Field(ge=0)
     device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "fp32", "bf16"]
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     layers: int = Field(ge=1)
@@ -81,6 +82,7 @@ def main(params: Params) -> None:
         seed=params.seed,
         batch_size=params.batch_size,
         learning_rate=params.learning_rate,
+        precision=choose_precision(params.precision, device),
         stride=manifest.stride,
     )
     sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}

@@ -1,0 +1,120 @@
+"""Which packets of a video must be decoded to have the picture of every second. Pure: no codec.
+
+Packets arrive in the order of decoding. The picture of second k is the frame with the latest
+time stamp at or before k; before the first frame, the first frame. A packet's time stamp is at
+or after its decoding time, so once a packet is decoded after k, the picture of second k is known,
+however frames are reordered.
+"""
+
+import bisect
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Generic, TypeVar
+
+P = TypeVar("P")
+
+
+class IrregularStreamError(Exception):
+    """Time stamps that do not tell beforehand which frame is on screen when."""
+
+
+@dataclass
+class Sample(Generic[P]):
+    """One packet, by the ticks of its stream's clock."""
+
+    packet: P
+    pts: int
+    dts: int | None  # None: not told, as of a file's first packets
+    is_key: bool  # nothing decoded before it is referred to by it, or after it but for its leads
+    is_shown: bool  # not only there to be referred to
+    n_seconds: int = 0  # t = 0, 1 … s that show its frame
+
+    def leads(self, key: "Sample[P]") -> bool:
+        """Whether its frame comes before that of a key packet that is decoded before it."""
+        return self.pts < key.pts
+
+
+def needed(
+    samples: Iterable[Sample[P]],
+    tick_of: Callable[[int], int],
+    seconds_of_last: Callable[[Sample[P]], int],
+) -> Iterator[Sample[P]]:
+    """Yield the packets that must be decoded, each with the seconds that show its frame.
+
+    Left out is what lies between the last picture asked for and the next key packet. `tick_of`
+    gives the last tick at or before a second, `seconds_of_last` the length of the video in
+    seconds, from its last frame. About two seconds of packets are held at a time.
+
+    Raises IrregularStreamError where the time stamps are repeated or out of order, or the first
+    packet is not the first frame of a late start; what was yielded before stands.
+    """
+    samples = iter(samples)
+    first = next(samples, None)
+    if first is None or not first.is_shown:
+        raise IrregularStreamError
+
+    def limit(second: int) -> int:
+        return max(tick_of(second), first.pts)
+
+    waiting: deque[Sample[P]] = deque()
+    shown: list[Sample[P]] = []  # by time; those that may still be asked for
+    second = 0  # the next one whose picture is not known
+    last_dts: int | None = None
+    for sample in chain([first], samples):
+        if sample.dts is not None:
+            if sample.pts < sample.dts or (last_dts is not None and sample.dts <= last_dts):
+                raise IrregularStreamError
+            last_dts = sample.dts
+            while limit(second) < sample.dts:
+                shown = _ask(shown, limit(second))
+                second += 1
+        if sample.pts < first.pts and tick_of(0) < first.pts:
+            raise IrregularStreamError
+        waiting.append(sample)
+        if sample.is_shown:
+            _insert(shown, sample, limit(second - 1) if second else None)
+        # No longer on screen, and a second later: it is known which packet is asked for next.
+        while second >= 2 and waiting[0].pts < min(shown[0].pts, limit(second - 2) + 1):
+            if _is_needed(waiting, limit(second - 1)):
+                yield waiting[0]
+            waiting.popleft()
+    for later in range(second, seconds_of_last(shown[-1])):
+        shown = _ask(shown, limit(later))
+    while waiting:
+        if _is_needed(waiting, None):
+            yield waiting[0]
+        waiting.popleft()
+
+
+def _insert(shown: list[Sample[P]], sample: Sample[P], decided: int | None) -> None:
+    place = bisect.bisect_left(shown, sample.pts, key=lambda other: other.pts)
+    is_repeated = place < len(shown) and shown[place].pts == sample.pts
+    if is_repeated or (decided is not None and sample.pts <= decided):
+        raise IrregularStreamError
+    shown.insert(place, sample)
+
+
+def _ask(shown: list[Sample[P]], tick: int) -> list[Sample[P]]:
+    """Count a second for the frame on screen at a tick, and forget the frames before it."""
+    place = bisect.bisect_right(shown, tick, key=lambda sample: sample.pts)
+    if not place:
+        raise IrregularStreamError
+    shown[place - 1].n_seconds += 1
+    return shown[place - 1 :]
+
+
+def _is_needed(waiting: "deque[Sample[P]]", decided: int | None) -> bool:
+    """Whether the first packet's frame, or one that may refer to it, is asked for."""
+    following = iter(waiting)
+    if next(following).n_seconds:
+        return True
+    for sample in following:
+        if sample.is_key:
+            if decided is not None and sample.pts > decided:
+                return True  # its leading frames may yet be asked for
+            return any(later.leads(sample) and later.n_seconds for later in following)
+        if sample.n_seconds:
+            return True
+    return decided is not None
