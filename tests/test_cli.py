@@ -13,6 +13,7 @@ import typer
 
 from conftest import ROOT
 from skipintro import cli
+from skipintro.cli import checkout as cli_checkout
 
 
 def commands(group: Any, name: str = "skipintro") -> Iterator[tuple[str, Any]]:
@@ -140,14 +141,15 @@ def test_the_checkout_around_the_current_folder_is_found(
     inner.mkdir(parents=True)
     for place in (folder, inner):
         monkeypatch.chdir(place)
-        assert cli.find_checkout() == folder
+        assert cli_checkout.find_checkout() == folder
 
 
 def test_outside_of_any_checkout_the_package_s_own_is_used_or_the_fault_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.find_checkout() == ROOT
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages/skipintro/cli.py"))
+    assert cli_checkout.find_checkout() == ROOT
+    elsewhere = tmp_path / "site-packages/skipintro/cli/checkout.py"
+    monkeypatch.setattr(cli_checkout, "__file__", str(elsewhere))
     assert main("promote", monkeypatch=monkeypatch) == 1
     assert "no checkout with dvc.yaml and params.yaml" in capsys.readouterr().err
