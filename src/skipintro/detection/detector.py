@@ -1,22 +1,26 @@
 """A trained detector as one folder, and its use on video files: paths in, intervals out."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model
+from skipintro.core.files import read_model, write_json
 from skipintro.detection.decoding import DetectionConfig, detect_by_head
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.series_detector import SeriesDetector
-from skipintro.detection.series_files import load_series
+from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS, load_series
 from skipintro.encoder import HUB_WEIGHTS, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.episodes.naming import series_of_file
-from skipintro.model.head import load_head
+from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, load_head
 
 DETECTION_FILE = "detection.json"
 
@@ -30,55 +34,95 @@ class DetectorConfig(BaseModel):
     head: DetectionConfig
 
 
-class Detector:
-    """The series detector, or the write-up's head, with its encoder.
+class EpisodeDetector:
+    """From vectors to intervals: all that a detector's folder holds.
 
     The folder holds the head (`model.safetensors`, `config.json`), the series detector
     (`series.safetensors`, `series.json`) and `detection.json`, which says which of them speaks.
-    It names its encoder, whose weights are loaded from where they live and refused if their hash
-    differs.
+    `encoder` names the encoder whose vectors it understands.
+    """
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self.config = read_model(DetectorConfig, folder / DETECTION_FILE)
+        self._head = load_head(folder, device)
+        self._series = load_series(folder) if self.config.detector == "series" else None
+        self._known = {} if self._series is None else _known_series(self._series)
+        self.encoder = self._head.config.encoder
+
+    def episode(self, video: Path, vectors: NDArray[np.float32]) -> Episode:
+        """Give the episode of a file; its series is told by its name."""
+        series = series_of_file(video)
+        return Episode(str(video), self._known.get(series, series), vectors)
+
+    def detect(self, episodes: Sequence[Episode]) -> list[Prediction]:
+        """Give one prediction an episode; those of one series help each other."""
+        if self._series is None:
+            return detect_by_head(self._head, episodes, self.config.head)
+        return self._series.detect(episodes)
+
+
+def load_same_encoder(
+    wanted: EncoderIdentity, place: Path, device: torch.device, weights: str | None = None
+) -> Encoder:
+    """Load the encoder that the detector at `place` was trained on.
+
+    `weights` is for an encoder that was loaded from a checkpoint file: that file. Raises
+    InputError where the weights at hand are others.
+    """
+    if weights is None:
+        weights = HUB_WEIGHTS if wanted.weights == "imagenet" else wanted.weights
+    if weights == "file":
+        raise InputError(
+            f"{place}: trained on {wanted.name} with weights of a checkpoint file; name that "
+            "file as `encoder_weights`"
+        )
+    encoder = load_encoder(wanted.name, weights, device=device)
+    found = encoder.identity
+    if found.weights_sha256 != wanted.weights_sha256:
+        raise InputError(
+            f"{place}: trained on {wanted.name} with weights {wanted.weights_sha256[:12]}…, "
+            f"but those at hand are {found.weights_sha256[:12]}…; give the same weights as "
+            "`encoder_weights`, or train anew"
+        )
+    return encoder
+
+
+class Detector:
+    """An episode detector with its encoder: paths in, intervals out.
+
+    The folder names its encoder, whose weights are loaded from where they live and refused if
+    their hash differs.
     """
 
     def __init__(
         self, folder: Path, device: torch.device, encoder_weights: str | None = None
     ) -> None:
-        self._config = read_model(DetectorConfig, folder / DETECTION_FILE)
-        self._head = load_head(folder, device)
-        self._series = load_series(folder) if self._config.detector == "series" else None
-        wanted = self._head.config.encoder
-        if encoder_weights is None:
-            encoder_weights = HUB_WEIGHTS if wanted.weights == "imagenet" else wanted.weights
-        if encoder_weights == "file":
-            raise InputError(
-                f"{folder}: trained on {wanted.name} with weights of a checkpoint file; name that "
-                "file as `encoder_weights`"
-            )
-        self._encoder: Encoder = load_encoder(wanted.name, encoder_weights, device=device)
-        found = self._encoder.identity
-        if found.weights_sha256 != wanted.weights_sha256:
-            raise InputError(
-                f"{folder}: trained on {wanted.name} with weights {wanted.weights_sha256[:12]}…, "
-                f"but those at hand are {found.weights_sha256[:12]}…; give the same weights as "
-                "`encoder_weights`, or train anew"
-            )
+        self.episodes = EpisodeDetector(folder, device)
+        self._encoder = load_same_encoder(self.episodes.encoder, folder, device, encoder_weights)
+
+    def embed(self, video: Path) -> NDArray[np.float32]:
+        """Give one file's vectors. Raises VideoError where it cannot be decoded."""
+        return embed_video(video, self._encoder, self.episodes.config.head.batch_size)
 
     def detect(self, videos: Sequence[Path]) -> list[Prediction]:
         """Give one prediction a video; those of one series (by name) help each other.
 
         Raises VideoError where one cannot be decoded.
         """
-        known = {} if self._series is None else _known_series(self._series)
-        episodes = [
-            Episode(
-                id=str(video),
-                series=known.get(series_of_file(video), series_of_file(video)),
-                vectors=embed_video(video, self._encoder, self._config.head.batch_size),
-            )
-            for video in videos
-        ]
-        if self._series is None:
-            return detect_by_head(self._head, episodes, self._config.head)
-        return self._series.detect(episodes)
+        return self.episodes.detect(
+            [self.episodes.episode(video, self.embed(video)) for video in videos]
+        )
+
+
+def assemble(folder: Path, *, head: Path, series: Path, config: DetectorConfig) -> None:
+    """Make an empty folder a detector's, of what the train and the rank stage have written."""
+    for source, names in (
+        (head, (WEIGHTS_FILE, CONFIG_FILE)),
+        (series, (SERIES_WEIGHTS, SERIES_CONFIG)),
+    ):
+        for name in names:
+            shutil.copyfile(source / name, folder / name)
+    write_json(folder / DETECTION_FILE, config)
 
 
 def _known_series(detector: SeriesDetector) -> dict[str, str]:

@@ -7,7 +7,6 @@ Writes  reports/track/receipt.json: what was delivered; no run id, which another
 
 import csv
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,10 +22,8 @@ from skipintro.core.files import (
     write_json,
 )
 from skipintro.core.stage import run_stage
-from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
-from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS
+from skipintro.detection.detector import DetectorConfig, assemble
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
-from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE
 from skipintro.model.training import TrainManifest
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.live import run_params
@@ -34,7 +31,6 @@ from skipintro.tracking.store import StoreParams, connect
 
 MODEL = Path("models/train")
 RANKED = Path("models/rank")
-SERIES_FILES = (SERIES_WEIGHTS, SERIES_CONFIG)
 REPORTS = Path("reports/evaluate")
 OUTPUT = Path("reports/track")
 
@@ -49,11 +45,8 @@ def main(params: Params) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         detector = Path(temporary) / "detector"
         detector.mkdir()
-        for folder, names in ((MODEL, (WEIGHTS_FILE, CONFIG_FILE)), (RANKED, SERIES_FILES)):
-            for name in names:
-                shutil.copyfile(folder / name, detector / name)
         config = DetectorConfig(detector=evaluated.detector, head=evaluated.head)
-        write_json(detector / DETECTION_FILE, config)
+        assemble(detector, head=MODEL, series=RANKED, config=config)
         experiment = FinishedExperiment(
             name=os.environ.get("DVC_EXP_NAME"),
             params=run_params(evaluated.encoder),
