@@ -7,16 +7,17 @@ import sys
 
 import typer
 
-from skipintro.cli import labels, learning, pictures, registry
+from skipintro.cli import detect, labels, learning, pictures, registry
 from skipintro.core.errors import InputError
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Find the intro of TV episodes: labels, pictures, and the registry of detectors.",
+    help="Find the intro of TV episodes: in a library, its labels, and the registry of detectors.",
 )
 app.add_typer(labels.app, name="labels")
+app.command()(detect.detect)
 app.command()(pictures.frames)
 app.command()(registry.promote)
 app.command()(learning.prior)

@@ -231,6 +231,37 @@ def thumbnails(path: Path, seconds: Sequence[float]) -> list[bytes | None]:
     return [found[second] for second in seconds]
 
 
+def length_s(path: Path) -> float | None:
+    """Give the length that the container promises, without decoding; None where it does not tell.
+
+    Raises VideoError where the file is missing or is no video.
+    """
+    with _opened(path) as (container, stream):
+        return _promised_length(container, stream)
+
+
+def frames_between(
+    path: Path, since_s: float, until_s: float, *, height: int
+) -> Iterator[tuple[Fraction, Picture]]:
+    """Yield every frame on screen within `[since_s, until_s)`, with the time at which it appears.
+
+    The time is exact, in seconds from the start of playing; pictures are upright RGB of the given
+    height. Raises VideoError as `pictures` does.
+    """
+    since_s = max(0.0, since_s)
+    with _opened(path) as (container, stream):
+        frames = None
+        if container.format.name in _SEEKABLE:
+            with suppress(av.error.FFmpegError):
+                frames = _shown_from_key_frame(path, container, stream, since_s)
+        if frames is not None:
+            yield from _scaled_between(frames, stream, since_s, until_s, height)
+            return
+    with _opened(path) as (container, stream):
+        frames = _shown(path, container, stream)
+        yield from _scaled_between(frames, stream, since_s, until_s, height)
+
+
 def encode_h264(
     path: Path, frames: Iterable[Picture], rate: Fraction, *, crf: int, keyframe_interval: int
 ) -> None:
@@ -321,6 +352,17 @@ def _shown_from_key_frame(
     if first is None or first.frame.pts is None or not first.frame.key_frame:
         return None
     return chain([first], shown) if first.since <= second else None
+
+
+def _scaled_between(
+    frames: Iterable[_Shown], stream: "av.VideoStream", since_s: float, until_s: float, height: int
+) -> Iterator[tuple[Fraction, Picture]]:
+    for shown in frames:
+        if shown.since >= until_s:
+            return
+        if shown.until > since_s:
+            width, tall = _display_shape(shown.frame, stream)
+            yield shown.since, _scaled(shown.frame, max(1, round(width * height / tall)), height)
 
 
 def _thumbnails_from_beginning(

@@ -1,0 +1,274 @@
+"""`skipintro detect`: a detector at work on a library of videos."""
+
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skipintro.cli.checkout import find_checkout
+from skipintro.core.errors import InputError
+
+if TYPE_CHECKING:
+    from skipintro.library.detecting import Answer, Detection
+    from skipintro.library.memory import Memory
+    from skipintro.library.models import Model
+    from skipintro.library.refining import Rule
+    from skipintro.library.telling import Row
+    from skipintro.library.walking import Series
+    from skipintro.library.writing import Kind, Writer
+
+_USAGE, _INTERRUPTED = 2, 130
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="models:/intro-detector@champion (the default), models:/intro-detector/2, "
+        "runs:/<run id>, or a folder with a detector.",
+        show_default=False,
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SKIPINTRO_CACHE",
+        help="Folder for what is remembered; else the user's cache folder.",
+        show_default=False,
+    ),
+]
+SearchOption = Annotated[
+    str, typer.Option(help="How much is looked at: whole, first-quarter, or so many seconds.")
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(help="Checkpoint file of the encoder, where it was loaded from one."),
+]
+
+
+class Form(StrEnum):
+    """The values of `--format`."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Sidecar(StrEnum):
+    """The values of `--write`."""
+
+    EDL = "edl"
+    CHAPTERS = "chapters"
+    SEGMENTS = "segments"
+    JSON = "json"
+
+
+def detect(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Videos, folders of them, or patterns.", show_default=False)
+    ],
+    *,
+    write: Annotated[
+        list[Sidecar] | None,
+        typer.Option(
+            help="Write this beside each video; may be repeated. edl: Kodi and MPlayer; chapters: "
+            "FFmpeg; segments: Jellyfin; json: a label file to correct.",
+            show_default=False,
+        ),
+    ] = None,
+    mux: Annotated[
+        bool, typer.Option("--mux", help="Write a copy with chapters beside each MKV or MP4.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace sidecars that others wrote or changed.")
+    ] = False,
+    edl_action: Annotated[
+        int, typer.Option(min=0, max=3, help="0 cut, 1 mute, 3 commercial break (skipped once).")
+    ] = 3,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format", help="table (on a terminal), json (else), csv or jsonl.", show_default=False
+        ),
+    ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Below it, rather none than a wrong one.")
+    ] = 0.0,
+    min_length: Annotated[float, typer.Option(min=0, help="s; shorter intros are left out.")] = 0.0,
+    max_length: Annotated[
+        float, typer.Option(min=0, help="s; longer ones too.", show_default=False)
+    ] = float("inf"),
+    snap: Annotated[
+        bool, typer.Option("--snap", help="Move ends to a cut or black frame within a second.")
+    ] = False,
+    pad_start: Annotated[
+        float, typer.Option(help="s added before; negative: the skip begins later.")
+    ] = 0.0,
+    pad_end: Annotated[
+        float, typer.Option(help="s added after; negative: the skip ends earlier.")
+    ] = 0.0,
+    model: ModelOption = None,
+    search: SearchOption = "whole",
+    beside: Annotated[
+        int, typer.Option(min=0, help="Episodes next to a single file that are looked at, too.")
+    ] = 4,
+    jobs: Annotated[int, typer.Option(min=1, help="Videos that are read at once.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    encoder_weights: WeightsOption = None,
+    cache: CacheOption = None,
+) -> None:
+    """Find the intros of a library, and write files that make players skip them.
+
+    A second run does only what is new. Exit code 1: some videos failed, they are named.
+
+    Example: skipintro detect /media/shows --write edl
+    """
+    from skipintro.library.detecting import Detection, Settings
+    from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.refining import Rule
+    from skipintro.library.telling import Format, tell
+    from skipintro.library.walking import find_series
+    from skipintro.library.writing import Kind, Writer
+
+    begin()
+    check_search(search)
+    try:
+        groups = find_series(paths, beside)
+    except InputError as error:
+        raise usage(str(error)) from error
+    if not groups:
+        raise usage(f"no video in {', '.join(map(str, paths))}")
+    memory = Memory(cache or default_folder())
+    settings = Settings(search, device, encoder_weights, jobs)
+    detection = Detection(model_of(model, memory), memory, settings)
+    rule = Rule(
+        min_confidence=min_confidence,
+        min_length_s=min_length,
+        max_length_s=max_length,
+        snap=snap,
+        pad_start_s=pad_start,
+        pad_end_s=pad_end,
+    )
+    writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
+    job = _Job(detection, memory, rule, writer, [Kind(kind) for kind in write or ()], mux=mux)
+    try:
+        rows = job.run(groups)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on from here", err=True)
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)  # threads that still decode are not waited for; they write nothing
+    tell(rows, Format(form or ("table" if sys.stdout.isatty() else "json")))
+    job.summarise(rows)
+    if any(row.fault for row in rows) or writer.written.faults:
+        raise typer.Exit(1)
+
+
+@dataclass
+class _Job:
+    """One run over a library: each series is refined and written as soon as it is answered."""
+
+    detection: "Detection"
+    memory: "Memory"
+    rule: "Rule"
+    writer: "Writer"
+    kinds: "list[Kind]"
+    mux: bool
+
+    def run(self, groups: "list[Series]") -> "list[Row]":
+        """Give the videos that were asked for, in the order of their series and names."""
+        asked = {video: place for place, video in enumerate(v for g in groups for v in g.videos)}
+        wanted = frozenset[Path]().union(*(group.asked for group in groups))
+        rows = [
+            self._row(answer)
+            for answers in self.detection.answers(groups)
+            for answer in answers
+            if answer.video in wanted
+        ]
+        return sorted(rows, key=lambda row: asked[row.finding.video])
+
+    def _row(self, answer: "Answer") -> "Row":
+        from skipintro.library.refining import refine
+        from skipintro.library.telling import Row
+        from skipintro.sidecars.finding import Finding
+
+        if not answer.fault:
+            try:
+                finding = refine(answer, self.rule, self._snapped)
+            except InputError as error:
+                return Row(Finding(answer.video, answer.series, 0.0, None, None), str(error))
+            self.writer.write(finding, self.kinds, mux=self.mux)
+            return Row(finding)
+        return Row(Finding(answer.video, answer.series, 0.0, None, None), answer.fault)
+
+    def _snapped(self, answer: "Answer", second: float) -> float:
+        """Ask for the nearest cut once for each video and time."""
+        from skipintro.core.scratch import key_of
+
+        key = f"{answer.sha256} {second} {key_of('library/cuts', 'episodes/video')}"
+        known = self.memory.get("snap", key)
+        if known is None:
+            from skipintro.library.cuts import snapped
+
+            known = snapped(answer.video, second)
+            self.memory.put("snap", key, known)
+        return float(known)
+
+    def summarise(self, rows: "list[Row]") -> None:
+        """Say on the error stream what was done, and name every fault."""
+        written, made = self.writer.written, self.detection
+        for fault in [row.fault for row in rows if row.fault] + written.faults:
+            typer.echo(f"failed: {fault}", err=True)
+        for place in written.kept:
+            typer.echo(f"kept: {place}: not as written by an earlier run; --overwrite", err=True)
+        n_found = sum(row.finding.interval is not None for row in rows)
+        did = [
+            f"{made.n_made} detected now ({made.n_embedded} decoded)" if made.n_made else "",
+            f"{written.made} files written" if written.made else "",
+            f"{written.removed} removed" if written.removed else "",
+        ]
+        told = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
+        typer.echo(f"{len(rows)} videos, {n_found} with an intro; {told}", err=True)
+
+
+def begin() -> None:
+    """Log to the error stream; end in order when told to."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("skipintro").setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def check_search(search: str) -> None:
+    """Raise a usage error unless it is one of the words or a whole number of seconds."""
+    from skipintro.library.detecting import FIRST_QUARTER
+
+    if search not in {"whole", FIRST_QUARTER} and not (search.isdecimal() and int(search) > 0):
+        raise usage(f"--search {search}: expected whole, {FIRST_QUARTER} or a number of seconds")
+
+
+def usage(fault: str) -> typer.Exit:
+    """Tell a fault of the command and give the way out, with exit code 2."""
+    typer.echo(f"error: {fault}", err=True)
+    return typer.Exit(_USAGE)
+
+
+def model_of(wanted: str | None, memory: "Memory") -> "Model":
+    """Give the model; a word of warning where it is not the one that was to be expected."""
+    from skipintro.library.models import find_model
+
+    try:
+        checkout = find_checkout()
+    except InputError:
+        checkout = None
+    model, warning = find_model(wanted, checkout, memory)
+    if warning:
+        typer.echo(f"warning: {warning}", err=True)
+    return model

@@ -1,0 +1,208 @@
+"""Runs a detector over series of videos, and does nothing twice.
+
+What was found for a series holds as long as its videos, the model and the code are the same. The
+vectors of a video hold for every model with the same encoder, so a new one decodes nothing.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import describe_os_error, sha256_of_json
+from skipintro.core.progress import progress
+from skipintro.core.scratch import key_of
+from skipintro.library.memory import Memory, content_of
+from skipintro.library.models import Model
+from skipintro.library.walking import Series
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from skipintro.detection.detector import EpisodeDetector
+    from skipintro.library.embedding import Embedder
+
+Interval = tuple[float, float]
+FIRST_QUARTER = "first-quarter"
+_DETECTING = ("detection", "model", "episodes/naming")
+_DECODING = ("episodes/video",)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of one video: an interval or none, or else the fault."""
+
+    video: Path
+    series: str
+    sha256: str = ""
+    length_s: float = 0.0
+    interval: Interval | None = None
+    confidence: float | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What shapes the vectors and how they are made; `first_s` None: the whole video."""
+
+    search: str  # `whole`, `first-quarter` or a number of seconds
+    device: str = "auto"
+    encoder_weights: str | None = None
+    jobs: int = 1
+
+    def first_s(self, length_s: float) -> int | None:
+        """Give how many seconds of a video are looked at; None: all."""
+        if self.search == "whole":
+            return None
+        if self.search == FIRST_QUARTER:
+            return max(1, math.ceil(length_s / 4))
+        return int(self.search)
+
+
+class Detection:
+    """The detector's answers for many series: from memory where it can, made now where not."""
+
+    def __init__(self, model: Model, memory: Memory, settings: Settings) -> None:
+        self._model, self._memory, self._settings = model, memory, settings
+        self._key = {"model": model.identity, "search": settings.search}
+        self._code = key_of(*_DETECTING, *_DECODING, "encoder")
+        self._decoding = key_of(*_DECODING)
+        self.n_made = 0  # answers that were made by this run
+        self.n_embedded = 0  # videos that were decoded by it
+
+    def answers(self, groups: Sequence[Series]) -> Iterator[list[Answer]]:
+        """Yield the answers of each series, of all its videos; those from memory come first."""
+        waiting = []
+        for group in progress(groups, len(groups), "series"):
+            known = [self._identified(video, group.name) for video in group.videos]
+            told = self._remembered(known)
+            if told is None:
+                waiting.append(known)
+            else:
+                yield told
+        if waiting:
+            yield from self._made(waiting)
+
+    def _identified(self, video: Path, series: str) -> Answer:
+        try:
+            sha256 = content_of(video, self._memory)
+        except OSError as error:
+            return Answer(video, series, fault=describe_os_error(error))
+        except InputError as error:
+            return Answer(video, series, fault=str(error))
+        fault = self._memory.get("fault", f"{sha256} {self._decoding}")
+        return Answer(video, series, sha256, fault=f"{video}: {fault}" if fault else "")
+
+    def _group_key(self, group: Sequence[Answer]) -> str:
+        sound = [[answer.sha256, answer.video.name] for answer in group if not answer.fault]
+        return sha256_of_json(
+            {**self._key, "code": self._code, "series": group[0].series, "videos": sound}
+        )
+
+    def _remembered(self, group: list[Answer]) -> list[Answer] | None:
+        if all(answer.fault for answer in group):
+            return group
+        found = self._memory.get("series", self._group_key(group))
+        return None if found is None else _filled(group, found)
+
+    def _made(self, groups: list[list[Answer]]) -> Iterator[list[Answer]]:
+        """Embed what is not embedded yet; each series is answered as soon as it is whole."""
+        from skipintro.core.device import choose_device  # noqa: PLC0415  torch takes seconds
+        from skipintro.detection.detector import EpisodeDetector  # noqa: PLC0415
+        from skipintro.library.embedding import Embedder  # noqa: PLC0415
+
+        log.info("model: %s", self._model.title)
+        with self._model.opened() as folder:
+            device = choose_device(self._settings.device)
+            detector = EpisodeDetector(folder, device)
+            embedder = Embedder(detector, folder, device, self._memory, self._settings)
+            todo: dict[str, Answer] = {}  # by content: a copy is decoded once
+            for answer in (answer for group in groups for answer in group):
+                if not answer.fault and not embedder.has(answer):
+                    todo.setdefault(answer.sha256, answer)
+            if todo:
+                embedder.load()
+            faults: dict[str, str] = {}
+            with _mapping(self._settings.jobs) as mapped:
+                made = progress(mapped(embedder.embed, todo.values()), len(todo), "videos")
+                for group in groups:
+                    for answer in group:
+                        if todo.get(answer.sha256) is answer:
+                            self._keep(embedder, answer, next(made), faults)
+                    yield self._answered(detector, embedder, group, faults)
+                next(made, None)  # the last one counts as done
+
+    def _keep(
+        self,
+        embedder: "Embedder",
+        answer: Answer,
+        made: "NDArray[np.float32] | InputError",
+        faults: dict[str, str],
+    ) -> None:
+        """Keep the vectors of one video, or its fault."""
+        if isinstance(made, InputError):
+            faults[answer.sha256] = fault = str(getattr(made, "fault", made))
+            self._memory.put("fault", f"{answer.sha256} {self._decoding}", fault)
+            return
+        embedder.keep(answer, made)
+        self.n_embedded += 1
+
+    def _answered(
+        self,
+        detector: "EpisodeDetector",
+        embedder: "Embedder",
+        group: list[Answer],
+        faults: dict[str, str],
+    ) -> list[Answer]:
+        group = [
+            replace(a, fault=f"{a.video}: {faults[a.sha256]}") if a.sha256 in faults else a
+            for a in group
+        ]
+        sound = [answer for answer in group if not answer.fault]
+        if not sound:
+            return group
+        episodes = [detector.episode(a.video, embedder.vectors(a)) for a in sound]
+        found = [
+            [embedder.length_s(answer), prediction.interval, prediction.confidence]
+            for answer, prediction in zip(sound, detector.detect(episodes), strict=True)
+        ]
+        self._memory.put("series", self._group_key(group), found)
+        self.n_made += len(sound)
+        return _filled(group, found)
+
+
+def _filled(group: Sequence[Answer], found: Sequence[list[Any]]) -> list[Answer]:
+    rows = iter(found)
+    filled = []
+    for answer in group:
+        if not answer.fault:
+            length_s, interval, confidence = next(rows)
+            answer = replace(  # noqa: PLW2901
+                answer,
+                length_s=length_s,
+                interval=interval and (interval[0], interval[1]),
+                confidence=confidence,
+            )
+        filled.append(answer)
+    return filled
+
+
+@contextmanager
+def _mapping(jobs: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give `map`, with so many calls at once; an interruption waits for none of them."""
+    if jobs == 1:
+        yield map
+        return
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,95 @@
+"""The vectors of videos by content and encoder: made once, whatever model reads them."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from skipintro.core.errors import InputError
+from skipintro.core.scratch import key_of
+from skipintro.detection.detector import EpisodeDetector, load_same_encoder
+from skipintro.encoder import Encoder
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes import video
+from skipintro.episodes.embeddings import read_vectors, write_vectors
+from skipintro.library.detecting import Answer, Settings
+from skipintro.library.memory import Memory
+
+_TRUNCATION_TOLERANCE_S = 2.0  # as `ingest` has it
+
+
+class Embedder:
+    """Embeds videos for one detector; what the same encoder has embedded before is remembered."""
+
+    def __init__(
+        self,
+        detector: EpisodeDetector,
+        place: Path,
+        device: torch.device,
+        memory: Memory,
+        settings: Settings,
+    ) -> None:
+        self._wanted, self._place, self._device = detector.encoder, place, device
+        self._batch_size = detector.config.head.batch_size
+        self._memory, self._settings = memory, settings
+        self._encoder: Encoder | None = None
+        self._lengths: dict[str, float | None] = {}  # by sha256
+        key = key_of("encoder", "episodes/video", encoder=detector.encoder.model_dump())
+        self._folder = memory.folder / "vectors" / key
+
+    def load(self) -> None:
+        """Load the encoder. Raises InputError where its weights are not those of the detector."""
+        weights = self._settings.encoder_weights
+        self._encoder = load_same_encoder(self._wanted, self._place, self._device, weights)
+
+    def has(self, answer: Answer) -> bool:
+        """Tell whether the vectors are at hand; what cannot be opened has none."""
+        try:
+            self._lengths[answer.sha256] = video.length_s(answer.video)
+        except video.VideoError:
+            self._lengths[answer.sha256] = None
+        return self._file(answer).exists()
+
+    def embed(self, answer: Answer) -> NDArray[np.float32] | InputError:
+        """Give the vectors (n_seconds, D), or the fault of the video; may run in any thread."""
+        if self._encoder is None:
+            raise RuntimeError("load() comes first")
+        first_s = self._first_s(answer)
+        try:
+            vectors = embed_video(answer.video, self._encoder, self._batch_size, n_seconds=first_s)
+        except video.VideoError as error:
+            return error
+        promised = self._lengths[answer.sha256] or 0.0
+        wanted = promised if first_s is None else min(promised, first_s)
+        if len(vectors) < wanted - _TRUNCATION_TOLERANCE_S:
+            fault = f"truncated: {len(vectors)} s can be decoded of {promised:.1f} s"
+            return video.VideoError(answer.video, fault)
+        return vectors
+
+    def keep(self, answer: Answer, vectors: NDArray[np.float32]) -> None:
+        """Write the vectors, whole or not at all."""
+        write_vectors(self._made_file(answer), vectors)
+
+    def vectors(self, answer: Answer) -> NDArray[np.float32]:
+        """Give the vectors that are at hand."""
+        return read_vectors(self._file(answer))[: self._first_s(answer)]
+
+    def length_s(self, answer: Answer) -> float:
+        """Give the video's length: its container's, else that of what was decoded."""
+        length_s = self._lengths[answer.sha256]
+        return float(len(self.vectors(answer))) if length_s is None else length_s
+
+    def _first_s(self, answer: Answer) -> int | None:
+        length_s = self._lengths[answer.sha256]
+        return None if length_s is None else self._settings.first_s(length_s)
+
+    def _file(self, answer: Answer) -> Path:
+        """Give the vectors of the whole video where there are any, else those that are wanted."""
+        whole = self._folder / f"{answer.sha256}.npy"
+        return whole if whole.exists() else self._made_file(answer)
+
+    def _made_file(self, answer: Answer) -> Path:
+        first_s = self._first_s(answer)
+        part = "" if first_s is None else f"-first-{first_s}"
+        return self._folder / f"{answer.sha256}{part}.npy"

@@ -1,0 +1,89 @@
+"""What earlier runs have found out, in the user's cache folder and never in the library.
+
+Reads and writes  <folder>/answers.sqlite: small answers as JSON, by kind and key
+                  <folder>/vectors/<encoder>/<sha256 of the video>.npy
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
+
+
+def default_folder() -> Path:
+    """Give the place in the user's cache folder."""
+    return Path(platformdirs.user_cache_dir("skipintro", appauthor=False))
+
+
+class Memory:
+    """Answers by kind and key. Each is kept at once, so that a run that is cut short loses none."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._path = folder / "answers.sqlite"
+        with self._told():
+            self._answers = sqlite3.connect(self._path, timeout=60, isolation_level=None)
+            self._answers.execute("PRAGMA synchronous = OFF")  # a cache; a rerun finds it all again
+            self._answers.execute(
+                "CREATE TABLE IF NOT EXISTS answers "
+                "(kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+            )
+
+    def get(self, kind: str, key: str) -> Any:
+        """Give the answer, None where there is none."""
+        with self._told():
+            row = self._answers.execute(
+                "SELECT value FROM answers WHERE kind = ? AND key = ?", (kind, key)
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, kind: str, key: str, value: Any) -> None:
+        """Keep an answer: any JSON value."""
+        with self._told():
+            self._answers.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (kind, key, json.dumps(value))
+            )
+
+    def close(self) -> None:
+        """End the use of the file."""
+        self._answers.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{self._path}: cannot be used ({error}); delete it, or choose another --cache"
+            ) from error
+
+
+def content_of(path: Path, memory: Memory) -> str:
+    """Give a file's sha256; it is read again only where its size or time has changed.
+
+    Raises OSError where it cannot be read, InputError where it is being written.
+    """
+    key = os.path.realpath(path)
+    before = _stamp(path)
+    known = memory.get("file", key)
+    if known is not None and known[:2] == before:
+        return str(known[2])
+    sha256 = sha256_of_file(path)
+    if _stamp(path) != before:
+        raise InputError(f"{path}: changes while it is read; run again when it is whole")
+    memory.put("file", key, [*before, sha256])
+    return sha256
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,135 @@
+"""Which model is meant by `--model`, told without loading it wherever that can be told."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_json
+from skipintro.core.params import read_params_file
+from skipintro.library.memory import Memory, content_of
+
+CHAMPION = "models:/intro-detector@champion"
+_FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
+_TRAINED = {
+    "models/train": ("config.json", "model.safetensors"),
+    "models/rank": ("series.json", "series.safetensors"),
+}
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A detector: what it is called, the hash of all its files, and how to get at its folder."""
+
+    title: str
+    identity: str
+    opened: Callable[[], AbstractContextManager[Path]]
+
+
+def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
+    """Give the model, and a word of warning or an empty one.
+
+    `wanted` is a folder, `models:/name@alias`, `models:/name/version` or `runs:/id`; None stands
+    for the champion, or, where no registry knows one, for what the checkout has trained last.
+    """
+    if wanted is not None and Path(wanted).is_dir():
+        return _in_folder(Path(wanted), str(wanted), memory), ""
+    uri = _store(checkout)
+    if wanted is not None and not wanted.startswith(("models:/", "runs:/")):
+        raise InputError(
+            f"--model {wanted}: no such folder; give a model's folder, {CHAMPION}, "
+            "models:/intro-detector/<version> or runs:/<run id>"
+        )
+    if wanted is None and (uri is None or _is_missing(uri)):
+        return _last_trained(checkout, memory, "there is no registry")
+    if uri is None:
+        raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
+    if _is_missing(uri):
+        raise InputError(f"--model {wanted}: no store at {uri}; correct MLFLOW_TRACKING_URI")
+    try:
+        folder, title = _registered(wanted or CHAMPION, uri, memory)
+    except InputError as error:
+        if wanted is not None:
+            raise
+        return _last_trained(checkout, memory, str(error))
+    return _in_folder(folder, title, memory), ""
+
+
+def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
+    for name in _FILES:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: no detector's folder: {name} is missing")
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    identity = sha256_of_json({path.name: content_of(path, memory) for path in files})
+    return Model(title, identity, lambda: nullcontext(folder))
+
+
+def _store(checkout: Path | None) -> str | None:
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return uri
+    return None if checkout is None else f"{_SQLITE}{checkout / 'mlflow.db'}"
+
+
+def _is_missing(uri: str) -> bool:
+    return uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists()
+
+
+def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str]:
+    """Ask the registry; what a store in a file has answered holds while that file is the same."""
+    stamp = _stamp_of_store(uri)
+    known = memory.get("registry", f"{uri} {wanted}")
+    if stamp and known is not None and known[0] == stamp and Path(known[1], _FILES[0]).exists():
+        return Path(known[1]), known[2]
+    from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
+
+    folder, title = fetch(wanted, uri, memory.folder / "models")
+    memory.put("registry", f"{uri} {wanted}", [stamp, str(folder), title])
+    return folder, title
+
+
+def _stamp_of_store(uri: str) -> list[list[int]]:
+    if not uri.startswith(_SQLITE):
+        return []
+    file = Path(uri.removeprefix(_SQLITE))
+    states = [path.stat() for path in (file, Path(f"{file}-wal")) if path.exists()]
+    return [[state.st_size, state.st_mtime_ns] for state in states]
+
+
+def _last_trained(checkout: Path | None, memory: Memory, why: str) -> tuple[Model, str]:
+    parts = (
+        []
+        if checkout is None
+        else [checkout / folder / name for folder, names in _TRAINED.items() for name in names]
+    )
+    if checkout is None or not all(part.is_file() for part in parts):
+        raise InputError(
+            f"no model: {why}, and no trained one in a checkout; run `dvc repro` in a checkout, "
+            "give --model FOLDER, or set MLFLOW_TRACKING_URI"
+        )
+    params = read_params_file(checkout / "params.yaml")["evaluate"]
+    identity = sha256_of_json(
+        {"files": {part.name: content_of(part, memory) for part in parts}, "evaluate": params}
+    )
+    title = f"last trained in {checkout}"
+    return Model(title, identity, lambda: _assembled(checkout)), (
+        f"{why}; using the model that was trained last in {checkout}, which no gate has judged"
+    )
+
+
+@contextmanager
+def _assembled(checkout: Path) -> Iterator[Path]:
+    from skipintro.core.params import load_params  # noqa: PLC0415
+    from skipintro.detection.detector import DetectorConfig, assemble  # noqa: PLC0415  torch
+    from skipintro.stages.evaluate import Params  # noqa: PLC0415
+
+    params = load_params(Params, "evaluate", checkout / "params.yaml")
+    head, series = (checkout / folder for folder in _TRAINED)
+    config = DetectorConfig(detector=params.detector, head=params.head())
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        assemble(folder, head=head, series=series, config=config)
+        yield folder

@@ -1,0 +1,73 @@
+"""Tells what was found: a table for a person, JSON or CSV for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skipintro.episodes.annotations import clock
+from skipintro.sidecars.finding import Finding
+
+
+class Format(StrEnum):
+    """The values of `--format`."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "fault")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One video that was asked for; `fault` is empty where it was read."""
+
+    finding: Finding
+    fault: str = ""
+
+    def fields(self) -> dict[str, object]:
+        """Give the columns; without an intro, the times and the confidence are None."""
+        found = self.finding
+        start_s, end_s = found.interval or (None, None)
+        confidence = None if found.confidence is None else round(found.confidence, 4)
+        values = (str(found.video), found.series, start_s, end_s, confidence, self.fault or None)
+        return dict(zip(_FIELDS, values, strict=True))
+
+
+def tell(rows: Sequence[Row], form: Format) -> None:
+    """Print all rows."""
+    if form is Format.TABLE:
+        _table(rows)
+    elif form is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, _FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.fields() for row in rows)
+    elif form is Format.JSONL:
+        for row in rows:
+            print(json.dumps(row.fields(), ensure_ascii=False))  # noqa: T201
+    else:
+        print(json.dumps([row.fields() for row in rows], indent=2, ensure_ascii=False))  # noqa: T201
+
+
+def _table(rows: Sequence[Row]) -> None:
+    from rich.console import Console  # noqa: PLC0415  programs do without it
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("video", "start", "end", "confidence")
+    for row in rows:
+        found = row.finding
+        name = escape(f"{found.video.parent.name}/{found.video.name}")
+        if row.fault:
+            table.add_row(name, "failed", "", "", style="red")
+        elif found.interval is None:
+            table.add_row(name, "no intro", "", "")
+        else:
+            start, end = map(clock, found.interval)
+            table.add_row(name, start, end, f"{found.confidence or 0:.2f}")
+    Console().print(table)

@@ -1,0 +1,119 @@
+"""Which videos are meant by the paths that a user gives, and which series they make."""
+
+import glob
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skipintro.core.errors import InputError
+from skipintro.episodes.naming import series_of_file
+from skipintro.sidecars.finding import is_muxed
+
+SUFFIXES = {
+    ".avi",
+    ".flv",
+    ".m2ts",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".ogv",
+    ".ts",
+    ".webm",
+    ".wmv",
+}
+_NUMBER = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True)
+class Series:
+    """The videos of one series in the order of their names, and which of them were asked for."""
+
+    name: str
+    videos: tuple[Path, ...]
+    asked: frozenset[Path]
+
+
+def find_series(places: Sequence[Path], n_beside: int) -> list[Series]:
+    """Give the series of the videos meant by files, folders and patterns.
+
+    A folder is walked, links included; hidden files and folders are passed over. A file that is
+    given by itself brings up to `n_beside` episodes of its series along that lie nearest to it in
+    its folder: they are looked at, since they help, but not asked for. One file under two names
+    counts once. Raises InputError where a place does not exist.
+    """
+    asked: dict[str, Path] = {}
+    single = []
+    for place in places:
+        for path in _matches(place):
+            if path.is_dir():
+                found = list(_walk(path))
+            else:
+                found = [path]
+                single.append(path)
+            for video in found:
+                asked.setdefault(os.path.realpath(video), video)
+    at_hand = {
+        os.path.realpath(video): video for path in single for video in _beside(path, n_beside)
+    }
+    groups = defaultdict(list)
+    for video in (at_hand | asked).values():
+        groups[series_of_file(video)].append(video)
+    wanted = frozenset(asked.values())
+    return [
+        Series(name, tuple(sorted(videos, key=_natural)), wanted & frozenset(videos))
+        for name, videos in sorted(groups.items())
+    ]
+
+
+def _matches(place: Path) -> list[Path]:
+    if place.exists():
+        return [place]
+    found: list[str] = []
+    if glob.has_magic(str(place)):  # a shell that leaves patterns alone
+        found = glob.glob(str(place), recursive=True)  # noqa: PTH207  of any place, absolute too
+    if not found:
+        raise InputError(f"{place}: no such file or folder, and no pattern that fits any")
+    paths = [Path(name) for name in sorted(found)]
+    return [path for path in paths if path.is_dir() or _is_video(path)]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link to a folder above
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (path for name in sorted(files) if _is_video(path := Path(place, name)))
+
+
+def _beside(video: Path, n_most: int) -> list[Path]:
+    """Give the episodes of the same series in a file's folder that lie nearest to it."""
+    series = series_of_file(video)
+    folder = [path for path in video.parent.iterdir() if _is_video(path) and path != video]
+    ordered = sorted(
+        [video, *(path for path in folder if series_of_file(path) == series)], key=_natural
+    )
+    own = ordered.index(video)
+    nearest = sorted(range(len(ordered)), key=lambda place: (abs(place - own), place))
+    return [ordered[place] for place in nearest[1 : n_most + 1]]
+
+
+def _is_video(path: Path) -> bool:
+    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return False
+    return not is_muxed(path)
+
+
+def _natural(path: Path) -> list[str | int]:
+    """Order E2 before E10; text and numbers stand by turns."""
+    parts = _NUMBER.split(str(path).casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]

@@ -1,0 +1,66 @@
+"""Chapters as FFmpeg writes them down: `Show S01E01.ffmetadata`.
+
+`ffmpeg -i video.mkv -i video.ffmetadata -map 0 -map_chapters 1 -c copy out.mkv` reads it;
+https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skipintro.sidecars.finding import Finding, Interval
+
+INTRO, EPISODE = "Intro", "Episode"
+_SPECIAL = re.compile(r"([=;#\\\n])")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """`[start_s, end_s)` with its title."""
+
+    start_s: float
+    end_s: float
+    title: str
+
+
+def place(video: Path) -> Path:
+    """Give the path of the sidecar."""
+    return video.with_suffix(".ffmetadata")
+
+
+def with_intro(known: Sequence[Chapter], interval: Interval, length_s: float) -> list[Chapter]:
+    """Give the chapters with the intro as one of its own; those that it cuts keep their rests.
+
+    Without any known, the rest is one titled `Episode`: a player that jumps to the next chapter
+    needs one after the intro. What an earlier run called `Intro` gives way.
+    """
+    start_s, end_s = interval
+    kept = [chapter for chapter in known if chapter.title != INTRO]
+    whole = [Chapter(0.0, max(length_s, end_s), EPISODE)]
+    rests = [
+        Chapter(since, until, chapter.title)
+        for chapter in kept or whole
+        for since, until in (
+            (chapter.start_s, min(chapter.end_s, start_s)),
+            (max(chapter.start_s, end_s), chapter.end_s),
+        )
+        if since < until
+    ]
+    return sorted([*rests, Chapter(start_s, end_s, INTRO)], key=lambda chapter: chapter.start_s)
+
+
+def text(finding: Finding) -> str | None:
+    """Give the file's content, None where there is no intro."""
+    if finding.interval is None:
+        return None
+    lines = [";FFMETADATA1"]
+    for chapter in with_intro((), finding.interval, finding.length_s):
+        lines += [
+            "[CHAPTER]",
+            "TIMEBASE=1/1000",
+            f"START={round(chapter.start_s * 1000)}",
+            f"END={round(chapter.end_s * 1000)}",
+            "title=" + _SPECIAL.sub(r"\\\1", chapter.title),
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,24 @@
+"""Edit decision list of Kodi and MPlayer: `Show S01E01.edl` beside `Show S01E01.mkv`.
+
+One line an interval, `start end action`, in seconds; https://kodi.wiki/view/Edit_decision_list.
+"""
+
+from pathlib import Path
+
+from skipintro.sidecars.finding import Finding
+
+ACTIONS = {0: "cut", 1: "mute", 2: "scene marker", 3: "commercial break"}
+COMMERCIAL_BREAK = 3  # skipped once, and may be gone back to; MPlayer knows 0 and 1 alone
+
+
+def place(video: Path) -> Path:
+    """Give the path that a player looks at."""
+    return video.with_suffix(".edl")
+
+
+def text(finding: Finding, action: int = COMMERCIAL_BREAK) -> str | None:
+    """Give the file's content, None where there is no intro."""
+    if finding.interval is None:
+        return None
+    start_s, end_s = finding.interval
+    return f"{start_s:.3f}\t{end_s:.3f}\t{action}\n"

@@ -1,0 +1,31 @@
+"""What a sidecar tells: one video, and the interval to skip or none. And what a copy is called."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+Interval = tuple[float, float]  # [start_s, end_s), whole milliseconds
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One video with the interval that a player may skip."""
+
+    video: Path
+    series: str
+    length_s: float
+    interval: Interval | None  # None: no intro
+    confidence: float | None  # of the interval
+
+
+COPY = ".chapters"  # stands before the suffix of a copy's name
+
+
+def muxed_place(video: Path) -> Path:
+    """Give the path of a video's copy with chapters."""
+    return video.with_name(f"{video.stem}{COPY}{video.suffix}")
+
+
+def is_muxed(path: Path) -> bool:
+    """Tell whether a video is such a copy: the one that it was made of lies beside it."""
+    original = path.with_name(path.stem.removesuffix(COPY) + path.suffix)
+    return path.stem.endswith(COPY) and original.exists()

@@ -1,0 +1,80 @@
+"""A copy of a Matroska or MP4 file with the intro as a chapter; streams are copied, not encoded.
+
+The one place beside `skipintro.episodes.video` that imports PyAV: this one writes containers.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import replacing
+from skipintro.sidecars.chapters import Chapter, with_intro
+from skipintro.sidecars.finding import Finding, Interval, muxed_place
+
+SUFFIXES = {".mkv", ".mp4", ".m4v", ".mov", ".webm"}
+_MS = Fraction(1, 1000)
+_COPIED = {"video", "audio", "subtitle", "attachment"}  # data: an MP4's chapters, made anew
+
+
+def write_copy(finding: Finding, interval: Interval) -> Path:
+    """Write the copy, whole or not at all, and give its path; the video itself is only read.
+
+    Raises InputError where the container cannot be written or holds what cannot be copied.
+    """
+    video, copy = finding.video, muxed_place(finding.video)
+    if video.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"{video}: chapters can be written into {', '.join(sorted(SUFFIXES))}; use --write "
+            "for a file beside it"
+        )
+    try:
+        with replacing(copy) as draft:
+            _remux(video, draft, interval, finding.length_s)
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{video}: cannot be copied with chapters ({reason}); use --write for a file beside it"
+        ) from error
+    return copy
+
+
+def _remux(video: Path, copy: Path, interval: Interval, length_s: float) -> None:
+    with (
+        av.open(str(video), metadata_errors="replace") as source,
+        av.open(str(copy), "w") as target,
+    ):
+        streams = {
+            stream.index: target.add_stream_from_template(stream)
+            for stream in source.streams
+            if stream.type in _COPIED
+        }
+        for index, stream in streams.items():
+            stream.metadata.update(source.streams[index].metadata)
+        target.metadata.update(source.metadata)
+        known = [
+            Chapter(
+                float(chapter["start"] * (chapter["time_base"] or _MS)),
+                float(chapter["end"] * (chapter["time_base"] or _MS)),
+                chapter["metadata"].get("title", ""),
+            )
+            for chapter in source.chapters()
+        ]
+        target.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": round(chapter.start_s * 1000),
+                    "end": round(chapter.end_s * 1000),
+                    "time_base": _MS,
+                    "metadata": {"title": chapter.title},
+                }
+                for number, chapter in enumerate(with_intro(known, interval, length_s), 1)
+            ]
+        )
+        for packet in source.demux([source.streams[index] for index in streams]):
+            if packet.size:  # the last one of a stream is empty: PyAV's way to say so
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)

@@ -1,0 +1,27 @@
+"""Media segments as Jellyfin's server answers for them: `Show S01E01.segments.json`.
+
+The fields of `GET /MediaSegments/{itemId}` (Jellyfin 10.10) without the ids, which only the server
+knows; https://jellyfin.org/docs/general/server/metadata/media-segments/.
+"""
+
+import json
+from pathlib import Path
+
+from skipintro.sidecars.finding import Finding
+
+TICKS_PER_MS = 10_000  # a tick is 100 ns
+
+
+def place(video: Path) -> Path:
+    """Give the path of the sidecar."""
+    return video.with_suffix(".segments.json")
+
+
+def text(finding: Finding) -> str | None:
+    """Give the file's content, None where there is no intro."""
+    if finding.interval is None:
+        return None
+    start, end = (round(second * 1000) * TICKS_PER_MS for second in finding.interval)
+    segment = {"Type": "Intro", "StartTicks": start, "EndTicks": end}
+    content = {"Items": [segment], "TotalRecordCount": 1, "StartIndex": 0}
+    return json.dumps(content, indent=2) + "\n"

@@ -1,0 +1,74 @@
+"""Fetches a detector's folder from the registry; local stores are read in place."""
+
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import mlflow
+import yaml
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import replacing
+from skipintro.tracking.store import without_credentials
+
+
+def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str]:
+    """Give the detector's folder of `models:/name@alias`, `models:/name/version` or `runs:/id`.
+
+    And its title with the version. What lies on a server is downloaded once, into `downloads`.
+    Raises InputError where the store does not answer or does not know it.
+    """
+    mlflow.set_tracking_uri(uri)
+    try:
+        source, title = _source(wanted, MlflowClient(uri))
+        model = _local(source) or _downloaded(source, downloads)
+    except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
+        fault = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{wanted}: not found in {without_credentials(uri)} ({fault})") from error
+    described = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
+    try:
+        artifact = described["flavors"]["python_function"]["artifacts"]["detector"]["path"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{wanted}: no detector of this project") from error
+    return model / artifact, title
+
+
+def _source(wanted: str, client: MlflowClient) -> tuple[str, str]:
+    """Give the URI of the model's artifacts, and its title."""
+    kind, _, name = wanted.partition(":/")
+    if kind == "runs":
+        run = client.get_run(name.strip("/").partition("/")[0])
+        outputs = run.outputs.model_outputs if run.outputs else []
+        if not outputs:
+            raise ValueError("this run has logged no model")
+        logged = client.get_logged_model(outputs[-1].model_id)
+        return str(logged.artifact_location), f"{wanted} ({run.info.run_name})"
+    name, at, alias = name.strip("/").partition("@")
+    if at:
+        version = client.get_model_version_by_alias(name, alias)
+    else:
+        name, _, number = name.partition("/")
+        version = client.get_model_version(name, number)
+    place = client.get_model_version_download_uri(name, version.version)
+    if place.startswith("models:/m-"):
+        place = str(client.get_logged_model(place.removeprefix("models:/")).artifact_location)
+    return place, f"{wanted} (version {version.version})" if at else wanted
+
+
+def _local(source: str) -> Path | None:
+    address = urlparse(source)
+    if address.scheme not in {"", "file"}:
+        return None
+    return Path(url2pathname(address.path))
+
+
+def _downloaded(source: str, downloads: Path) -> Path:
+    folder = downloads / urlparse(source).path.strip("/").replace("/", "_")
+    if not folder.exists():
+        with replacing(folder) as draft:
+            draft.mkdir()
+            mlflow.artifacts.download_artifacts(source, dst_path=str(draft))
+    return next(found.parent for found in folder.rglob("MLmodel"))
