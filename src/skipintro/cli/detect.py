@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ import typer
 
 from skipintro.cli.checkout import find_checkout
 from skipintro.core.errors import InputError
+from skipintro.library.choices import Form, Kind
 
 if TYPE_CHECKING:
     from skipintro.library.detecting import Answer, Detection
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skipintro.library.refining import Rule
     from skipintro.library.telling import Row
     from skipintro.library.walking import Series
-    from skipintro.library.writing import Kind, Writer
+    from skipintro.library.writing import Writer
 
 _USAGE, _INTERRUPTED = 2, 130
 
@@ -50,31 +50,13 @@ WeightsOption = Annotated[
 ]
 
 
-class Form(StrEnum):
-    """The values of `--format`."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    JSONL = "jsonl"
-
-
-class Sidecar(StrEnum):
-    """The values of `--write`."""
-
-    EDL = "edl"
-    CHAPTERS = "chapters"
-    SEGMENTS = "segments"
-    JSON = "json"
-
-
 def detect(
     paths: Annotated[
         list[Path], typer.Argument(help="Videos, folders of them, or patterns.", show_default=False)
     ],
     *,
     write: Annotated[
-        list[Sidecar] | None,
+        list[Kind] | None,
         typer.Option(
             help="Write this beside each video; may be repeated. edl: Kodi and MPlayer; chapters: "
             "FFmpeg; segments: Jellyfin; json: a label file to correct.",
@@ -131,9 +113,9 @@ def detect(
     from skipintro.library.detecting import Detection, Settings
     from skipintro.library.memory import Memory, default_folder
     from skipintro.library.refining import Rule
-    from skipintro.library.telling import Format, tell
+    from skipintro.library.telling import tell
     from skipintro.library.walking import find_series
-    from skipintro.library.writing import Kind, Writer
+    from skipintro.library.writing import Writer
 
     begin()
     check_search(search)
@@ -155,14 +137,14 @@ def detect(
         pad_end_s=pad_end,
     )
     writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
-    job = _Job(detection, memory, rule, writer, [Kind(kind) for kind in write or ()], mux=mux)
+    job = _Job(detection, memory, rule, writer, write or [], mux=mux)
     try:
         rows = job.run(groups)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         sys.stderr.flush()
         os._exit(_INTERRUPTED)  # threads that still decode are not waited for; they write nothing
-    tell(rows, Format(form or ("table" if sys.stdout.isatty() else "json")))
+    tell(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
     job.summarise(rows)
     if any(row.fault for row in rows) or writer.written.faults:
         raise typer.Exit(1)
@@ -176,7 +158,7 @@ class _Job:
     memory: "Memory"
     rule: "Rule"
     writer: "Writer"
-    kinds: "list[Kind]"
+    kinds: list[Kind]
     mux: bool
 
     def run(self, groups: "list[Series]") -> "list[Row]":

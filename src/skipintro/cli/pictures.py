@@ -1,10 +1,19 @@
-"""`skipintro frames`: pictures of a video, for a person who checks."""
+"""`skipintro frames` and `skipintro show`: pictures of a video, for a person who checks."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from skipintro.cli.detect import (
+    CacheOption,
+    ModelOption,
+    SearchOption,
+    WeightsOption,
+    begin,
+    check_search,
+    model_of,
+)
 from skipintro.core.errors import InputError
 
 
@@ -34,3 +43,64 @@ def frames(
     with replacing(out) as draft:
         contact_sheet(draft, rows)
     typer.echo(out)
+
+
+def show(
+    video: Annotated[Path, typer.Argument(help="Video file of an episode.")],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="PNG file to write; else <video>.png here.", show_default=False),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the picture.")] = False,
+    model: ModelOption = None,
+    search: SearchOption = "whole",
+    beside: Annotated[
+        int, typer.Option(min=0, help="Episodes next to it that are looked at, too.")
+    ] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    encoder_weights: WeightsOption = None,
+    cache: CacheOption = None,
+) -> None:
+    """Draw what a detector says of one video: the ends that it found, and how sure it is by second.
+
+    Example: skipintro show Show.S01E01.mkv --open
+    """
+    from skipintro.core.files import replacing
+    from skipintro.episodes.annotations import clock
+    from skipintro.episodes.frames import strip
+    from skipintro.evaluation.plots import finding
+    from skipintro.library.detecting import Detection, Settings
+    from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.walking import find_series
+
+    begin()
+    check_search(search)
+    out = out or Path(f"{video.stem}.png")
+    if out.suffix != ".png":
+        raise InputError(f"{out}: expected a name that ends in .png; correct --out")
+    if not video.is_file():
+        raise InputError(f"{video}: no such file; correct the path")
+    groups = find_series([video], beside)
+    memory = Memory(cache or default_folder())
+    settings = Settings(search, device, encoder_weights)
+    detection = Detection(model_of(model, memory), memory, settings)
+    [answers] = list(detection.answers(groups))
+    answer = next(answer for answer in answers if answer.video == video)
+    if answer.fault:
+        raise InputError(answer.fault)
+    if answer.interval is None:
+        told = f"{video.name}: no intro"
+        middle = [answer.length_s * (place + 0.5) / 10 for place in range(10)]
+        strips = [strip(video, middle[:5]), strip(video, middle[5:])]
+    else:
+        start_s, end_s = answer.interval
+        sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
+        told = f"{video.name}: {clock(start_s)} to {clock(end_s)}{sure}"
+        strips = [strip(video, [end + step for step in range(-2, 3)]) for end in answer.interval]
+    with replacing(out) as draft:
+        finding(draft, told, strips, detection.curve(answers, answer), answer.interval)
+    typer.echo(told)
+    typer.echo(out)
+    if open_it:
+        typer.launch(str(out))

@@ -1,4 +1,4 @@
-"""`skipintro promote`: the registry of detectors."""
+"""`skipintro promote`, `models` and `runs`: the registry of detectors, and where they came from."""
 
 import os
 from typing import Annotated
@@ -35,3 +35,35 @@ def promote(
             typer.echo(f"not promoted: {refusal}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{tracking.model} version {verdict.challenger.version} is @champion now")
+
+
+def models() -> None:
+    """List the versions of the model with their aliases and the figures that decide.
+
+    Example: skipintro models
+    """
+    from skipintro.core.params import load_params
+    from skipintro.tracking import report
+    from skipintro.tracking.promotion import GateParams, standings
+    from skipintro.tracking.store import StoreParams, connect
+
+    os.chdir(find_checkout())
+    tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+    report.versions(standings(connect(tracking.experiment), tracking.model, gate), gate)
+
+
+def runs(
+    last: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
+) -> None:
+    """List the runs of the experiment with the figures that decide.
+
+    Example: skipintro runs --last 5
+    """
+    from skipintro.core.params import load_params
+    from skipintro.tracking import report
+    from skipintro.tracking.promotion import GateParams, measured_runs
+    from skipintro.tracking.store import StoreParams, connect
+
+    os.chdir(find_checkout())
+    tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+    report.runs(measured_runs(connect(tracking.experiment), last), gate)

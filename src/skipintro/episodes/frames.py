@@ -1,11 +1,15 @@
-"""The pictures around given seconds of one video, for a person who checks a label."""
+"""The pictures around given seconds of one video, for a person who checks a label or a find."""
 
+import io
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from skipintro.core.errors import InputError
-from skipintro.episodes.video import Picture, pictures
+from skipintro.episodes.video import Picture, pictures, thumbnails
 
 MARGIN_S = 2  # before and after
 SIZE = 224  # px, as encoders see them
@@ -33,3 +37,17 @@ def pictures_around(video: Path, seconds: Sequence[int]) -> list[list[tuple[int,
                 "give an earlier second"
             )
     return [[(second, found.get(second)) for second in row] for row in rows]
+
+
+def strip(video: Path, seconds: Sequence[float]) -> list[tuple[float, Picture | None]]:
+    """Give small pictures at given times, each with its time; None before the beginning or after.
+
+    Read by seeking where the container allows it. Raises VideoError as `thumbnails` does.
+    """
+    inside = [second for second in seconds if second >= 0]
+    jpegs = dict(zip(inside, thumbnails(video, inside), strict=True))
+    return [(second, _picture(jpegs.get(second))) for second in seconds]
+
+
+def _picture(jpeg: bytes | None) -> Picture | None:
+    return None if jpeg is None else np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))

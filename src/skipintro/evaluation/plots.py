@@ -124,6 +124,38 @@ def contact_sheet(
     _save(figure, path)
 
 
+def finding(
+    path: Path,
+    title: str,
+    strips: Sequence[Sequence[tuple[float, NDArray[np.uint8] | None]]],
+    curve: Sequence[float],
+    interval: tuple[float, float] | None,
+) -> None:
+    """Draw strips of pictures with their seconds, and the probability by second below them.
+
+    The pictures within the interval are framed in its colour.
+    """
+    figure = Figure(figsize=(10, 1.5 * len(strips) + 2), layout="constrained")
+    grid = figure.add_gridspec(len(strips) + 1, len(strips[0]))
+    for (row, column), _ in np.ndenumerate(np.empty((len(strips), len(strips[0])))):
+        second, picture = strips[row][column]
+        axes = figure.add_subplot(grid[row, column])
+        axes.set(xticks=[], yticks=[])
+        inside = interval is not None and interval[0] <= second < interval[1]
+        for side in axes.spines.values():
+            side.set(color=PREDICTED if inside else "0.8", linewidth=3 if inside else 1)
+        if picture is not None:
+            axes.imshow(picture)
+            axes.set_title(f"{second:g} s", fontsize=9)
+    axes = figure.add_subplot(grid[len(strips), :])
+    axes.step(np.arange(len(curve)), curve, where="post", color=CURVE)
+    if interval is not None:
+        axes.axvspan(*interval, color=PREDICTED, alpha=0.25)
+    axes.set(xlim=(0, max(1, len(curve))), ylim=(0, 1.05), xlabel="second", ylabel="probability")
+    figure.suptitle(title, fontsize=10)
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     with warnings.catch_warnings(), mpl.rc_context({"text.parse_math": False}):
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # emoji in names

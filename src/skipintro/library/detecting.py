@@ -91,6 +91,11 @@ class Detection:
         if waiting:
             yield from self._made(waiting)
 
+    def curve(self, answers: Sequence[Answer], answer: Answer) -> list[float]:
+        """Give the probability of intro by second of one of the answers of a series."""
+        curve = self._memory.get("curve", f"{self._group_key(answers)} {answer.sha256}")
+        return [float(share) for share in curve or ()]
+
     def _identified(self, video: Path, series: str) -> Answer:
         try:
             sha256 = content_of(video, self._memory)
@@ -169,12 +174,17 @@ class Detection:
         sound = [answer for answer in group if not answer.fault]
         if not sound:
             return group
+        key = self._group_key(group)
         episodes = [detector.episode(a.video, embedder.vectors(a)) for a in sound]
+        predictions = detector.detect(episodes)
+        for answer, prediction in zip(sound, predictions, strict=True):
+            curve = [round(float(share), 4) for share in prediction.probabilities]
+            self._memory.put("curve", f"{key} {answer.sha256}", curve)
         found = [
             [embedder.length_s(answer), prediction.interval, prediction.confidence]
-            for answer, prediction in zip(sound, detector.detect(episodes), strict=True)
+            for answer, prediction in zip(sound, predictions, strict=True)
         ]
-        self._memory.put("series", self._group_key(group), found)
+        self._memory.put("series", key, found)
         self.n_made += len(sound)
         return _filled(group, found)
 

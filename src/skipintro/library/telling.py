@@ -5,20 +5,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from skipintro.episodes.annotations import clock
+from skipintro.library.choices import Form
 from skipintro.sidecars.finding import Finding
-
-
-class Format(StrEnum):
-    """The values of `--format`."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    JSONL = "jsonl"
-
 
 _FIELDS = ("video", "series", "start_s", "end_s", "confidence", "fault")
 
@@ -39,15 +29,15 @@ class Row:
         return dict(zip(_FIELDS, values, strict=True))
 
 
-def tell(rows: Sequence[Row], form: Format) -> None:
+def tell(rows: Sequence[Row], form: Form) -> None:
     """Print all rows."""
-    if form is Format.TABLE:
+    if form is Form.TABLE:
         _table(rows)
-    elif form is Format.CSV:
+    elif form is Form.CSV:
         writer = csv.DictWriter(sys.stdout, _FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row.fields() for row in rows)
-    elif form is Format.JSONL:
+    elif form is Form.JSONL:
         for row in rows:
             print(json.dumps(row.fields(), ensure_ascii=False))  # noqa: T201
     else:

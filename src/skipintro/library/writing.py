@@ -3,27 +3,17 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, replacing
+from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.finding import Finding
 from skipintro.sidecars.finding import muxed_place as mux_place
-
-
-class Kind(StrEnum):
-    """The formats of `--write`."""
-
-    EDL = "edl"
-    CHAPTERS = "chapters"
-    SEGMENTS = "segments"
-    JSON = "json"
-
 
 _PLACES: dict[Kind, Callable[[Path], Path]] = {
     Kind.EDL: edl.place,

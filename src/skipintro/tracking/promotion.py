@@ -136,6 +136,28 @@ def promote(store: Store, model_name: str, gate: GateParams, wanted: str | None 
     return verdict
 
 
+def standings(store: Store, model_name: str, gate: GateParams) -> list[tuple[Candidate, list[str]]]:
+    """Give every version with its aliases, the newest first.
+
+    Raises InputError where the model does not exist.
+    """
+    candidates = [_candidate(store, version, gate) for version in _versions(store, model_name)]
+    aliases = store.client.get_registered_model(model_name).aliases
+    return [
+        (one, sorted(name for name, version in aliases.items() if str(version) == one.version))
+        for one in sorted(candidates, key=lambda candidate: -int(candidate.version))
+    ]
+
+
+def measured_runs(store: Store, n_most: int) -> list[Run]:
+    """Give the runs of the experiment, the newest first."""
+    return list(
+        store.client.search_runs(
+            [store.experiment_id], max_results=n_most, order_by=["attributes.start_time DESC"]
+        )
+    )
+
+
 def _versions(store: Store, model_name: str) -> list[ModelVersion]:
     versions = list(store.client.search_model_versions(f"name = '{model_name}'"))
     if not versions:

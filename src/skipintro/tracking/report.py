@@ -1,11 +1,16 @@
 """Tables on the terminal."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
+from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
 from skipintro.evaluation.intervals import IntervalFigures
 from skipintro.evaluation.series import MacroFigures
-from skipintro.tracking.promotion import Candidate, Verdict
+from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.promotion import Candidate, GateParams, Verdict
 
 _COUNTS = {
     name
@@ -40,13 +45,58 @@ def comparison(verdict: Verdict, deciding: str, *, equal_too: bool) -> None:
             table.add_row(name, ours, theirs, style="bold" if name == deciding else None)
         else:
             n_left_out += 1
+    _print(table)
+    if n_left_out:
+        why = "without a champion's beside them" if champion is None else "equal in both"
+        Console().print(f"{n_left_out} more figures, {why}: --all shows them")
+
+
+def versions(standings: Sequence[tuple[Candidate, list[str]]], gate: GateParams) -> None:
+    """Print every version of the model with the figures that decide."""
+    table = Table("version", "alias", "run", caption=_gate(gate))
+    _add_deciding(table, gate)
+    for candidate, aliases in standings:
+        table.add_row(
+            candidate.version,
+            " ".join(f"@{alias}" for alias in aliases),
+            candidate.run_id[:8],
+            *(_figure(candidate, name) for name in (gate.metric, gate.story_metric)),
+        )
+    _print(table)
+
+
+def runs(found: Sequence[Run], gate: GateParams) -> None:
+    """Print runs with the figures that decide."""
+    table = Table("run", "id", "started", "state", caption=_gate(gate))
+    _add_deciding(table, gate)
+    for run in found:
+        started = datetime.fromtimestamp(run.info.start_time / 1000).astimezone()
+        complete = run.data.tags.get(COMPLETE_TAG) == "true"
+        figures = (run.data.metrics.get(name) for name in (gate.metric, gate.story_metric))
+        table.add_row(
+            run.info.run_name,
+            run.info.run_id,
+            f"{started:%Y-%m-%d %H:%M}",
+            "complete" if complete else run.info.status.lower(),
+            *("" if figure is None else f"{figure:.4f}" for figure in figures),
+        )
+    _print(table)
+
+
+def _gate(gate: GateParams) -> str:
+    return f"score: {gate.metric}\nstory: {gate.story_metric}"
+
+
+def _add_deciding(table: Table, gate: GateParams) -> None:
+    table.add_column(f"score, {gate.min_score:g} or more", justify="right")
+    table.add_column(f"story, {gate.max_story_s_per_hour:g} or less", justify="right")
+
+
+def _print(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH_OF_FILES)
     console.print(table)
-    if n_left_out:
-        why = "without a champion's beside them" if champion is None else "equal in both"
-        console.print(f"{n_left_out} more figures, {why}: --all shows them")
 
 
 def _figure(candidate: Candidate | None, name: str) -> str:
