@@ -125,9 +125,6 @@ def detect(
         raise usage(str(error)) from error
     if not groups:
         raise usage(f"no video in {', '.join(map(str, paths))}")
-    memory = Memory(cache or default_folder())
-    settings = Settings(search, device, encoder_weights, jobs)
-    detection = Detection(model_of(model, memory), memory, settings)
     rule = Rule(
         min_confidence=min_confidence,
         min_length_s=min_length,
@@ -136,9 +133,12 @@ def detect(
         pad_start_s=pad_start,
         pad_end_s=pad_end,
     )
-    writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
-    job = _Job(detection, memory, rule, writer, write or [], mux=mux)
     try:
+        memory = Memory(cache or default_folder())
+        settings = Settings(search, device, encoder_weights, jobs)
+        detection = Detection(model_of(model, memory), memory, settings)
+        writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
+        job = _Job(detection, memory, rule, writer, write or [], mux=mux)
         rows = job.run(groups)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)

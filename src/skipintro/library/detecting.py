@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Interval = tuple[float, float]
 FIRST_QUARTER = "first-quarter"
-_DETECTING = ("detection", "model", "episodes/naming")
+_DETECTING = ("detection", "model", "episodes/naming", "library/detecting", "library/embedding")
 _DECODING = ("episodes/video",)
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,76 @@
+"""Readers of sidecars that know nothing of the writers, and a library to detect in."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+
+from conftest import TOY_INTRO_S, write_toy_video
+
+TOYS = {"Other Show S01E01": 5, "Toy S01E01": 3, "Toy S01E02": 8, "Toy S01E03": 0}
+TOY_S = 26
+INTERVALS = {name: (float(start), float(start + TOY_INTRO_S)) for name, start in TOYS.items()}
+
+
+def write_library(folder: Path) -> list[Path]:
+    """Write four episodes of 26 s with 16 s of intro, three of them of one series."""
+    paths = [folder / name.partition(" S01")[0] / f"{name}.mp4" for name in TOYS]
+    for seed, (path, start) in enumerate(zip(paths, TOYS.values(), strict=True)):
+        write_toy_video(path, start, seconds=TOY_S, seed=seed)
+    return paths
+
+
+def read_edl(path: Path) -> list[tuple[float, float, int]]:
+    """Read an EDL as strictly as Kodi's wiki gives it: `start end action`, one blank or tab each.
+
+    Times are seconds or H:MM:SS.sss, rising and without overlaps; actions are 0, 1, 2 and 3.
+    """
+    text = path.read_bytes().decode("ascii")
+    assert text.endswith("\n")
+    entries: list[tuple[float, float, int]] = []
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\S+)[ \t]+(\S+)[ \t]+([0-3])", line)
+        assert match, f"no entry: {line!r}"
+        start, end = _edl_seconds(match[1]), _edl_seconds(match[2])
+        assert start < end
+        assert not entries or start >= entries[-1][1]
+        entries.append((start, end, int(match[3])))
+    return entries
+
+
+def _edl_seconds(text: str) -> float:
+    if ":" not in text:
+        assert re.fullmatch(r"\d+(\.\d+)?", text)
+        return float(text)
+    match = re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d{1,3})?)", text)
+    assert match
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+
+
+def read_chapters(path: Path) -> list[tuple[float, float, str]]:
+    """Read chapters with FFmpeg, of a video or of an FFMETADATA file."""
+    with av.open(str(path)) as container:
+        return [
+            (
+                float(chapter["start"] * (chapter["time_base"] or 1)),
+                float(chapter["end"] * (chapter["time_base"] or 1)),
+                chapter["metadata"]["title"],
+            )
+            for chapter in container.chapters()
+        ]
+
+
+def packets(path: Path) -> list[tuple[str, bytes]]:
+    """Give every packet of pictures, sound and subtitles, without its times."""
+    with av.open(str(path)) as container:
+        streams = [s for s in container.streams if s.type in {"video", "audio", "subtitle"}]
+        return sorted(
+            (packet.stream.type, bytes(packet))
+            for packet in container.demux(streams)
+            if packet.size
+        )
+
+
+def names(paths: Sequence[Path]) -> list[str]:
+    return [path.name for path in paths]
