@@ -23,8 +23,9 @@ def snapped(path: Path, second: float) -> float:
     Exact to the frame; the beginning of the video counts as a cut. Raises VideoError.
     """
     frames = list(frames_between(path, second - WITHIN_S, second + WITHIN_S, height=_HEIGHT))
-    near = [time for time in changes(frames) if abs(time - second) <= WITHIN_S]
-    return float(min(near, key=lambda time: (abs(time - second), time), default=second))
+    wanted = Fraction(second)
+    near = [time for time in changes(frames) if abs(time - wanted) <= WITHIN_S]
+    return float(min(near, key=lambda time: (abs(time - wanted), time), default=wanted))
 
 
 def changes(frames: Sequence[tuple[Fraction, Picture]]) -> list[Fraction]:

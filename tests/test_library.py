@@ -1,0 +1,385 @@
+"""Walking a library, remembering, refining, snapping, and which model is meant."""
+
+import os
+import sqlite3
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from library_cases import names
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
+from skipintro.episodes.video import encode_h264
+from skipintro.library.choices import Kind
+from skipintro.library.cuts import snapped
+from skipintro.library.detecting import Answer, Settings
+from skipintro.library.memory import Memory, content_of
+from skipintro.library.models import CHAMPION, find_model
+from skipintro.library.refining import Rule, refine
+from skipintro.library.walking import find_series
+from skipintro.library.writing import Writer
+from skipintro.sidecars.finding import Finding
+
+# Walking
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_seasons_are_walked_and_series_are_told_by_folder_and_name(tmp_path: Path) -> None:
+    touch(
+        tmp_path / "Мой сериал 🎬" / "Season 1" / "S01E02.mkv",
+        tmp_path / "Мой сериал 🎬" / "Season 1" / "S01E10.mkv",
+        tmp_path / "Мой сериал 🎬" / "Season 2" / "S02E01.MKV",
+        tmp_path / 'It\'s "this" Show S01E01.mp4',
+        tmp_path / "notes.txt",
+        tmp_path / ".hidden" / "S01E01.mkv",
+        tmp_path / "._S01E01.mkv",
+    )
+    one, other = find_series([tmp_path], 0)
+    assert one.name == 'it\'s "this" show'
+    assert names(other.videos) == ["S01E02.mkv", "S01E10.mkv", "S02E01.MKV"]
+    assert other.asked == frozenset(other.videos)
+
+
+def test_a_file_under_two_names_counts_once_and_links_in_a_ring_end(tmp_path: Path) -> None:
+    touch(tmp_path / "far" / "Show S01E01.mkv")
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "Show S01E01.mkv").symlink_to(tmp_path / "far" / "Show S01E01.mkv")
+    (library / "again.mkv").symlink_to(library / "Show S01E01.mkv")
+    (library / "ring").symlink_to(library)
+    (library / "gone.mkv").symlink_to(tmp_path / "nowhere.mkv")
+    [series] = find_series([library, library / "Show S01E01.mkv"], 4)
+    assert series.videos == (library / "Show S01E01.mkv",)
+
+
+def test_a_single_file_brings_its_nearest_siblings_along_but_does_not_ask_for_them(
+    tmp_path: Path,
+) -> None:
+    episodes = [tmp_path / f"Show S01E{number:02}.mkv" for number in range(1, 10)]
+    touch(*episodes, tmp_path / "Other S01E05.mkv")
+    [series] = find_series([episodes[4]], 2)
+    assert series.videos == tuple(episodes[3:6])
+    assert series.asked == {episodes[4]}
+    [series] = find_series([episodes[0]], 0)
+    assert series.videos == (episodes[0],)
+
+
+def test_patterns_that_no_shell_has_read_are_read_and_a_name_that_looks_like_one_is_a_name(
+    tmp_path: Path,
+) -> None:
+    touch(tmp_path / "a" / "Show S01E01.mkv", tmp_path / "Show [x] S01E02.mkv")
+    assert len(find_series([tmp_path / "**" / "*.mkv"], 0)) == 2
+    [series] = find_series([tmp_path / "Show [x] S01E02.mkv"], 0)
+    assert names(series.videos) == ["Show [x] S01E02.mkv"]
+    with pytest.raises(InputError, match="nowhere"):
+        find_series([tmp_path / "nowhere"], 0)
+
+
+def test_copies_with_chapters_are_no_episodes_but_a_lone_file_of_such_a_name_is(
+    tmp_path: Path,
+) -> None:
+    touch(*(tmp_path / f"Show S01E0{n}.mkv" for n in ("1", "1.chapters", "2.chapters")))
+    [series] = find_series([tmp_path], 0)
+    assert names(series.videos) == ["Show S01E01.mkv", "Show S01E02.chapters.mkv"]
+
+
+# Remembering
+
+
+def test_a_file_is_read_again_only_when_its_size_or_time_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, path, read = Memory(tmp_path / "cache"), tmp_path / "x.mkv", []
+
+    def counted(file: Path) -> str:
+        read.append(file)
+        return sha256_of_file(file)
+
+    monkeypatch.setattr("skipintro.library.memory.sha256_of_file", counted)
+    path.write_bytes(b"one")
+    first = content_of(path, memory)
+    assert content_of(path, Memory(tmp_path / "cache")) == first
+    assert len(read) == 1
+    path.write_bytes(b"two")  # of the same size
+    os.utime(path, ns=(0, 1))
+    assert content_of(path, memory) != first
+    assert len(read) == 2
+
+
+def test_a_broken_memory_is_told_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "answers.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(InputError, match=r"answers\.sqlite: cannot be used .* delete it"):
+        Memory(tmp_path)
+
+
+def test_two_runs_may_share_a_memory(tmp_path: Path) -> None:
+    one, other = Memory(tmp_path), Memory(tmp_path)
+    for number in range(20):
+        one.put("x", str(number), [number])
+        other.put("y", str(number), {"ключ": None})
+    assert other.get("x", "19") == [19]
+    assert one.get("y", "0") == {"ключ": None}
+    assert one.get("x", "20") is None
+    other.close()
+    with pytest.raises(InputError):
+        other.get("x", "19")
+    assert isinstance(sqlite3.sqlite_version, str)
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"), [("whole", None), ("first-quarter", 11), ("600", 600)]
+)
+def test_the_search_range_is_told_in_seconds(search: str, expected: int | None) -> None:
+    assert Settings(search).first_s(41.0) == expected
+
+
+# Refining
+
+
+def answer(**changes: Any) -> Answer:
+    fields = {"length_s": 100.0, "interval": (20.0, 30.0), "confidence": 0.8, **changes}
+    return Answer(Path("x.mkv"), "x", "ab", **fields)
+
+
+def nowhere(_: Answer, second: float) -> float:
+    raise AssertionError(f"{second} s is not to be snapped")
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Rule(), (20, 30)),
+        (Rule(min_confidence=0.8), (20, 30)),
+        (Rule(min_confidence=0.81), None),
+        (Rule(min_length_s=10, max_length_s=10), (20, 30)),
+        (Rule(min_length_s=10.1), None),
+        (Rule(max_length_s=9.9), None),
+        (Rule(pad_start_s=1.5, pad_end_s=0.25), (18.5, 30.25)),
+        (Rule(pad_start_s=-1.5, pad_end_s=-0.25), (21.5, 29.75)),
+        (Rule(pad_start_s=50, pad_end_s=500), (0, 100)),
+        (Rule(pad_start_s=-6, pad_end_s=-6), None),
+        (Rule(pad_start_s=5, max_length_s=12), (15, 30)),  # limits are of the intro, not of pads
+    ],
+)
+def test_an_interval_is_refined_as_the_rule_says(rule: Rule, expected: Any) -> None:
+    found = refine(answer(), rule, nowhere)
+    assert found.interval == expected
+    assert found.confidence == (None if expected is None else 0.8)
+
+
+def test_snapped_ends_are_rounded_to_milliseconds_before_anything_else_sees_them() -> None:
+    found = refine(answer(), Rule(snap=True, pad_end_s=1), lambda _, second: second + 1 / 3)
+    assert found.interval == (20.333, 31.333)
+
+
+def test_nothing_found_stays_nothing() -> None:
+    assert refine(answer(interval=None, confidence=None), Rule(snap=True), nowhere).interval is None
+
+
+# Snapping
+
+
+def shots(path: Path, rate: Fraction, *levels: tuple[int, int]) -> Path:
+    """Write shots of `(frames, brightness)`, with noise that is no cut."""
+    rng = np.random.default_rng(0)
+
+    def frames() -> Any:
+        for n_frames, level in levels:
+            for _ in range(n_frames):
+                noise = rng.integers(0, 8, (36, 64, 3))
+                yield np.clip(level + noise, 0, 255).astype(np.uint8)
+
+    encode_h264(path, frames(), rate, crf=23, keyframe_interval=48)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize(("second", "expected"), [(5.0, 5.48), (6.0, 5.48), (9.0, 9.0)])
+def test_an_end_goes_to_the_very_frame_of_a_hard_cut_within_a_second(
+    tmp_path: Path, suffix: str, second: float, expected: float
+) -> None:
+    path = shots(tmp_path / f"x{suffix}", Fraction(25), (137, 60), (163, 180))
+    assert snapped(path, second) == pytest.approx(expected, abs=1e-9)
+
+
+def test_at_an_odd_rate_the_cut_is_exact_to_the_frame(tmp_path: Path) -> None:
+    rate = Fraction(24000, 1001)
+    path = shots(tmp_path / "x.mp4", rate, (100, 60), (100, 180))
+    assert snapped(path, 4.0) == pytest.approx(float(100 / rate), abs=1e-9)
+
+
+def test_the_nearer_of_two_cuts_counts_and_the_beginning_is_one(tmp_path: Path) -> None:
+    path = shots(tmp_path / "x.mp4", Fraction(10), (34, 60), (12, 180), (30, 60))
+    assert snapped(path, 4.0) == pytest.approx(3.4)  # both as near: the earlier one
+    assert snapped(path, 4.1) == pytest.approx(4.6)
+    assert snapped(path, 1.0) == 0.0
+    assert snapped(path, 2.0) == 2.0
+
+
+def test_black_frames_draw_an_end_to_them_through_a_fade(tmp_path: Path) -> None:
+    down = [(1, level) for level in range(100, 0, -10)]
+    path = shots(tmp_path / "x.mp4", Fraction(10), (20, 100), *down, (3, 0), *down[::-1], (20, 100))
+    assert snapped(path, 2.6) == pytest.approx(3.0)
+    assert snapped(path, 4.0) == pytest.approx(3.2)
+
+
+# Writing
+
+
+def write(
+    place: Path, interval: tuple[float, float] | None, *, overwrite: bool = False
+) -> tuple[Writer, Path]:
+    video = place / "Show S01E01.mkv"
+    writer = Writer(Memory(place / "cache"), overwrite=overwrite, edl_action=3)
+    writer.write(Finding(video, "show", 60.0, interval, 0.9), [Kind.EDL], mux=False)
+    return writer, video.with_suffix(".edl")
+
+
+def test_our_own_sidecar_follows_the_results_and_goes_with_the_intro(tmp_path: Path) -> None:
+    writer, path = write(tmp_path, (1, 2))
+    assert (writer.written.made, path.read_text()) == (1, "1.000\t2.000\t3\n")
+    assert write(tmp_path, (1, 2))[0].written.in_place == 1
+    write(tmp_path, (1, 3))
+    assert path.read_text() == "1.000\t3.000\t3\n"
+    assert write(tmp_path, None)[0].written.removed == 1
+    assert not path.exists()
+
+
+def test_a_sidecar_of_someone_else_or_changed_by_hand_is_kept_unless_told(tmp_path: Path) -> None:
+    _, path = write(tmp_path, (1, 2))
+    path.write_text("7.0 8.0 0\n")
+    for interval in ((1.0, 3.0), None):
+        writer, _ = write(tmp_path, interval)
+        assert writer.written.kept == [path]
+        assert path.read_text() == "7.0 8.0 0\n"
+    write(tmp_path, (1, 3), overwrite=True)
+    assert path.read_text() == "1.000\t3.000\t3\n"
+
+
+def test_of_two_videos_that_share_a_sidecar_s_name_the_first_one_s_stays(tmp_path: Path) -> None:
+    for _ in range(2):
+        writer = Writer(Memory(tmp_path / "cache"), overwrite=False, edl_action=3)
+        for suffix, interval in ((".mkv", (1.0, 2.0)), (".mp4", (5.0, 6.0))):
+            told = Finding(tmp_path / f"Show S01E01{suffix}", "show", 60.0, interval, 0.9)
+            writer.write(told, [Kind.EDL], mux=False)
+        assert len(writer.written.kept) == 1
+        assert (tmp_path / "Show S01E01.edl").read_text().startswith("1.000")
+
+
+def test_a_library_that_cannot_be_written_is_a_fault_by_name_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "Show S01E01.edl").mkdir()
+    writer, _ = write(tmp_path, (1, 2))
+    [fault] = writer.written.faults
+    assert "Show S01E01.edl" in fault
+
+
+# Which model
+
+
+def detector(folder: Path, word: str = "x") -> Path:
+    folder.mkdir(parents=True)
+    for name in ("detection.json", "config.json", "model.safetensors"):
+        (folder / name).write_text(word)
+    return folder
+
+
+def test_a_folder_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "cache")
+    one, warning = find_model(str(detector(tmp_path / "one")), None, memory)
+    same, _ = find_model(str(detector(tmp_path / "two")), None, memory)
+    other, _ = find_model(str(detector(tmp_path / "three", "y")), None, memory)
+    assert warning == ""
+    assert one.identity == same.identity != other.identity
+
+
+def test_a_folder_that_is_no_detector_and_a_name_that_is_nothing_are_told(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "cache")
+    with pytest.raises(InputError, match=r"detection\.json is missing"):
+        find_model(str(tmp_path), None, memory)
+    with pytest.raises(InputError, match="no such folder; give"):
+        find_model("champion", None, memory)
+
+
+def trained(folder: Path) -> Path:
+    """Give a checkout whose train and rank stages have run."""
+    for name in ("train/config.json", "train/model.safetensors", "rank/series.json"):
+        touch(folder / "models" / name)
+    touch(folder / "models" / "rank" / "series.safetensors")
+    (folder / "params.yaml").write_text("evaluate: {detector: series}\n")
+    return folder
+
+
+def test_without_a_registry_the_last_trained_model_serves_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    memory, checkout = Memory(tmp_path / "cache"), trained(tmp_path / "checkout")
+    model, warning = find_model(None, checkout, memory)
+    assert "there is no registry; using the model that was trained last" in warning
+    touch(checkout / "models" / "train" / "config.json")
+    (checkout / "models" / "train" / "model.safetensors").write_bytes(b"other")
+    assert find_model(None, checkout, memory)[0].identity != model.identity
+    with pytest.raises(InputError, match="no store at"):
+        find_model(CHAMPION, checkout, memory)
+    (checkout / "models" / "rank" / "series.json").unlink()
+    for place in (checkout, None):
+        with pytest.raises(InputError, match="no model: there is no registry"):
+            find_model(None, place, memory)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own queries
+def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
+
+    from skipintro.tracking import registry  # noqa: PLC0415
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    client = MlflowClient(uri)
+    client.create_registered_model("intro-detector")
+    for word in ("one", "two"):
+        model = tmp_path / word
+        detector(model / "artifacts" / "detector", word)
+        (model / "MLmodel").write_text(
+            "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
+        )
+        client.create_model_version("intro-detector", model.as_uri())
+    memory = Memory(tmp_path / "cache")
+    with pytest.raises(InputError, match=r"no model: .*champion"):
+        find_model(None, None, memory)
+    checkout = trained(tmp_path / "checkout")
+    assert "no gate has judged" in find_model(None, checkout, memory)[1]
+    asked = []
+
+    def counted(*words: Any) -> Any:
+        asked.append(words)
+        return registry_fetch(*words)
+
+    registry_fetch = registry.fetch
+    monkeypatch.setattr(registry, "fetch", counted)
+    client.set_registered_model_alias("intro-detector", "champion", "1")
+    first, warning = find_model(None, checkout, memory)
+    again, _ = find_model(None, checkout, memory)
+    assert warning == ""
+    assert first.identity == again.identity
+    assert len(asked) == 1
+    with first.opened() as folder:
+        assert (folder / "config.json").read_text() == "one"
+    client.set_registered_model_alias("intro-detector", "champion", "2")
+    second, _ = find_model(None, checkout, memory)
+    assert second.identity != first.identity
+    assert find_model("models:/intro-detector/1", None, memory)[0].identity == first.identity
+    with pytest.raises(InputError, match="models:/intro-detector/3: not found"):
+        find_model("models:/intro-detector/3", None, memory)
