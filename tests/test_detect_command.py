@@ -1,0 +1,353 @@
+"""`skipintro detect` on real small files: what it says, writes, remembers and leaves alone."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from conftest import TOY_INTRO_S, tiny_config, write_toy_video
+from contest_cases import CANDIDATES, SETTINGS
+from library_cases import INTERVALS, TOYS, read_chapters, read_edl, write_library
+from skipintro import cli
+from skipintro.core.files import sha256_of_file, write_json
+from skipintro.detection.decoding import DetectionConfig
+from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
+from skipintro.detection.episode import Episode, LabelledEpisode
+from skipintro.detection.fitting import fit
+from skipintro.detection.series_files import save_series
+from skipintro.encoder import load_encoder
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.labels import read_labels
+from skipintro.model.head import IntroHead, save_head
+
+HEAD = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A library, a detector's folder, and a cache in which its videos are embedded."""
+
+    library: Path
+    detector: Path
+    cache: Path
+
+    def words(self, *words: str) -> list[str]:
+        fixed = ("--model", str(self.detector), "--cache", str(self.cache))
+        return ["detect", *(words or (str(self.library),)), *fixed]
+
+    def videos(self) -> list[Path]:
+        return sorted(self.library.rglob("*.mp4"))
+
+    def files(self) -> dict[str, str]:
+        """Give everything in the library but its videos, by content."""
+        found = (path for path in self.library.rglob("*") if path.is_file())
+        return {
+            path.relative_to(self.library).as_posix(): sha256_of_file(path)
+            for path in found
+            if path.suffix != ".mp4"
+        }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Give the library with a detector that was fitted to it; all is detected once."""
+    folder = tmp_path_factory.mktemp("detect")
+    place = Place(folder / "library", folder / "detector", folder / "cache")
+    videos = write_library(place.library)
+    encoder = load_encoder("efficientnet-lite0", "openai", device=torch.device("cpu"))
+    labelled = [
+        LabelledEpisode(
+            Episode(
+                video.stem,
+                video.parent.name,
+                embed_video(video, encoder, batch_size=HEAD.batch_size),
+            ),
+            (float(start), float(start + TOY_INTRO_S)),
+        )
+        for video, start in zip(videos, TOYS.values(), strict=True)
+    ]
+    save_detector(place.detector, encoder.identity, fit(labelled, CANDIDATES, SETTINGS).detector)
+    with pytest.MonkeyPatch.context() as patch:
+        assert main(place.words(), patch) == 0
+    return place
+
+
+def save_detector(folder: Path, encoder: Any, series: Any) -> None:
+    folder.mkdir()
+    torch.manual_seed(1)
+    sizes = {"length": 10, "dimension": 512, "heads": 1, "feedforward": 4, "position_std": 0.5}
+    save_head(folder, IntroHead(tiny_config(encoder=encoder, **sizes)))
+    save_series(folder, series)
+    write_json(folder / DETECTION_FILE, DetectorConfig(detector="series", head=HEAD))
+
+
+@pytest.fixture
+def place(made: Place, tmp_path: Path) -> Place:
+    """Give a copy of all to change; what was embedded is remembered by content."""
+    copy = Place(tmp_path / "library", tmp_path / "detector", tmp_path / "cache")
+    for source, target in zip(vars(made).values(), vars(copy).values(), strict=True):
+        shutil.copytree(source, target)
+    return copy
+
+
+def main(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["skipintro", *words])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return 0
+
+
+def rows(text: str) -> dict[str, dict[str, Any]]:
+    return {Path(row["video"]).stem: row for row in json.loads(text)}
+
+
+def test_the_intervals_are_those_of_the_detector_s_predict_for_the_same_videos(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(place.words(), monkeypatch) == 0
+    told = capsys.readouterr()
+    found = rows(told.out)
+    assert {name: (row["start_s"], row["end_s"]) for name, row in found.items()} == INTERVALS
+    assert "nothing to do" in told.err
+    videos = place.videos()
+    expected = Detector(place.detector, torch.device("cpu")).detect(videos)
+    for video, prediction in zip(videos, expected, strict=True):
+        row = found[video.stem]
+        assert (row["start_s"], row["end_s"]) == prediction.interval
+        assert row["confidence"] == pytest.approx(prediction.confidence, abs=1e-4)
+
+
+def test_every_sidecar_agrees_with_the_json_and_a_second_run_leaves_them_untouched(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = [word for kind in ("edl", "chapters", "segments", "json") for word in ("--write", kind)]
+    words = place.words(str(place.library), *kinds, "--mux", "--pad-end", "0.5")
+    hashes = {video: sha256_of_file(video) for video in place.videos()}
+    assert main(words, monkeypatch) == 0
+    found = rows(capsys.readouterr().out)
+    for video in hashes:
+        row = found[video.stem]
+        interval = (row["start_s"], row["end_s"])
+        assert interval == (INTERVALS[video.stem][0], INTERVALS[video.stem][1] + 0.5)
+        assert read_edl(video.with_suffix(".edl")) == [(*interval, 3)]
+        for path in (video.with_suffix(".ffmetadata"), video.with_suffix(".chapters.mp4")):
+            [intro] = [chapter for chapter in read_chapters(path) if chapter[2] == "Intro"]
+            assert intro[:2] == interval
+        segments = json.loads(video.with_suffix(".segments.json").read_text("utf-8"))
+        ticks = segments["Items"][0]
+        assert (ticks["StartTicks"] / 1e7, ticks["EndTicks"] / 1e7) == interval
+        [label] = read_labels(video.with_suffix(".intro.json")).values()
+        assert (label.start_s, label.end_s) == interval
+    before = {p: p.stat().st_mtime_ns for p in place.library.rglob("*")}
+    assert main(words, monkeypatch) == 0
+    told = capsys.readouterr()
+    assert rows(told.out) == found
+    assert "nothing to do, all is known and in place" in told.err
+    assert {p: p.stat().st_mtime_ns for p in place.library.rglob("*")} == before
+    assert {video: sha256_of_file(video) for video in hashes} == hashes
+
+
+def test_a_second_run_loads_neither_torch_nor_mlflow_nor_decodes(place: Place) -> None:
+    script = (
+        "import sys\n"
+        "from skipintro.cli import main\n"
+        f"sys.argv = ['skipintro', *{place.words(str(place.library), '--write', 'edl')!r}]\n"
+        "try: main()\n"
+        "finally: print('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.partition("LOADED")[2].split())
+    assert "skipintro" in loaded
+    assert {"torch", "mlflow", "av", "numpy", "matplotlib", "sklearn"}.isdisjoint(loaded)
+    assert len(list(place.library.rglob("*.edl"))) == len(TOYS)
+
+
+def test_a_replaced_file_is_noticed_and_alone_is_decoded(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = place.words(str(place.library), "--write", "edl")
+    assert main(words, monkeypatch) == 0
+    capsys.readouterr()
+    [replaced] = [video for video in place.videos() if video.stem == "Toy S01E02"]
+    write_toy_video(replaced, 2, seconds=26, seed=2)
+    assert main(words, monkeypatch) == 0
+    told = capsys.readouterr()
+    assert rows(told.out)["Toy S01E02"]["start_s"] == 2
+    assert "3 detected now (1 decoded), 1 files written" in told.err  # its siblings, not the other
+    assert read_edl(replaced.with_suffix(".edl")) == [(2.0, 18.0, 3)]
+
+
+def test_a_new_model_is_noticed_and_decodes_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(place.detector / DETECTION_FILE, DetectorConfig(detector="head", head=HEAD))
+    monkeypatch.setattr("skipintro.library.embedding.embed_video", None)  # not to be called
+    assert main(place.words(), monkeypatch) == 0
+    told = capsys.readouterr()
+    assert "4 detected now (0 decoded)" in told.err
+    expected = Detector(place.detector, torch.device("cpu")).detect(place.videos())
+    found = [(row["start_s"], row["end_s"]) for row in rows(told.out).values()]
+    assert found == [one.interval or (None, None) for one in expected]
+    assert found != list(INTERVALS.values())
+
+
+def test_a_bad_file_is_named_with_its_fault_and_the_others_go_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = place.videos()[0]
+    bad = good.with_name("Other Show S01E02.mp4")
+    bad.write_bytes(good.read_bytes()[:3000])
+    empty = good.with_name("Third Show S01E01.mkv")
+    empty.touch()
+    for _ in range(2):  # the fault is remembered, too
+        assert main(place.words(str(place.library), "--write", "edl"), monkeypatch) == 1
+        told = capsys.readouterr()
+        found = rows(told.out)
+        assert "cannot be opened as video" in found[bad.stem]["fault"]
+        assert "0 bytes" in found[empty.stem]["fault"]
+        assert f"failed: {bad}" in told.err
+        assert f"failed: {empty}" in told.err
+        assert {name for name, row in found.items() if row["end_s"]} == set(TOYS)
+        assert {path.stem for path in place.library.rglob("*.edl")} == set(TOYS)
+    assert "detected now" not in told.err
+
+
+def test_a_video_that_ends_too_early_is_a_fault(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = place.library / "Cut Show S01E01.mkv"
+    write_toy_video(cut, 3, seconds=26)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    assert main(place.words(str(cut)), monkeypatch) == 1
+    assert "truncated: " in capsys.readouterr().err
+
+
+def test_the_formats_hold_the_same_and_single_files_bring_their_siblings(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = str(next(video for video in place.videos() if video.stem == "Toy S01E02"))
+    told = {}
+    for form in ("json", "jsonl", "csv", "table"):
+        assert main(place.words(one, "--format", form), monkeypatch) == 0
+        told[form] = capsys.readouterr().out
+    [row] = json.loads(told["json"])
+    assert (row["start_s"], row["end_s"]) == INTERVALS["Toy S01E02"]
+    assert [json.loads(line) for line in told["jsonl"].splitlines()] == [row]
+    [line] = csv.DictReader(told["csv"].splitlines())
+    assert line == {key: "" if value is None else str(value) for key, value in row.items()}
+    assert "0:00:08" in told["table"]
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["nowhere"], "nowhere"),
+        ([""], "no video in"),
+        (["", "--search", "half"], "--search half"),
+        (["", "--search", "0"], "--search 0"),
+        (["", "--edl-action", "4"], "--edl-action"),
+        (["", "--write", "srt"], "--write"),
+    ],
+)
+def test_a_fault_of_usage_is_2_before_anything_is_done(
+    words: list[str],
+    fault: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cache = tmp_path / "cache"
+    path, *options = words
+    words = ["detect", str(tmp_path / path), *options, "--cache", str(cache)]
+    assert main(words, monkeypatch) == 2
+    assert fault in capsys.readouterr().err
+    assert not cache.exists()
+
+
+def test_only_the_first_part_is_decoded_where_that_is_asked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(place.cache)
+    video = str(next(video for video in place.videos() if video.stem == "Other Show S01E01"))
+    for search, n_seconds in (("first-quarter", 7), ("9", 9)):
+        assert main(place.words(video, "--search", search), monkeypatch) == 0
+        [vectors] = place.cache.glob(f"vectors/*/*-first-{n_seconds}.npy")
+        assert vectors.stat().st_size == 128 + n_seconds * 512 * 4
+    assert "1 decoded" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], jobs: str
+) -> None:
+    shutil.rmtree(place.cache)
+    words = place.words(str(place.library), "--write", "edl", "--write", "json", "--jobs", jobs)
+    script = "from skipintro.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not list(place.library.rglob("*.edl")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    assert b"goes on from here" in err
+    assert b"Traceback" not in err
+    left = place.files()
+    assert 0 < len(left) < 2 * len(TOYS)
+    assert main(words, monkeypatch) == 0
+    told = capsys.readouterr()
+    assert "(4 decoded)" not in told.err
+    assert left.items() <= place.files().items()  # what was there was whole
+    assert len(place.files()) == 2 * len(TOYS)
+    assert {p.stem: read_edl(p)[0][:2] for p in place.library.rglob("*.edl")} == INTERVALS
+
+
+def test_names_of_all_kinds_and_links_work(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = place.library / 'Мой «сериал» 🎬 it\'s "best" (2020) [x]'
+    folder.mkdir()
+    for video in place.videos():
+        name = video.name.replace("Toy", "Сериал 🎬 it's")
+        (folder / name).symlink_to(video)
+    words = place.words(str(folder), "--write", "edl", "--snap")
+    assert main(words, monkeypatch) == 0
+    found = rows(capsys.readouterr().out)
+    assert {(row["start_s"], row["end_s"]) for row in found.values()} == set(INTERVALS.values())
+    assert len(list(folder.glob("*.edl"))) == len(TOYS)
+    assert len(list(place.library.rglob("*.edl"))) == len(TOYS)  # beside the links alone
+
+
+def test_show_draws_what_was_found(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place.cache)
+    opened: list[str] = []
+    monkeypatch.setattr("typer.launch", opened.append)
+    video = str(next(video for video in place.videos() if video.stem == "Toy S01E02"))
+    _, _, *fixed = place.words(video)
+    assert main(["show", video, *fixed, "--open"], monkeypatch) == 0
+    assert "0:00:08 to 0:00:24" in capsys.readouterr().out
+    picture = place.cache / "Toy S01E02.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert opened == [picture.name]
+    assert main(["show", str(place.library / "gone.mp4"), *fixed], monkeypatch) == 1
