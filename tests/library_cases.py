@@ -1,12 +1,18 @@
-"""Readers of sidecars that know nothing of the writers, and a library to detect in."""
+"""Readers of sidecars that know nothing of the writers; a library; an encoder for nothing."""
 
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from conftest import TOY_INTRO_S, write_toy_video
+from skipintro.episodes.embeddings import EncoderIdentity
 
 TOYS = {"Other Show S01E01": 5, "Toy S01E01": 3, "Toy S01E02": 8, "Toy S01E03": 0}
 TOY_S = 26
@@ -74,3 +80,32 @@ def packets(path: Path) -> list[tuple[str, bytes]]:
 
 def names(paths: Sequence[Path]) -> list[str]:
     return [path.name for path in paths]
+
+
+class CheapEncoder:
+    """Gives the colours of a picture's parts: enough for toys, and made in no time."""
+
+    identity = EncoderIdentity(
+        name="cheap",
+        weights="imagenet",
+        weights_sha256="0" * 64,
+        trained=True,
+        dimension=192,
+        image_size=32,
+    )
+    delay_s = 0.0  # of each batch
+
+    def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        time.sleep(self.delay_s)
+        parts = pictures.reshape(len(pictures), 8, 4, 8, 4, 3).mean(axis=(2, 4))
+        return (parts.reshape(len(pictures), -1) / 255).astype(np.float32)
+
+
+def use_cheap_encoder(patch: pytest.MonkeyPatch, delay_s: float = 0.0) -> None:
+    """Make every detector load the cheap encoder, whatever it asks for."""
+    patch.setattr(CheapEncoder, "delay_s", delay_s)
+
+    def load(*_: Any, **__: Any) -> CheapEncoder:
+        return CheapEncoder()
+
+    patch.setattr("skipintro.detection.detector.load_encoder", load)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,10 +15,19 @@ from typing import Any
 
 import pytest
 import torch
+from mlflow.pyfunc.model import PythonModelContext
 
 from conftest import TOY_INTRO_S, tiny_config, write_toy_video
 from contest_cases import CANDIDATES, SETTINGS
-from library_cases import INTERVALS, TOYS, read_chapters, read_edl, write_library
+from library_cases import (
+    INTERVALS,
+    TOYS,
+    CheapEncoder,
+    read_chapters,
+    read_edl,
+    use_cheap_encoder,
+    write_library,
+)
 from skipintro import cli
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.detection.decoding import DetectionConfig
@@ -25,10 +35,10 @@ from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfi
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.fitting import fit
 from skipintro.detection.series_files import save_series
-from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.labels import read_labels
 from skipintro.model.head import IntroHead, save_head
+from skipintro.tracking.pyfunc_model import IntroDetector
 
 HEAD = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)
 
@@ -64,7 +74,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("detect")
     place = Place(folder / "library", folder / "detector", folder / "cache")
     videos = write_library(place.library)
-    encoder = load_encoder("efficientnet-lite0", "openai", device=torch.device("cpu"))
+    encoder = CheapEncoder()
     labelled = [
         LabelledEpisode(
             Episode(
@@ -78,6 +88,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     ]
     save_detector(place.detector, encoder.identity, fit(labelled, CANDIDATES, SETTINGS).detector)
     with pytest.MonkeyPatch.context() as patch:
+        use_cheap_encoder(patch)
         assert main(place.words(), patch) == 0
     return place
 
@@ -85,15 +96,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def save_detector(folder: Path, encoder: Any, series: Any) -> None:
     folder.mkdir()
     torch.manual_seed(1)
-    sizes = {"length": 10, "dimension": 512, "heads": 1, "feedforward": 4, "position_std": 0.5}
+    sizes = {"length": 10, "dimension": 192, "heads": 1, "feedforward": 4, "position_std": 0.5}
     save_head(folder, IntroHead(tiny_config(encoder=encoder, **sizes)))
     save_series(folder, series)
     write_json(folder / DETECTION_FILE, DetectorConfig(detector="series", head=HEAD))
 
 
 @pytest.fixture
-def place(made: Place, tmp_path: Path) -> Place:
+def place(made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Give a copy of all to change; what was embedded is remembered by content."""
+    use_cheap_encoder(monkeypatch)
     copy = Place(tmp_path / "library", tmp_path / "detector", tmp_path / "cache")
     for source, target in zip(vars(made).values(), vars(copy).values(), strict=True):
         shutil.copytree(source, target)
@@ -115,7 +127,7 @@ def rows(text: str) -> dict[str, dict[str, Any]]:
     return {Path(row["video"]).stem: row for row in json.loads(text)}
 
 
-def test_the_intervals_are_those_of_the_detector_s_predict_for_the_same_videos(
+def test_the_intervals_are_those_of_the_registered_model_s_predict_for_the_same_videos(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(place.words(), monkeypatch) == 0
@@ -123,12 +135,13 @@ def test_the_intervals_are_those_of_the_detector_s_predict_for_the_same_videos(
     found = rows(told.out)
     assert {name: (row["start_s"], row["end_s"]) for name, row in found.items()} == INTERVALS
     assert "nothing to do" in told.err
-    videos = place.videos()
-    expected = Detector(place.detector, torch.device("cpu")).detect(videos)
-    for video, prediction in zip(videos, expected, strict=True):
-        row = found[video.stem]
-        assert (row["start_s"], row["end_s"]) == prediction.interval
-        assert row["confidence"] == pytest.approx(prediction.confidence, abs=1e-4)
+    registered = IntroDetector()
+    artifacts = {"detector": str(place.detector)}
+    registered.load_context(PythonModelContext(artifacts, {"device": "cpu"}))
+    for predicted in registered.predict([str(v) for v in place.videos()]).to_dict("records"):
+        row = found[Path(predicted["video"]).stem]
+        assert (row["start_s"], row["end_s"]) == (predicted["start_s"], predicted["end_s"])
+        assert row["confidence"] == pytest.approx(predicted["confidence"], abs=1e-4)
 
 
 def test_every_sidecar_agrees_with_the_json_and_a_second_run_leaves_them_untouched(
@@ -188,9 +201,10 @@ def test_a_replaced_file_is_noticed_and_alone_is_decoded(
     write_toy_video(replaced, 2, seconds=26, seed=2)
     assert main(words, monkeypatch) == 0
     told = capsys.readouterr()
-    assert rows(told.out)["Toy S01E02"]["start_s"] == 2
-    assert "3 detected now (1 decoded), 1 files written" in told.err  # its siblings, not the other
-    assert read_edl(replaced.with_suffix(".edl")) == [(2.0, 18.0, 3)]
+    row = rows(told.out)["Toy S01E02"]
+    assert row["start_s"] == 2
+    assert "3 detected now (1 decoded)" in told.err  # its siblings, too, but not the other series
+    assert read_edl(replaced.with_suffix(".edl")) == [(2.0, row["end_s"], 3)]
 
 
 def test_a_new_model_is_noticed_and_decodes_nothing(
@@ -288,7 +302,7 @@ def test_only_the_first_part_is_decoded_where_that_is_asked_for(
     for search, n_seconds in (("first-quarter", 7), ("9", 9)):
         assert main(place.words(video, "--search", search), monkeypatch) == 0
         [vectors] = place.cache.glob(f"vectors/*/*-first-{n_seconds}.npy")
-        assert vectors.stat().st_size == 128 + n_seconds * 512 * 4
+        assert vectors.stat().st_size == 128 + n_seconds * 192 * 4
     assert "1 decoded" in capsys.readouterr().err
 
 
@@ -298,9 +312,18 @@ def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
 ) -> None:
     shutil.rmtree(place.cache)
     words = place.words(str(place.library), "--write", "edl", "--write", "json", "--jobs", jobs)
-    script = "from skipintro.cli import main; main()"
+    script = (
+        "import pytest\n"
+        "from library_cases import use_cheap_encoder\n"
+        "from skipintro.cli import main\n"
+        "use_cheap_encoder(pytest.MonkeyPatch(), delay_s=0.5)\n"
+        "main()\n"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", script, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     deadline = time.monotonic() + 120
     while not list(place.library.rglob("*.edl")) and time.monotonic() < deadline:
