@@ -87,7 +87,8 @@ def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str]:
     from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
 
     folder, title = fetch(wanted, uri, memory.folder / "models")
-    memory.put("registry", f"{uri} {wanted}", [stamp, str(folder), title])
+    if stamp:  # else the address may hold a password, and nothing would tell a change
+        memory.put("registry", f"{uri} {wanted}", [stamp, str(folder), title])
     return folder, title
 
 

@@ -1,6 +1,7 @@
 """Which videos are meant by the paths that a user gives, and which series they make."""
 
 import glob
+import logging
 import os
 import re
 from collections import defaultdict
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.core.errors import InputError
+from skipintro.core.files import describe_os_error
 from skipintro.episodes.naming import series_of_file
 from skipintro.sidecars.finding import is_muxed
 
@@ -29,6 +31,8 @@ SUFFIXES = {
     ".wmv",
 }
 _NUMBER = re.compile(r"(\d+)")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,17 @@ def _matches(place: Path) -> list[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=_tell, followlinks=True):
         if (real := os.path.realpath(place)) in seen:  # a link to a folder above
             folders.clear()
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (path for name in sorted(files) if _is_video(path := Path(place, name)))
+
+
+def _tell(error: OSError) -> None:
+    log.warning("passed over: %s", describe_os_error(error))
 
 
 def _beside(video: Path, n_most: int) -> list[Path]:
