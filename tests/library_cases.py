@@ -98,7 +98,7 @@ class CheapEncoder:
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         time.sleep(self.delay_s)
         parts = pictures.reshape(len(pictures), 8, 4, 8, 4, 3).mean(axis=(2, 4))
-        return (parts.reshape(len(pictures), -1) / 255).astype(np.float32)
+        return np.asarray(parts.reshape(len(pictures), -1) / 255, np.float32)
 
 
 def use_cheap_encoder(patch: pytest.MonkeyPatch, delay_s: float = 0.0) -> None:

@@ -137,7 +137,8 @@ def test_the_intervals_are_those_of_the_registered_model_s_predict_for_the_same_
     assert "nothing to do" in told.err
     registered = IntroDetector()
     artifacts = {"detector": str(place.detector)}
-    registered.load_context(PythonModelContext(artifacts, {"device": "cpu"}))
+    context = PythonModelContext(artifacts, {"device": "cpu"})  # type: ignore[no-untyped-call]
+    registered.load_context(context)
     for predicted in registered.predict([str(v) for v in place.videos()]).to_dict("records"):
         row = found[Path(predicted["video"]).stem]
         assert (row["start_s"], row["end_s"]) == (predicted["start_s"], predicted["end_s"])
