@@ -49,7 +49,9 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
     if _is_missing(uri):
-        raise InputError(f"--model {wanted}: no store at {uri}; correct MLFLOW_TRACKING_URI")
+        raise InputError(
+            f"--model {wanted}: no store at {uri}; set MLFLOW_TRACKING_URI to the right one"
+        )
     try:
         folder, title = _registered(wanted or CHAMPION, uri, memory)
     except InputError as error:
