@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import TOY_INTRO_S, write_toy_video
+from skipintro.core.device import Precision
 from skipintro.episodes.embeddings import EncoderIdentity
 
 TOYS = {"Other Show S01E01": 5, "Toy S01E01": 3, "Toy S01E02": 8, "Toy S01E03": 0}
@@ -93,6 +94,7 @@ class CheapEncoder:
         dimension=192,
         image_size=32,
     )
+    precision: Precision = "fp32"
     delay_s = 0.0  # of each batch
 
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from skipintro.core.files import sha256_of_file
 from skipintro.episodes.video import encode_h264
 from skipintro.library.choices import Kind
 from skipintro.library.cuts import snapped
-from skipintro.library.detecting import Answer, Settings
+from skipintro.library.detecting import Answer
 from skipintro.library.memory import Memory, content_of
 from skipintro.library.models import CHAMPION, find_model
 from skipintro.library.refining import Rule, refine
@@ -133,13 +133,6 @@ def test_two_runs_may_share_a_memory(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         other.get("x", "19")
     assert isinstance(sqlite3.sqlite_version, str)
-
-
-@pytest.mark.parametrize(
-    ("search", "expected"), [("whole", None), ("first-quarter", 11), ("600", 600)]
-)
-def test_the_search_range_is_told_in_seconds(search: str, expected: int | None) -> None:
-    assert Settings(search).first_s(41.0) == expected
 
 
 # Refining

@@ -5,7 +5,6 @@ vectors of a video hold for every model with the same encoder, so a new one deco
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 FIRST_QUARTER = "first-quarter"
 _DETECTING = ("detection", "model", "episodes/naming", "library/detecting", "library/embedding")
-_DECODING = ("episodes/video",)
+_DECODING = ("episodes/video", "episodes/sampling")
 
 log = logging.getLogger(__name__)
 
@@ -51,20 +50,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Settings:
-    """What shapes the vectors and how they are made; `first_s` None: the whole video."""
+    """What shapes the vectors and how they are made."""
 
     search: str  # `whole`, `first-quarter` or a number of seconds
     device: str = "auto"
     encoder_weights: str | None = None
     jobs: int = 1
-
-    def first_s(self, length_s: float) -> int | None:
-        """Give how many seconds of a video are looked at; None: all."""
-        if self.search == "whole":
-            return None
-        if self.search == FIRST_QUARTER:
-            return max(1, math.ceil(length_s / 4))
-        return int(self.search)
 
 
 class Detection:

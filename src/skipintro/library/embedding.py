@@ -1,5 +1,6 @@
 """The vectors of videos by content and encoder: made once, whatever model reads them."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, load_same_encoder
 from skipintro.encoder import Encoder
-from skipintro.encoder.embedding import embed_video
+from skipintro.encoder.embedding import Search, embed_video, searched_seconds
 from skipintro.episodes import video
 from skipintro.episodes.embeddings import read_vectors, write_vectors
 from skipintro.library.detecting import Answer, Settings
@@ -35,7 +36,13 @@ class Embedder:
         self._memory, self._settings = memory, settings
         self._encoder: Encoder | None = None
         self._lengths: dict[str, float | None] = {}  # by sha256
-        key = key_of("encoder", "episodes/video", encoder=detector.encoder.model_dump())
+        key = key_of(
+            "encoder",
+            "episodes/video",
+            "episodes/sampling",
+            encoder=detector.encoder.model_dump(),
+            device=device.type,  # which the precision goes by
+        )
         self._folder = memory.folder / "vectors" / key
 
     def load(self) -> None:
@@ -81,8 +88,11 @@ class Embedder:
         return float(len(self.vectors(answer))) if length_s is None else length_s
 
     def _first_s(self, answer: Answer) -> int | None:
-        length_s = self._lengths[answer.sha256]
-        return None if length_s is None else self._settings.first_s(length_s)
+        length_s, search = self._lengths[answer.sha256], self._settings.search
+        if search == "whole" or length_s is None:
+            return None
+        part: Search = "first-quarter" if search == "first-quarter" else int(search)
+        return searched_seconds(part, math.ceil(length_s))
 
     def _file(self, answer: Answer) -> Path:
         """Give the vectors of the whole video where there are any, else those that are wanted."""
