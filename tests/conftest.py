@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,9 @@ from torch import Tensor
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.episodes.video import Picture, encode_h264
 from skipintro.model.head import HeadConfig, IntroHead
+
+# A shell ignores Ctrl-C for what it starts in the background, and our processes would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY_LENGTH_S, TOY_INTRO_S = 36, 16

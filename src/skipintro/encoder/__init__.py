@@ -48,7 +48,7 @@ class TorchEncoder:
         self.identity = identity
         self.precision = precision
         self._type = type_of(precision)
-        self._module = module.eval().requires_grad_(requires_grad=False).to(device, self._type)
+        self.module = module.eval().requires_grad_(requires_grad=False).to(device, self._type)
         self._device = device
         self._scale = (1 / (255 * torch.tensor(std))).view(1, 3, 1, 1).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1).to(device)
@@ -61,7 +61,7 @@ class TorchEncoder:
                 held = held.pin_memory()
             pixels = held.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
             normal = (pixels * self._scale - self._shift).to(self._type)
-            vectors: Tensor = self._module(normal)
+            vectors: Tensor = self.module(normal)
             return vectors.float().cpu().numpy()
 
 

@@ -169,7 +169,7 @@ def _train_epoch(
     settings: TrainSettings,
     epoch: int,
 ) -> SplitRow:
-    learner = _Learner(head, optimizer, settings.precision)
+    learner = Learner(head, optimizer, settings.precision)
     rng = np.random.default_rng([settings.seed, epoch])
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
     order = rng.permutation(len(windows))
@@ -180,7 +180,7 @@ def _train_epoch(
     return tally.row()
 
 
-class _Learner:
+class Learner:
     """Takes training steps: forward and backward in one precision, the weights' update in fp32.
 
     In bf16 a copy of the head does the arithmetic, and its gradients go to the head: mixed

@@ -1,0 +1,107 @@
+"""Encoding and a training step against the arithmetic limit of the precision in use.
+
+The limit is the counted work over the rate of a large matrix product, measured beside it.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from skipintro.core.device import Precision, choose_device, choose_precision, type_of
+from skipintro.encoder import load_encoder
+from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.training import Learner
+from tables import tell
+
+ROUNDS, BATCH, SIDE = 5, 32, 2048
+DEVICE = choose_device("auto")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Give the least time of several, after one that does not count."""
+    work()
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def product_rate(precision: Precision) -> float:
+    """Give the floating-point operations a second of a matrix product."""
+    matrix = torch.randn(SIDE, SIDE, device=DEVICE, dtype=type_of(precision))
+    return 10 * 2 * SIDE**3 / seconds(lambda: [matrix @ matrix for _ in range(10)])
+
+
+def operations(work: Callable[[], object]) -> float:
+    """Count the floating-point operations of matrix products and convolutions."""
+    torch.backends.mha.set_fastpath_enabled(value=False)  # its operations are not counted
+    with FlopCounterMode(display=False) as counter:
+        work()
+    torch.backends.mha.set_fastpath_enabled(value=True)
+    return float(counter.get_total_flops())
+
+
+def encoding(precision: Precision) -> Callable[[], object]:
+    """Give the encoding of a batch by CLIP, whose arithmetic no training changes."""
+    encoder = load_encoder("clip-vit-b-32", "untrained", device=DEVICE, precision=precision)
+    pictures = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3), dtype=np.uint8)
+    return lambda: encoder.encode(pictures)
+
+
+def training(precision: Precision) -> Callable[[], object]:
+    """Give a step of the write-up's head on a batch of 8 windows."""
+    identity = EncoderIdentity(
+        name="any", weights="any", weights_sha256="", trained=True, dimension=512, image_size=224
+    )
+    head = IntroHead(
+        HeadConfig(
+            length=60,
+            dimension=512,
+            layers=16,
+            heads=16,
+            feedforward=2048,
+            dropout=0.1,
+            position_std=0.02,
+            encoder=identity,
+        )
+    ).to(DEVICE)
+    adam = torch.optim.Adam(head.parameters(), lr=0.00005, fused=True)
+    learner = Learner(head, adam, precision)
+    frames = torch.randn(8, 60, 512, device=DEVICE)
+    labels = (torch.rand(8, 60, device=DEVICE) > 0.5).float()
+    return lambda: learner.step(frames, labels)
+
+
+def main() -> None:
+    """Measure both in fp32 and in the precision that `auto` gives."""
+    exact: Precision = "fp32"
+    rows: list[dict[str, float | str]] = []
+    for name, make in (("encoding 32 pictures", encoding), ("a training step", training)):
+        plain: float | None = None
+        for precision in dict.fromkeys((exact, choose_precision("auto", DEVICE))):
+            work = make(precision)
+            limit = operations(work) / product_rate(precision)
+            took = seconds(work)
+            plain = plain or took
+            rows.append(
+                {
+                    "work": f"{name}, {precision}",
+                    "s": took,
+                    "limit s": limit,
+                    "share of the limit": limit / took,
+                    "times as fast as fp32": plain / took,
+                }
+            )
+    tell("arithmetic", rows)
+
+
+if __name__ == "__main__":
+    main()
