@@ -10,7 +10,13 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from skipintro.core.device import Precision, choose_device, choose_precision, type_of
+from skipintro.core.device import (
+    Precision,
+    choose_device,
+    choose_precision,
+    has_native_bf16,
+    type_of,
+)
 from skipintro.encoder import load_encoder
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.model.head import HeadConfig, IntroHead
@@ -83,10 +89,13 @@ def training(precision: Precision) -> Callable[[], object]:
 def main() -> None:
     """Measure both in fp32 and in the precision that `auto` gives."""
     exact: Precision = "fp32"
+    chosen = choose_precision("auto", is_good=has_native_bf16(DEVICE))
     rows: list[dict[str, float | str]] = []
     for name, make in (("encoding 32 pictures", encoding), ("a training step", training)):
         plain: float | None = None
-        for precision in dict.fromkeys((exact, choose_precision("auto", DEVICE))):
+        for precision in dict.fromkeys(
+            (exact, choose_precision("auto", is_good=has_native_bf16(DEVICE)))
+        ):
             work = make(precision)
             limit = operations(work) / product_rate(precision)
             took = seconds(work)

@@ -31,10 +31,16 @@ from skipintro.encoder.engine import (
 from skipintro.episodes.video import VideoError
 
 SPEC = EncoderSpec(
-    name="efficientnet-lite0", weights="openai", device="cpu", batch_size=8, threads=2
+    name="efficientnet-lite0",
+    weights="openai",
+    device="cpu",
+    precision="fp32",
+    batch_size=8,
+    search="whole",
+    threads=2,
 )
 RAY = RayParams(workers=2, cpus_per_worker=1, gpus_per_worker=0, address=None)
-N_VIDEOS = 4
+N_VIDEOS, N_SECONDS = 4, 20
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +48,14 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("videos")
     paths = [folder / f"серия {index}.mp4" for index in range(N_VIDEOS)]
     for seed, path in enumerate(paths):
-        write_toy_video(path, 2, seconds=20, seed=seed)
+        write_toy_video(path, 2, seconds=N_SECONDS, seed=seed)
     return paths
 
 
 def jobs_for(videos: list[Path], folder: Path) -> list[Job]:
-    return [Job(path, sha256_of_file(path), folder / f"{path.stem}.npy") for path in videos]
+    return [
+        Job(path, sha256_of_file(path), N_SECONDS, folder / f"{path.stem}.npy") for path in videos
+    ]
 
 
 def embedded(engine: Engine, videos: list[Path], folder: Path) -> dict[str, bytes]:
@@ -249,7 +257,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
     killed: list[int] = []
     busy = [video for video in videos for _ in range(2)]  # enough for the killer to meet one
     jobs = [
-        Job(path, sha256_of_file(path), tmp_path / f"{index}.npy")
+        Job(path, sha256_of_file(path), N_SECONDS, tmp_path / f"{index}.npy")
         for index, path in enumerate(busy)
     ]
     done: list[Job] = []
@@ -296,6 +304,7 @@ def test_more_than_any_machine_has_is_refused(
 @pytest.fixture(scope="module")
 def ingested(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
     made = make_checkout(tmp_path_factory.mktemp("engine") / "checkout", toy_series)
+    made.env["HOME"] = str(made.folder)  # Ray puts its token there
     made.stage("ingest")
     return made
 

@@ -22,17 +22,18 @@ def choose_device(name: str) -> torch.device:
 Precision = Literal["fp32", "bf16"]
 
 
-def choose_precision(
-    name: Literal["auto", "fp32", "bf16"], device: torch.device, *, tolerates_bf16: bool = True
-) -> Precision:
-    """Give the precision for `auto`: bf16 where it is native to the device and good enough."""
+def choose_precision(name: Literal["auto", "fp32", "bf16"], *, is_good: bool) -> Precision:
+    """Give the precision for `auto`: bf16 where that is good, fp32 elsewhere."""
     if name != "auto":
         return name
+    return "bf16" if is_good else "fp32"
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Whether a device reckons in bf16 without going through fp32."""
     if device.type == "cuda":
-        is_native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        is_native = bool(torch.cpu._is_avx512_bf16_supported())
-    return "bf16" if is_native and tolerates_bf16 else "fp32"
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def type_of(precision: Precision) -> torch.dtype:

@@ -15,18 +15,19 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from skipintro.core.device import choose_device
+from skipintro.core.device import Precision, choose_device, choose_precision, has_native_bf16
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
-from skipintro.encoder import load_encoder
-from skipintro.encoder.embedding import embed_video
+from skipintro.encoder import TOLERATE_BF16, load_encoder
+from skipintro.encoder.embedding import Search, embed_video, searched_seconds
 from skipintro.episodes.embeddings import EncoderIdentity, write_vectors
 
 # All of this folder but the engines: by what they remember, it makes no difference who made it.
 _CODE = (
+    "episodes/sampling",
     "episodes/video",
     "encoder/__init__",
     "encoder/clip",
@@ -55,16 +56,19 @@ class EncoderSpec:
     name: str
     weights: str
     device: Literal["cpu", "cuda"]
+    precision: Precision
     batch_size: int
+    search: Search
     threads: int
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video, the hash that it must have, and the file that its vectors are written to."""
+    """One video, the hash and length that it must have, and the file for its vectors."""
 
     path: Path
     sha256: str
+    n_seconds: int
     target: Path
 
 
@@ -90,7 +94,9 @@ class Embedder:
 
     def __init__(self, spec: EncoderSpec) -> None:
         self._spec = spec
-        self._encoder = load_encoder(spec.name, spec.weights, device=torch.device(spec.device))
+        self._encoder = load_encoder(
+            spec.name, spec.weights, device=torch.device(spec.device), precision=spec.precision
+        )
         self.origin = Origin(
             spec, self._encoder.identity, code=key_of(*_CODE), versions=versions(*_PACKAGES)
         )
@@ -107,7 +113,8 @@ class Embedder:
                 "`dvc repro` once more to ingest it anew"
             )
         with _threads(self._spec.threads):
-            return embed_video(job.path, self._encoder, self._spec.batch_size)
+            n_seconds = searched_seconds(self._spec.search, job.n_seconds)
+            return embed_video(job.path, self._encoder, self._spec.batch_size, n_seconds)
 
 
 class Engine(Protocol):
@@ -148,6 +155,14 @@ def engine_device(engine: str, device: str, ray: RayParams) -> Literal["cpu", "c
             f"{ray.gpus_per_worker:g}; a worker has the GPUs that it asks for: correct one"
         )
     return "cuda" if ray.gpus_per_worker > 0 else "cpu"
+
+
+def engine_precision(
+    engine: str, precision: Literal["auto", "fp32", "bf16"], encoder: str, device: str
+) -> Precision:
+    """Give the precision for `auto`; the GPUs of a cluster are taken to have bf16."""
+    is_native = (engine, device) == ("ray", "cuda") or has_native_bf16(torch.device(device))
+    return choose_precision(precision, is_good=is_native and encoder in TOLERATE_BF16)
 
 
 def open_engine(engine: str, spec: EncoderSpec, ray: RayParams) -> Engine:

@@ -15,7 +15,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import Field
 
-from skipintro.core.device import choose_device, choose_precision
+from skipintro.core.device import choose_device, choose_precision, has_native_bf16
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
     output_folder,
@@ -82,7 +82,7 @@ def main(params: Params) -> None:
         seed=params.seed,
         batch_size=params.batch_size,
         learning_rate=params.learning_rate,
-        precision=choose_precision(params.precision, device),
+        precision=choose_precision(params.precision, is_good=has_native_bf16(device)),
         stride=manifest.stride,
     )
     sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
