@@ -36,7 +36,13 @@ cv: env  ## series-disjoint cross-validation over several seeds, on the embedded
 report: env  ## open the report of the last evaluation
 	python -m webbrowser -t "file://$(CURDIR)/reports/evaluate/report.html"
 
-bench: env  ## time and memory of the main job in a fresh clone, and of its parts
+bench: env  ## time and memory of the main job in a fresh clone, and of its parts: an hour or so
+	python benchmarks/arithmetic.py
+	python benchmarks/embedding_speed.py
+	python benchmarks/cost.py
+	python benchmarks/adding_one.py
+	python benchmarks/detection_time.py
+	python benchmarks/engines.py
 	python benchmarks/waiting_threads.py
 	python benchmarks/episode_memory.py
 	python benchmarks/main_job.py

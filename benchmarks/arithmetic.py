@@ -93,9 +93,7 @@ def main() -> None:
     rows: list[dict[str, float | str]] = []
     for name, make in (("encoding 32 pictures", encoding), ("a training step", training)):
         plain: float | None = None
-        for precision in dict.fromkeys(
-            (exact, choose_precision("auto", is_good=has_native_bf16(DEVICE)))
-        ):
+        for precision in dict.fromkeys((exact, chosen)):
             work = make(precision)
             limit = operations(work) / product_rate(precision)
             took = seconds(work)

@@ -11,11 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import open_clip
@@ -23,34 +21,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from clips import DEMO, LENGTH_S, RATE, compose
 from skipintro.encoder import load_encoder
 from skipintro.encoder.clip import ARCHITECTURE, load_clip
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.video import pictures
 from tables import tell
 
-LENGTH_S, RATE, BATCH, ROUNDS = 96, 25, 32, 3
+BATCH, ROUNDS = 32, 3
 CPU = torch.device("cpu")
-DEMO = Path(__file__).resolve().parents[1] / "data/demo"
-
-
-def compose(path: Path, sources: Sequence[Path]) -> None:
-    """Write LENGTH_S seconds of 1080p."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
-        stream.options = {"preset": "fast", "crf": "21", "g": str(10 * RATE), "bf": "3"}
-        number = 0
-        for source in sources:
-            with av.open(str(source)) as given:
-                for frame in given.decode(video=0):
-                    if number == LENGTH_S * RATE:
-                        break
-                    large = frame.reformat(1920, 1080, "yuv420p", interpolation="BICUBIC")
-                    large.pts, large.time_base, large.pict_type = number, Fraction(1, RATE), 0
-                    container.mux(stream.encode(large))
-                    number += 1
-        container.mux(stream.encode())
 
 
 def timed(work: Callable[[], object]) -> float:

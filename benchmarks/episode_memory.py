@@ -1,23 +1,24 @@
-"""Peak memory of embedding a short and a long episode: it must not grow with the length.
+"""Peak memory of embedding 1080p episodes of 10 minutes and of 2 hours: it must not grow.
 
-Each length is embedded in a process of its own. Prints one table, with the ratio to the shortest.
+    python benchmarks/episode_memory.py [VIDEO ...]
+
+The videos are as in embedding_speed.py, repeated. Each length is embedded by a process of its own.
 """
 
 import resource
 import subprocess
 import sys
 import tempfile
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from clips import DEMO, compose, repeat
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.video import encode_h264
+from tables import tell
 
-LENGTHS_S = (60, 600, 2400)
+LENGTHS_S = (600, 7200)
 
 
 def embed(path: Path) -> None:
@@ -27,27 +28,30 @@ def embed(path: Path) -> None:
     print(len(vectors), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def main() -> None:
+def main(sources: list[Path]) -> None:
     """Write the videos and embed each."""
-    rng = np.random.default_rng(0)
-    picture = rng.integers(0, 255, (360, 640, 3)).astype(np.uint8)
-    base = None
-    print(f"{'episode':>10} {'peak MiB':>9} {'ratio':>6}")
+    rows: list[dict[str, float | str]] = []
     with tempfile.TemporaryDirectory() as folder:
+        clip, path = Path(folder) / "clip.mp4", Path(folder) / "episode.mp4"
+        compose(clip, sources)
         for length_s in LENGTHS_S:
-            path = Path(folder) / f"{length_s}.mp4"
-            frames = (np.roll(picture, 4 * index, axis=1) for index in range(length_s))
-            encode_h264(path, frames, Fraction(1), crf=40, keyframe_interval=10)
+            repeat(path, clip, length_s)
             done = subprocess.run(
-                [sys.executable, __file__, str(path)], capture_output=True, text=True, check=True
+                [sys.executable, __file__, "--embed", str(path)],
+                capture_output=True,
+                text=True,
+                check=True,
             )
-            peak = float(done.stdout.split()[1])
-            base = base or peak
-            print(f"{length_s:>8} s {peak:9.0f} {peak / base:6.2f}")
+            n_seconds, peak = map(float, done.stdout.split())
+            first = float(rows[0]["peak MiB"]) if rows else peak
+            rows.append(
+                {"episode": f"{n_seconds:.0f} s", "peak MiB": peak, "to the first": peak / first}
+            )
+    tell("episode_memory", rows)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        embed(Path(sys.argv[1]))
+    if sys.argv[1:2] == ["--embed"]:
+        embed(Path(sys.argv[2]))
     else:
-        main()
+        main([Path(word) for word in sys.argv[1:]] or sorted(DEMO.glob("*/*/*.mp4")))

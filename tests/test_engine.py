@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -26,6 +26,7 @@ from skipintro.encoder.engine import (
     LocalEngine,
     RayParams,
     engine_device,
+    engine_precision,
     open_engine,
 )
 from skipintro.episodes.video import VideoError
@@ -109,6 +110,8 @@ def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(local: LocalEng
     others = [
         replace(origin, spec=replace(SPEC, batch_size=9)),
         replace(origin, spec=replace(SPEC, threads=3)),
+        replace(origin, spec=replace(SPEC, precision="bf16")),
+        replace(origin, spec=replace(SPEC, search=600)),
         replace(origin, spec=replace(SPEC, device="cuda")),
         replace(origin, identity=origin.identity.model_copy(update={"weights_sha256": "0" * 64})),
         replace(origin, code="other"),
@@ -122,9 +125,24 @@ def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(local: LocalEng
 def test_the_key_covers_all_code_of_the_encoders_but_the_engines() -> None:
     folder = Path(engine_module.__file__).parent
     files = {f"encoder/{file.stem}" for file in folder.glob("*.py")}
-    assert set(engine_module._CODE) == files - {"encoder/engine", "encoder/ray_engine"} | {
-        "episodes/video"
-    }
+    decoding = {"episodes/video", "episodes/sampling"}
+    engines = {"encoder/engine", "encoder/ray_engine"}
+    assert set(engine_module._CODE) == files - engines | decoding
+
+
+@pytest.mark.parametrize(
+    ("precision", "encoder", "chosen"),
+    [
+        ("auto", "clip-vit-b-32", "bf16"),
+        ("auto", "efficientnet-lite0", "fp32"),
+        ("fp32", "clip-vit-b-32", "fp32"),
+        ("bf16", "efficientnet-lite0", "bf16"),
+    ],
+)
+def test_a_cluster_s_gpus_work_in_bf16_where_the_encoder_bears_it(
+    precision: Literal["auto", "fp32", "bf16"], encoder: str, chosen: str
+) -> None:
+    assert engine_precision("ray", precision, encoder, "cuda") == chosen
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""1080p H.264 for benchmarks: B-frames and a key frame every 10 s, of any length."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+DEMO = Path(__file__).resolve().parents[1] / "data/demo"
+LENGTH_S, RATE = 100, 25
+
+
+def compose(path: Path, sources: Sequence[Path]) -> None:
+    """Write LENGTH_S seconds of 1080p."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
+        stream.options = {"preset": "fast", "crf": "21", "g": str(10 * RATE), "bf": "3"}
+        number = 0
+        for source in sources:
+            with av.open(str(source)) as given:
+                for frame in given.decode(video=0):
+                    if number == LENGTH_S * RATE:
+                        break
+                    large = frame.reformat(1920, 1080, "yuv420p", interpolation="BICUBIC")
+                    large.pts, large.time_base, large.pict_type = number, Fraction(1, RATE), 0
+                    container.mux(stream.encode(large))
+                    number += 1
+        container.mux(stream.encode())
+
+
+def repeat(path: Path, clip: Path, length_s: int) -> None:
+    """Write a clip over and over, without encoding it anew, until `length_s` is reached."""
+    with av.open(str(path), "w") as container:
+        copy = None
+        for turn in range(-(-length_s // LENGTH_S)):
+            with av.open(str(clip)) as given:
+                source = given.streams.video[0]
+                copy = copy or container.add_stream_from_template(source)
+                shift = int(turn * LENGTH_S / (source.time_base or 1))
+                for packet in given.demux(source):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts, packet.dts, packet.stream = (
+                        packet.pts + shift,
+                        packet.dts + shift,
+                        copy,
+                    )
+                    container.mux(packet)

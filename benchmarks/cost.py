@@ -1,0 +1,61 @@
+"""What embedding 10,000 episodes of 45 minutes costs, from what the other benchmarks measured.
+
+    python benchmarks/cost.py
+
+Reads reports/bench/embedding_speed.json and arithmetic.json of this machine. No GPU was measured:
+its row asks how fast one would have to be for the decoding beside it to be the limit.
+"""
+
+import json
+import os
+
+from tables import FOLDER, tell
+
+EPISODES, EPISODE_S = 10_000, 2_700
+SECONDS = EPISODES * EPISODE_S
+VECTOR_BYTES = 512 * 4
+VIDEO_BITS_PER_S = 4_000_000  # of 1080p H.264; yours may be half or twice as much
+NETWORK_BYTES_PER_S = 125_000_000  # 1 Gbit/s to a machine
+CORES = os.cpu_count() or 1
+
+
+def main() -> None:
+    """Work out the table."""
+    took = {
+        row["way"]: row["times real time"]
+        for row in json.loads((FOLDER / "embedding_speed.json").read_text(encoding="utf-8"))
+    }
+    whole, decoding, encoding = (
+        SECONDS / took[f"ours{part}"] for part in ("", ", decoding alone", ", encoding alone")
+    )  # s on this machine
+    moved = SECONDS * VIDEO_BITS_PER_S / 8
+    rows: list[dict[str, float | str]] = [
+        {
+            "what": f"core-hours, decoding ({CORES} cores measured)",
+            "value": decoding * CORES / 3600,
+        },
+        {"what": "core-hours, encoding by CLIP", "value": encoding * CORES / 3600},
+        {"what": "core-hours, both at once", "value": whole * CORES / 3600},
+        {"what": f"days on one machine of {CORES} cores", "value": whole / 86_400},
+        {"what": f"days on ten machines of {CORES} cores", "value": whole / 864_000},
+        {"what": "hours on ten machines of 32 cores", "value": whole * CORES / 320 / 3600},
+        {
+            "what": "GPU: pictures a second that 32 cores can decode",
+            "value": SECONDS / decoding / CORES * 32,
+        },
+        {"what": "TB of video read", "value": moved / 1e12},
+        {
+            "what": "hours to move it to one machine at 1 Gbit/s",
+            "value": moved / NETWORK_BYTES_PER_S / 3600,
+        },
+        {"what": "GB of vectors stored", "value": SECONDS * VECTOR_BYTES / 1e9},
+        {
+            "what": "GB of pictures, were they kept at 224 x 224",
+            "value": SECONDS * 224 * 224 * 3 / 1e9,
+        },
+    ]
+    tell("cost", rows)
+
+
+if __name__ == "__main__":
+    main()
