@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,89 +16,32 @@ import pytest
 import torch
 from mlflow.pyfunc.model import PythonModelContext
 
-from conftest import TOY_INTRO_S, tiny_config, write_toy_video
-from contest_cases import CANDIDATES, SETTINGS
+from conftest import write_toy_video
 from library_cases import (
+    HEAD,
     INTERVALS,
     TOYS,
-    CheapEncoder,
+    Place,
+    make_place,
     read_chapters,
     read_edl,
     use_cheap_encoder,
-    write_library,
 )
 from skipintro import cli
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
-from skipintro.detection.episode import Episode, LabelledEpisode
-from skipintro.detection.fitting import fit
-from skipintro.detection.series_files import save_series
-from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.labels import read_labels
-from skipintro.model.head import IntroHead, save_head
 from skipintro.tracking.pyfunc_model import IntroDetector
-
-HEAD = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A library, a detector's folder, and a cache in which its videos are embedded."""
-
-    library: Path
-    detector: Path
-    cache: Path
-
-    def words(self, *words: str) -> list[str]:
-        fixed = ("--model", str(self.detector), "--cache", str(self.cache))
-        return ["detect", *(words or (str(self.library),)), *fixed]
-
-    def videos(self) -> list[Path]:
-        return sorted(self.library.rglob("*.mp4"))
-
-    def files(self) -> dict[str, str]:
-        """Give everything in the library but its videos, by content."""
-        found = (path for path in self.library.rglob("*") if path.is_file())
-        return {
-            path.relative_to(self.library).as_posix(): sha256_of_file(path)
-            for path in found
-            if path.suffix != ".mp4"
-        }
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Give the library with a detector that was fitted to it; all is detected once."""
-    folder = tmp_path_factory.mktemp("detect")
-    place = Place(folder / "library", folder / "detector", folder / "cache")
-    videos = write_library(place.library)
-    encoder = CheapEncoder()
-    labelled = [
-        LabelledEpisode(
-            Episode(
-                video.stem,
-                video.parent.name,
-                embed_video(video, encoder, batch_size=HEAD.batch_size),
-            ),
-            (float(start), float(start + TOY_INTRO_S)),
-        )
-        for video, start in zip(videos, TOYS.values(), strict=True)
-    ]
-    save_detector(place.detector, encoder.identity, fit(labelled, CANDIDATES, SETTINGS).detector)
+    place = make_place(tmp_path_factory.mktemp("detect"))
     with pytest.MonkeyPatch.context() as patch:
         use_cheap_encoder(patch)
         assert main(place.words(), patch) == 0
     return place
-
-
-def save_detector(folder: Path, encoder: Any, series: Any) -> None:
-    folder.mkdir()
-    torch.manual_seed(1)
-    sizes = {"length": 10, "dimension": 192, "heads": 1, "feedforward": 4, "position_std": 0.5}
-    save_head(folder, IntroHead(tiny_config(encoder=encoder, **sizes)))
-    save_series(folder, series)
-    write_json(folder / DETECTION_FILE, DetectorConfig(detector="series", head=HEAD))
 
 
 @pytest.fixture

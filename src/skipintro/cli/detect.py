@@ -163,29 +163,17 @@ class _Job:
 
     def run(self, groups: "list[Series]") -> "list[Row]":
         """Give the videos that were asked for, in the order of their series and names."""
-        asked = {video: place for place, video in enumerate(v for g in groups for v in g.videos)}
-        wanted = frozenset[Path]().union(*(group.asked for group in groups))
-        rows = [
-            self._row(answer)
-            for answers in self.detection.answers(groups)
-            for answer in answers
-            if answer.video in wanted
-        ]
-        return sorted(rows, key=lambda row: asked[row.finding.video])
+        from skipintro.library.asking import asked_rows
+
+        return asked_rows(self.detection, groups, self._row)
 
     def _row(self, answer: "Answer") -> "Row":
-        from skipintro.library.refining import refine
-        from skipintro.library.telling import Row
-        from skipintro.sidecars.finding import Finding
+        from skipintro.library.asking import row_of
 
-        if not answer.fault:
-            try:
-                finding = refine(answer, self.rule, self._snapped)
-            except InputError as error:
-                return Row(Finding(answer.video, answer.series, 0.0, None, None), str(error))
-            self.writer.write(finding, self.kinds, mux=self.mux)
-            return Row(finding)
-        return Row(Finding(answer.video, answer.series, 0.0, None, None), answer.fault)
+        row = row_of(answer, self.rule, self._snapped)
+        if not row.fault:
+            self.writer.write(row.finding, self.kinds, mux=self.mux)
+        return row
 
     def _snapped(self, answer: "Answer", second: float) -> float:
         """Ask for the nearest cut once for each video and time."""

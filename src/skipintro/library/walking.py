@@ -5,7 +5,7 @@ import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,20 +44,27 @@ class Series:
     asked: frozenset[Path]
 
 
-def find_series(places: Sequence[Path], n_beside: int) -> list[Series]:
+def _any(_path: Path) -> None:
+    """Let every path pass."""
+
+
+def find_series(
+    places: Sequence[Path], n_beside: int, check: Callable[[Path], None] = _any
+) -> list[Series]:
     """Give the series of the videos meant by files, folders and patterns.
 
     A folder is walked, links included; hidden files and folders are passed over. A file that is
     given by itself brings up to `n_beside` episodes of its series along that lie nearest to it in
     its folder: they are looked at, since they help, but not asked for. One file under two names
-    counts once. Raises InputError where a place does not exist.
+    counts once. `check` may raise at any folder before it is walked, and at any video. Raises
+    InputError where a place does not exist.
     """
     asked: dict[str, Path] = {}
     single = []
     for place in places:
         for path in _matches(place):
             if path.is_dir():
-                found = list(_walk(path))
+                found = list(_walk(path, check))
             else:
                 found = [path]
                 single.append(path)
@@ -68,6 +75,7 @@ def find_series(places: Sequence[Path], n_beside: int) -> list[Series]:
     }
     groups = defaultdict(list)
     for video in (at_hand | asked).values():
+        check(video)
         groups[series_of_file(video)].append(video)
     wanted = frozenset(asked.values())
     return [
@@ -88,9 +96,10 @@ def _matches(place: Path) -> list[Path]:
     return [path for path in paths if path.is_dir() or _is_video(path)]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, check: Callable[[Path], None]) -> Iterator[Path]:
     seen = set()
     for place, folders, files in os.walk(folder, onerror=_tell, followlinks=True):
+        check(Path(place))
         if (real := os.path.realpath(place)) in seen:  # a link to a folder above
             folders.clear()
             continue
