@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from skipintro.cli import detect, labels, learning, pictures, registry
+from skipintro.cli import detect, labels, learning, pictures, registry, serve
 from skipintro.core.errors import InputError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(labels.app, name="labels")
 app.command()(detect.detect)
+app.command()(serve.serve)
 app.command()(pictures.show)
 app.command()(pictures.frames)
 app.command()(registry.models)

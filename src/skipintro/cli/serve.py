@@ -1,0 +1,115 @@
+"""`skipintro serve`: what `skipintro detect` says, over HTTP."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skipintro.cli.detect import (
+    CacheOption,
+    ModelOption,
+    SearchOption,
+    WeightsOption,
+    begin,
+    check_search,
+    model_of,
+    usage,
+)
+from skipintro.core.errors import InputError
+
+_LOOPBACK = "127.0.0.1"
+
+
+def serve(
+    *,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder that clients may name videos of; may be repeated. Without one, they can "
+            "only upload.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any other one wants --token-file.")
+    ] = _LOOPBACK,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token that clients must send.", show_default=False),
+    ] = None,
+    queue: Annotated[
+        int, typer.Option(min=0, help="Requests that may wait; more are told to come again.")
+    ] = 8,
+    time_limit: Annotated[
+        float, typer.Option(min=0.01, help="s that a client waits at most.")
+    ] = 3600,
+    max_upload_mb: Annotated[float, typer.Option(min=0, help="MB of one upload.")] = 4096,
+    max_hours: Annotated[float, typer.Option(min=0, help="h; longer videos are refused.")] = 6,
+    model: ModelOption = None,
+    search: SearchOption = "whole",
+    beside: Annotated[
+        int, typer.Option(min=0, help="Episodes next to a single file that are looked at, too.")
+    ] = 4,
+    jobs: Annotated[int, typer.Option(min=1, help="Videos that are read at once.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    encoder_weights: WeightsOption = None,
+    cache: CacheOption = None,
+) -> None:
+    """Serve what `skipintro detect` finds over HTTP, until told to end.
+
+    One video is read after the other. The model is the one at the start: start again for a new one.
+
+    Example: skipintro serve --root /media/shows
+    """
+    import tempfile
+
+    from skipintro.library.detecting import Settings
+    from skipintro.library.memory import Memory, default_folder
+    from skipintro.service.finder import Plan
+    from skipintro.service.roots import Roots
+    from skipintro.service.server import listen, make_server
+
+    begin()
+    check_search(search)
+    if host != _LOOPBACK and token_file is None:
+        raise usage(f"--host {host}: whoever reaches it may ask; give a --token-file as well")
+    token = None if token_file is None else _token_of(token_file)
+    folder = cache or default_folder()
+    memory = Memory(folder)
+    plan = Plan(
+        model_of(model, memory),
+        folder,
+        Settings(search, device, encoder_weights, jobs),
+        Roots(root or []),
+        beside,
+        max_hours,
+    )
+    memory.close()
+    listening = listen(host, port)
+    place, n_port = listening.getsockname()[:2]
+    typer.echo(f"listening on http://{f'[{place}]' if ':' in place else place}:{n_port}", err=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="skipintro-") as uploads:
+            server = make_server(
+                plan,
+                Path(uploads),
+                n_waiting=queue,
+                time_limit_s=time_limit,
+                most_bytes=int(max_upload_mb * (1 << 20)),
+                token=token,
+            )
+            server.run([listening])
+    except KeyboardInterrupt:  # uvicorn passes the signal on when all is closed
+        typer.echo("ended", err=True)
+        sys.stderr.flush()
+        os._exit(0)  # a video that is still decoded is not waited for; it writes nothing half
+
+
+def _token_of(path: Path) -> str:
+    token = path.read_text("utf-8").strip()
+    if not token or not token.isascii() or not token.isprintable():
+        raise InputError(f"{path}: expected a token, printable ASCII, in one line; write one")
+    return token

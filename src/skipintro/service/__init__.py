@@ -1,0 +1,1 @@
+"""`skipintro serve`: the detector over HTTP, one module a duty."""

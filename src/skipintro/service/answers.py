@@ -1,0 +1,19 @@
+"""Answers as JSON: rows as `skipintro detect --format json` has them, and faults."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from skipintro.service.refusal import RefusalError
+
+
+def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Give ASCII, since the name of a file need not be valid Unicode."""
+    return Response(json.dumps(value), status, headers, "application/json")
+
+
+def told(refusal: RefusalError) -> Response:
+    """Give `{"error": …}`."""
+    return as_json({"error": refusal.fault}, refusal.status, refusal.headers)

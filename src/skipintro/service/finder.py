@@ -1,0 +1,80 @@
+"""What the service's thread does: videos in, the rows of `skipintro detect` out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from skipintro.episodes import video
+from skipintro.library.asking import asked_rows, row_of
+from skipintro.library.detecting import Answer, Detection, Settings
+from skipintro.library.memory import Memory
+from skipintro.library.models import Model
+from skipintro.library.refining import Rule
+from skipintro.library.telling import Row
+from skipintro.library.walking import Series, find_series
+from skipintro.service.refusal import RefusalError
+from skipintro.service.roots import Roots
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is served: the model, its settings, where it looks, and how far."""
+
+    model: Model
+    cache: Path
+    settings: Settings
+    roots: Roots
+    n_beside: int
+    max_hours: float
+
+
+class Finder:
+    """A detector with its memory; it lives in one thread, as SQLite wants it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._memory = plan, Memory(plan.cache)
+        self._detection = Detection(plan.model, self._memory, plan.settings)
+
+    def of_library(self, paths: Sequence[Path]) -> list[Row]:
+        """Give the rows of files and folders below the roots."""
+        groups = find_series(paths, self._plan.n_beside, self._plan.roots.check)
+        if not groups:
+            raise RefusalError(422, f"no video in {', '.join(map(str, paths))}; name other paths")
+        return _sound(self._rows(groups))
+
+    def of_upload(self, path: Path) -> list[Row]:
+        """Give the row of one file by itself, under its bare name."""
+        [row] = self._rows(find_series([path], 0))
+        finding = replace(row.finding, video=Path(path.name))
+        return _sound([Row(finding, row.fault.replace(str(path), path.name))])
+
+    def close(self) -> None:
+        """End the use of the memory."""
+        self._memory.close()
+
+    def _rows(self, groups: list[Series]) -> list[Row]:
+        for path in (path for group in groups for path in group.videos):
+            self._check_length(path)
+        return asked_rows(self._detection, groups, lambda answer: row_of(answer, Rule(), _exactly))
+
+    def _check_length(self, path: Path) -> None:
+        try:
+            hours = (video.length_s(path) or 0.0) / 3600
+        except video.VideoError:
+            return  # its row tells the fault
+        if hours > self._plan.max_hours:
+            raise RefusalError(
+                422,
+                f"{path.name}: {hours:.1f} h long, allowed are {self._plan.max_hours:g} h; "
+                "cut it, or raise --max-hours",
+            )
+
+
+def _sound(rows: list[Row]) -> list[Row]:
+    if all(row.fault for row in rows):
+        raise RefusalError(422, "; ".join(row.fault for row in rows))
+    return rows
+
+
+def _exactly(_answer: Answer, second: float) -> float:
+    return second

@@ -1,0 +1,11 @@
+"""What a client is told instead of an answer."""
+
+from collections.abc import Mapping
+
+
+class RefusalError(Exception):
+    """An HTTP status with one line: what, where, remedy."""
+
+    def __init__(self, status: int, fault: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(fault)
+        self.status, self.fault, self.headers = status, fault, dict(headers or {})

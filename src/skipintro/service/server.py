@@ -1,0 +1,55 @@
+"""The server: from its start to an end in order."""
+
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from skipintro.core.errors import InputError
+from skipintro.service.app import Limits, make_app
+from skipintro.service.finder import Plan
+from skipintro.service.measures import Measures
+from skipintro.service.worker import Worker
+
+_LAST_WORDS_S = 2  # for answers that are being sent and uploads that come in, when told to end
+
+
+class Server(uvicorn.Server):
+    """A server that answers those who wait before it ends, rather than make them wait on."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        super().__init__(config)
+        self.worker = worker
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; a signal leads here."""
+        self.worker.end()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Give the socket; port 0 is any free one. Raises InputError where there is none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--host {host} --port {port}: {error}; choose others") from error
+
+
+def make_server(
+    plan: Plan,
+    uploads: Path,
+    *,
+    n_waiting: int,
+    time_limit_s: float,
+    most_bytes: int,
+    token: str | None,
+) -> Server:
+    """Give the server; uploads lie in a folder that is there already."""
+    measures = Measures()
+    worker = Worker(plan, measures, n_waiting=n_waiting, time_limit_s=time_limit_s)
+    app = make_app(plan, worker, measures, Limits(time_limit_s, most_bytes, uploads), token)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_WORDS_S
+    )
+    return Server(config, worker)

@@ -1,0 +1,81 @@
+"""One thread that detects, and so many requests at most that wait for it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import BoundedSemaphore
+from typing import Any
+
+from skipintro.library.telling import Row
+from skipintro.service.finder import Finder, Plan
+from skipintro.service.measures import Measures
+from skipintro.service.refusal import RefusalError
+
+_RETRY_S = 10
+
+Task = Callable[[Finder], list[Row]]
+
+
+class Worker:
+    """Runs tasks one after the other. Raises InputError where the memory cannot be used."""
+
+    def __init__(
+        self, plan: Plan, measures: Measures, *, n_waiting: int, time_limit_s: float
+    ) -> None:
+        self._thread = ThreadPoolExecutor(1, "detect")
+        self._finder = self._thread.submit(Finder, plan).result()
+        self._slots = BoundedSemaphore(n_waiting + 1)  # one of them is at work
+        self._measures, self._time_limit_s = measures, time_limit_s
+        self._ending = asyncio.Event()
+
+    def take_slot(self) -> ExitStack:
+        """Take a place in the queue; closing the stack gives it back. Raises RefusalError: 429."""
+        if not self._slots.acquire(blocking=False):
+            raise RefusalError(
+                429,
+                f"the queue is full; ask again in {_RETRY_S} s",
+                {"Retry-After": str(_RETRY_S)},
+            )
+        slot = ExitStack()
+        slot.callback(self._slots.release)
+        self._measures.queue.inc()
+        slot.callback(self._measures.queue.dec)
+        return slot
+
+    async def run(self, slot: ExitStack, task: Task) -> list[Row]:
+        """Give the task's rows, and close the slot when the task has ended.
+
+        Raises RefusalError: 504 after the time limit, 503 when the service ends. A task that still
+        waits is then dropped. One that has begun cannot be stopped: it keeps its slot, and the
+        thread, until it really ends; what it finds is remembered for the next request.
+        """
+        future = self._thread.submit(task, self._finder)
+        future.add_done_callback(lambda _: slot.close())
+        made = asyncio.wrap_future(future)
+        ending = asyncio.ensure_future(self._ending.wait())
+        both: set[asyncio.Future[Any]] = {made, ending}
+        try:
+            await asyncio.wait(
+                both, timeout=self._time_limit_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            ending.cancel()
+        if made.done():
+            return made.result()
+        made.cancel()
+        if self._ending.is_set():
+            raise RefusalError(503, "the service ends; ask again, what was decoded is remembered")
+        raise RefusalError(
+            504,
+            f"not done in {self._time_limit_s:g} s; ask again later, it may be remembered by then",
+        )
+
+    def end(self) -> None:
+        """Answer all that wait; to be called in the event loop."""
+        self._ending.set()
+
+    def close(self) -> None:
+        """Wait for the task at work, and end the thread."""
+        self._thread.submit(self._finder.close)
+        self._thread.shutdown()
