@@ -283,6 +283,7 @@ def test_what_is_no_video_is_refused_with_the_fault(served: Served, place: Place
         told = served.ask("PUT", "/detect/a.mp4", body)
         assert told.status == 422
         assert told.fault().startswith("a.mp4: ")
+        assert ("a list of files" in told.fault()) == (hls in body)
     assert served.left() == []
     for name, status in (
         ("a.txt", 422),
@@ -425,8 +426,10 @@ def blocked(patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return original(self, paths)
 
     patch.setattr(Finder, "of_library", waiting)
-    yield free
-    free.set()
+    try:
+        yield free
+    finally:
+        free.set()
 
 
 def test_a_full_queue_is_told_and_emptied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
