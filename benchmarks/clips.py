@@ -1,13 +1,14 @@
 """1080p H.264 for benchmarks: B-frames and a key frame every 10 s, of any length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
 
-DEMO = Path(__file__).resolve().parents[1] / "data/demo"
-LENGTH_S, RATE = 100, 25
+DEMO = Path(__file__).resolve().parents[1] / "data/demo/test"
+LENGTH_S, RATE = 60, 25
 
 
 def compose(path: Path, sources: Sequence[Path]) -> None:
@@ -15,18 +16,19 @@ def compose(path: Path, sources: Sequence[Path]) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
-        stream.options = {"preset": "fast", "crf": "21", "g": str(10 * RATE), "bf": "3"}
-        number = 0
-        for source in sources:
-            with av.open(str(source)) as given:
-                for frame in given.decode(video=0):
-                    if number == LENGTH_S * RATE:
-                        break
-                    large = frame.reformat(1920, 1080, "yuv420p", interpolation="BICUBIC")
-                    large.pts, large.time_base, large.pict_type = number, Fraction(1, RATE), 0
-                    container.mux(stream.encode(large))
-                    number += 1
+        stream.options = {"preset": "veryfast", "crf": "21", "g": str(10 * RATE), "bf": "3"}
+        shown = islice(_frames(sources), LENGTH_S * RATE)
+        for number, frame in enumerate(shown):
+            large = frame.reformat(1920, 1080, "yuv420p", interpolation="BICUBIC")
+            large.pts, large.time_base, large.pict_type = number, Fraction(1, RATE), 0
+            container.mux(stream.encode(large))
         container.mux(stream.encode())
+
+
+def _frames(sources: Sequence[Path]) -> Iterator[av.VideoFrame]:
+    for source in sources:
+        with av.open(str(source)) as given:
+            yield from given.decode(video=0)
 
 
 def repeat(path: Path, clip: Path, length_s: int) -> None:

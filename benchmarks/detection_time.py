@@ -60,4 +60,4 @@ def main(sources: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(word) for word in sys.argv[1:]] or sorted(DEMO.glob("*/*/*.mp4")))
+    main([Path(word) for word in sys.argv[1:]] or sorted(DEMO.glob("*/*.mp4")))

@@ -28,7 +28,7 @@ from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.video import pictures
 from tables import tell
 
-BATCH, ROUNDS = 32, 3
+BATCH, ROUNDS = 32, 2
 CPU = torch.device("cpu")
 
 
@@ -113,4 +113,4 @@ def main(sources: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(word) for word in sys.argv[1:]] or sorted(DEMO.glob("*/*/*.mp4")))
+    main([Path(word) for word in sys.argv[1:]] or sorted(DEMO.glob("*/*.mp4")))

@@ -27,7 +27,7 @@ SPEC = EncoderSpec(
 
 def main() -> None:
     """Embed the same videos in each way; the start of Ray and of its workers counts."""
-    videos = sorted((DEMO / "test").glob("*/*.mp4"))
+    videos = sorted(DEMO.glob("*/*.mp4"))
     rows: list[dict[str, float | str]] = []
     ways = [("local, 2 threads", "local", 1, 2), ("ray, 1 worker of 2 threads", "ray", 1, 2)]
     ways.append(("ray, 2 workers of 1 thread", "ray", 2, 1))

@@ -54,4 +54,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--embed"]:
         embed(Path(sys.argv[2]))
     else:
-        main([Path(word) for word in sys.argv[1:]] or sorted(DEMO.glob("*/*/*.mp4")))
+        main([Path(word) for word in sys.argv[1:]] or sorted(DEMO.glob("*/*.mp4")))
