@@ -5,6 +5,7 @@ import numpy as np
 from skipintro.detection.candidates import CandidateConfig
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.fitting import FitSettings
+from skipintro.evaluation.baselines import BaselineSettings
 
 DIMENSION = 32  # few pairs of random directions have a cosine above 0.65
 LENGTH_S, OPENING_S = 30, 6
@@ -28,6 +29,16 @@ SETTINGS = FitSettings(
     wrong_cost=1.0,
     chance_episodes=0.0,
     references_per_series=2,
+)
+BASELINES = BaselineSettings(
+    seed=0,
+    folds=2,
+    max_film_frames=50,
+    probability_thresholds=(0.5,),
+    similarity_thresholds=(0.75,),
+    early_shares=(0.5,),
+    copy_similarity=0.98,
+    min_length_s=2,
 )
 
 

@@ -8,28 +8,17 @@ import pytest
 import torch
 
 from conftest import tiny_config
-from contest_cases import CANDIDATES, DIMENSION, LENGTH_S, SETTINGS, drawn_series
+from contest_cases import BASELINES, CANDIDATES, DIMENSION, LENGTH_S, SETTINGS, drawn_series
 from skipintro.detection.decoding import DetectionConfig, detect_by_head
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.fitting import fit
 from skipintro.detection.series_detector import SeriesDetector
-from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict
 from skipintro.model.head import IntroHead
 
 TRAIN = [*drawn_series("one", 3, seed=1), *drawn_series("two", 3, seed=2)]
 TEST = [*drawn_series("one", 2, seed=1, first=4), *drawn_series("three", 3, seed=3)]
 CONFIG = DetectionConfig(stride=2, threshold=0.5, min_length_s=2, batch_size=8)
-BASELINES = BaselineSettings(
-    seed=0,
-    folds=2,
-    max_film_frames=50,
-    probability_thresholds=(0.5,),
-    similarity_thresholds=(0.75,),
-    early_shares=(0.5,),
-    copy_similarity=0.98,
-    min_length_s=2,
-)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,8 @@
 
 import pytest
 
-from contest_cases import CANDIDATES, SETTINGS, drawn_series
+from contest_cases import BASELINES, CANDIDATES, SETTINGS, drawn_series
 from skipintro.detection.episode import LabelledEpisode
-from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.cross_validation import CrossValidation, cross_validate, markdown
 
 EPISODES = [
@@ -12,16 +11,6 @@ EPISODES = [
     for seed, name in enumerate(("one", "two", "three", "four"), 1)
     for labelled in drawn_series(name, 3, seed=seed)
 ]
-BASELINES = BaselineSettings(
-    seed=0,
-    folds=2,
-    max_film_frames=50,
-    probability_thresholds=(0.5,),
-    similarity_thresholds=(0.75,),
-    early_shares=(0.5,),
-    copy_similarity=0.98,
-    min_length_s=2,
-)
 
 
 def validated(episodes: list[LabelledEpisode], folds: int, seeds: int) -> CrossValidation:

@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipintro.cli.checkout import find_checkout
+from skipintro.cli.options import (
+    BesideOption,
+    CacheOption,
+    DeviceOption,
+    JobsOption,
+    ModelOption,
+    SearchOption,
+    WeightsOption,
+)
 from skipintro.core.errors import InputError
 from skipintro.library.choices import Form, Kind
 
@@ -24,30 +33,6 @@ if TYPE_CHECKING:
     from skipintro.library.writing import Writer
 
 _USAGE, _INTERRUPTED = 2, 130
-
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        help="models:/intro-detector@champion (the default), models:/intro-detector/2, "
-        "runs:/<run id>, or a folder with a detector.",
-        show_default=False,
-    ),
-]
-CacheOption = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="SKIPINTRO_CACHE",
-        help="Folder for what is remembered; else the user's cache folder.",
-        show_default=False,
-    ),
-]
-SearchOption = Annotated[
-    str, typer.Option(help="How much is looked at: whole, first-quarter, or so many seconds.")
-]
-WeightsOption = Annotated[
-    str | None,
-    typer.Option(help="Checkpoint file of the encoder, where it was loaded from one."),
-]
 
 
 def detect(
@@ -96,11 +81,9 @@ def detect(
     ] = 0.0,
     model: ModelOption = None,
     search: SearchOption = "whole",
-    beside: Annotated[
-        int, typer.Option(min=0, help="Episodes next to a single file that are looked at, too.")
-    ] = 4,
-    jobs: Annotated[int, typer.Option(min=1, help="Videos that are read at once.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    beside: BesideOption = 4,
+    jobs: JobsOption = 1,
+    device: DeviceOption = "auto",
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,
 ) -> None:

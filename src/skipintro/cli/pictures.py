@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
-from skipintro.cli.detect import (
+from skipintro.cli.detect import begin, check_search, model_of
+from skipintro.cli.options import (
     CacheOption,
+    DeviceOption,
     ModelOption,
     SearchOption,
     WeightsOption,
-    begin,
-    check_search,
-    model_of,
 )
 from skipintro.core.errors import InputError
 
@@ -58,7 +57,7 @@ def show(
     beside: Annotated[
         int, typer.Option(min=0, help="Episodes next to it that are looked at, too.")
     ] = 4,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: DeviceOption = "auto",
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,
 ) -> None:

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from skipintro.cli.detect import (
+from skipintro.cli.detect import begin, check_search, model_of, usage
+from skipintro.cli.options import (
+    BesideOption,
     CacheOption,
+    DeviceOption,
+    JobsOption,
     ModelOption,
     SearchOption,
     WeightsOption,
-    begin,
-    check_search,
-    model_of,
-    usage,
 )
 from skipintro.core.errors import InputError
 
@@ -50,11 +50,9 @@ def serve(
     max_hours: Annotated[float, typer.Option(min=0, help="h; longer videos are refused.")] = 6,
     model: ModelOption = None,
     search: SearchOption = "whole",
-    beside: Annotated[
-        int, typer.Option(min=0, help="Episodes next to a single file that are looked at, too.")
-    ] = 4,
-    jobs: Annotated[int, typer.Option(min=1, help="Videos that are read at once.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    beside: BesideOption = 4,
+    jobs: JobsOption = 1,
+    device: DeviceOption = "auto",
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,
 ) -> None:

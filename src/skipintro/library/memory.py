@@ -73,17 +73,18 @@ def content_of(path: Path, memory: Memory) -> str:
     Raises OSError where it cannot be read, InputError where it is being written.
     """
     key = os.path.realpath(path)
-    before = _stamp(path)
+    before = stamp_of(path)
     known = memory.get("file", key)
     if known is not None and known[:2] == before:
         return str(known[2])
     sha256 = sha256_of_file(path)
-    if _stamp(path) != before:
+    if stamp_of(path) != before:
         raise InputError(f"{path}: changes while it is read; run again when it is whole")
     memory.put("file", key, [*before, sha256])
     return sha256
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp_of(path: Path) -> list[int]:
+    """Give size and time, which tell a changed file without reading it. Raises OSError."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

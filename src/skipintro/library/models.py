@@ -10,7 +10,7 @@ from pathlib import Path
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_json
 from skipintro.core.params import read_params_file
-from skipintro.library.memory import Memory, content_of
+from skipintro.library.memory import Memory, content_of, stamp_of
 
 CHAMPION = "models:/intro-detector@champion"
 _FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
@@ -98,8 +98,7 @@ def _stamp_of_store(uri: str) -> list[list[int]]:
     if not uri.startswith(_SQLITE):
         return []
     file = Path(uri.removeprefix(_SQLITE))
-    states = [path.stat() for path in (file, Path(f"{file}-wal")) if path.exists()]
-    return [[state.st_size, state.st_mtime_ns] for state in states]
+    return [stamp_of(path) for path in (file, Path(f"{file}-wal")) if path.exists()]
 
 
 def _last_trained(checkout: Path | None, memory: Memory, why: str) -> tuple[Model, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, replacing
 from skipintro.library.choices import Kind
-from skipintro.library.memory import Memory
+from skipintro.library.memory import Memory, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.finding import Finding
 from skipintro.sidecars.finding import muxed_place as mux_place
@@ -91,8 +91,7 @@ class Writer:
 
     def _copy(self, finding: Finding) -> None:
         place = mux_place(finding.video)
-        source = finding.video.stat()
-        recipe = [source.st_size, source.st_mtime_ns, finding.interval and [*finding.interval]]
+        recipe = [*stamp_of(finding.video), finding.interval and [*finding.interval]]
         stamp = _stamp(place)
         known = self._memory.get("written", str(place.absolute()))
         if stamp is not None and known == [stamp, recipe]:
@@ -124,7 +123,4 @@ class Writer:
 
 
 def _stamp(path: Path) -> list[int] | None:
-    if not path.exists():
-        return None
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+    return stamp_of(path) if path.exists() else None

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from skipintro.sidecars.finding import Finding
 
-ACTIONS = {0: "cut", 1: "mute", 2: "scene marker", 3: "commercial break"}
 COMMERCIAL_BREAK = 3  # skipped once, and may be gone back to; MPlayer knows 0 and 1 alone
 
 
