@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,6 +21,9 @@ from torch import Tensor
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.episodes.video import Picture, encode_h264
 from skipintro.model.head import HeadConfig, IntroHead
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # A shell ignores Ctrl-C for what it starts in the background, and our processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -244,3 +247,27 @@ def make_checkout(folder: Path, source: Path) -> Checkout:
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
         made.run("git", *words)
     return made
+
+
+@pytest.fixture(scope="module")  # no longer: its event loop is in the way of others
+def browser() -> "Iterator[Browser]":
+    """Give a headless Chromium that asks nobody for anything by itself."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  most tests need none
+
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("neither chromium nor google-chrome is installed: apt-get install chromium")
+    quiet = [
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=path, args=quiet, chromium_sandbox=os.getuid() != 0
+        )
+        yield started
+        started.close()
