@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -247,6 +249,28 @@ def make_checkout(folder: Path, source: Path) -> Checkout:
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
         made.run("git", *words)
     return made
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
+    """Give a checkout after its first `dvc repro`; copy it before you change it."""
+    made = make_checkout(tmp_path_factory.mktemp("pipeline") / "checkout", toy_series)
+    made.run("dvc", "repro")
+    made.run("git", "add", "-A")
+    made.run("git", "commit", "-qm", "reproduced")
+    return made
+
+
+def copy_of(original: Checkout, folder: Path) -> Checkout:
+    """Copy a checkout; the copy's MLflow store knows its own place."""
+    shutil.copytree(original.folder, folder, symlinks=True)
+    (folder / "mlflow.db").unlink()
+    with (
+        closing(sqlite3.connect(original.folder / "mlflow.db")) as theirs,
+        closing(sqlite3.connect(folder / "mlflow.db")) as ours,
+    ):
+        ours.executescript("".join(theirs.iterdump()).replace(str(original.folder), str(folder)))
+    return Checkout(folder)
 
 
 @pytest.fixture(scope="module")  # no longer: its event loop is in the way of others

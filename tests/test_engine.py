@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 import torch
 
 from conftest import Checkout, make_checkout, write_toy_video
+from server_cases import free_port
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.encoder import engine as engine_module
@@ -170,12 +170,6 @@ def test_without_ray_the_remedy_is_the_command_that_installs_it(
         InputError, match=r"uv pip install -c requirements.lock --editable '.\[cluster\]'"
     ):
         open_engine("ray", SPEC, RAY)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,9 @@ import csv
 import hashlib
 import json
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from conftest import Checkout, make_checkout, write_toy_video
+from conftest import Checkout, copy_of, write_toy_video
 
 pytestmark = pytest.mark.slow
 
@@ -31,28 +29,6 @@ OUTPUTS = (
 )
 TOY = ("toy-s01e01", "toy-s01e02", "toy-s01e03", "toy-s01e04")
 SKIPINTRO = str(Path(sys.executable).parent / "skipintro")
-
-
-@pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
-    """Give a checkout after its first `dvc repro`; copy it before you change it."""
-    made = make_checkout(tmp_path_factory.mktemp("pipeline") / "checkout", toy_series)
-    made.run("dvc", "repro")
-    made.run("git", "add", "-A")
-    made.run("git", "commit", "-qm", "reproduced")
-    return made
-
-
-def copy_of(original: Checkout, folder: Path) -> Checkout:
-    """Copy a checkout; the copy's MLflow store knows its own place."""
-    shutil.copytree(original.folder, folder, symlinks=True)
-    (folder / "mlflow.db").unlink()
-    with (
-        closing(sqlite3.connect(original.folder / "mlflow.db")) as theirs,
-        closing(sqlite3.connect(folder / "mlflow.db")) as ours,
-    ):
-        ours.executescript("".join(theirs.iterdump()).replace(str(original.folder), str(folder)))
-    return Checkout(folder)
 
 
 @pytest.fixture

@@ -6,24 +6,20 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import sqlalchemy
 import yaml
 
 from conftest import ROOT, Checkout, make_checkout
+from server_cases import free_port, is_healthy, listens, running, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
@@ -51,61 +47,6 @@ def postgres_folder() -> Path | None:
         return Path(found).resolve().parent
     places = Path("/usr/lib/postgresql").glob("*/bin/initdb")  # Debian keeps them off the PATH
     return max((p.parent for p in places), key=lambda p: int(p.parent.name), default=None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(
-    words: list[str], log: Path, *, env: Mapping[str, str] = os.environ, user: str | None = None
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a server; at the end it and its children are told to end, by their process ids."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            words, stdout=out, stderr=out, env={**env}, user=user, cwd=log.parent
-        )
-    try:
-        yield process
-    finally:
-        children = []
-        if process.poll() is None:
-            children = psutil.Process(process.pid).children(recursive=True)
-            process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for child in psutil.wait_procs(children, timeout=5)[1]:
-            child.kill()
-
-
-def wait_for(
-    answers: Callable[[], bool], server: "subprocess.Popen[bytes]", log: Path, limit_s: float
-) -> None:
-    deadline = time.monotonic() + limit_s
-    while not answers():
-        told = log.read_text("utf-8", "replace")
-        assert server.poll() is None, told
-        assert time.monotonic() < deadline, told
-        time.sleep(0.2)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def is_healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  the address is ours
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @contextmanager

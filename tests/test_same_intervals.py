@@ -1,0 +1,97 @@
+"""Whoever asks, and however: the same videos, with the same siblings, have the same intervals."""
+
+import json
+import shutil
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Checkout, copy_of
+from server_cases import free_port, is_healthy, listens, running, wait_for
+
+pytestmark = pytest.mark.slow
+
+Intervals = dict[str, tuple[float | None, float | None]]  # start and end in s, by file name
+
+
+@pytest.fixture(scope="module")
+def promoted(tmp_path_factory: pytest.TempPathFactory, reproduced: Checkout) -> Checkout:
+    """Give a checkout with a champion."""
+    made = copy_of(reproduced, tmp_path_factory.mktemp("promoted") / "checkout")
+    made.run("skipintro", "promote")
+    return made
+
+
+@pytest.fixture(scope="module")
+def evaluated(promoted: Checkout) -> Intervals:
+    """Give what the evaluate stage says of each test episode."""
+    told = promoted.read_json("reports/evaluate/episodes.json")
+    found = {row["id"]: tuple(row["predicted"] or (None, None)) for row in told}
+    assert set(found) == {"toy-s01e01", "toy-s01e03", "toy-s01e04"}
+    assert found["toy-s01e03"] == (2, 18)
+    return found
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Path:
+    """Give a folder with the series as the evaluation has it at hand: train and test."""
+    folder = tmp_path_factory.mktemp("library")
+    for video in toy_series.glob("*/toy-*/*.mp4"):
+        shutil.copy2(video, folder)
+    return folder
+
+
+def of_test(rows: list[dict[str, Any]]) -> Intervals:
+    found = {Path(row["video"]).stem: (row["start_s"], row["end_s"]) for row in rows}
+    assert found.pop("toy-s01e02") == (4, 20)  # stands in train alone
+    return found
+
+
+def post(url: str, body: Mapping[str, Any]) -> Any:
+    request = urllib.request.Request(  # noqa: S310  the address is ours
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def test_the_command_line(
+    promoted: Checkout, evaluated: Intervals, library: Path, tmp_path: Path
+) -> None:
+    words = ("detect", str(library), "--format", "jsonl", "--cache", str(tmp_path / "cache"))
+    lines = promoted.run("skipintro", *words).splitlines()
+    assert of_test([json.loads(line) for line in lines if line.startswith("{")]) == evaluated
+
+
+def test_the_service(
+    promoted: Checkout, evaluated: Intervals, library: Path, tmp_path: Path
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    words = ["skipintro", "serve", "--root", str(library), "--port", str(port)]
+    words += ["--cache", str(tmp_path / "cache")]
+    with running(words, log, env=promoted.env, cwd=promoted.folder) as server:
+        wait_for(lambda: listens(port), server, log, 60)
+        rows = post(f"http://127.0.0.1:{port}/detect", {"paths": [str(library)]})
+    assert of_test(rows) == evaluated
+
+
+@pytest.fixture
+def mlflow_service(promoted: Checkout, tmp_path: Path) -> Iterator[str]:
+    """Serve the champion by MLflow's own server; gives its address."""
+    port, log = free_port(), tmp_path / "log"
+    words = ["mlflow", "models", "serve", "--model-uri", "models:/intro-detector@champion"]
+    words += ["--env-manager", "local", "--port", str(port)]
+    env = {**promoted.env, "MLFLOW_TRACKING_URI": f"sqlite:///{promoted.folder}/mlflow.db"}
+    with running(words, log, env=env) as server:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: is_healthy(f"{url}/ping"), server, log, 120)
+        yield url
+
+
+def test_mlflow_s_service(mlflow_service: str, evaluated: Intervals, library: Path) -> None:
+    videos = [str(video) for video in sorted(library.iterdir())]
+    answer = post(f"{mlflow_service}/invocations", {"inputs": videos})
+    assert of_test(answer["predictions"]) == evaluated
