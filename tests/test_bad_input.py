@@ -27,7 +27,7 @@ from skipintro.episodes.embeddings import (
     EmbedManifest,
     write_vectors,
 )
-from skipintro.stages import annotate, demo, ingest, window
+from skipintro.stages import annotate, demo, ingest, rank, window
 
 EPISODE = "toy-s01e02"  # in train
 ODD_NAMES = ['don\'t "wake" the tide', "Северный ветер s01e01", "moon 🌙 hotel", "a.b (1) & c"]
@@ -475,6 +475,8 @@ def test_a_stage_refuses_impossible_params_by_their_name(
         (window, {"window.stride": 2.5}, "window.stride: Input should be a valid integer"),
         (window, {"window.stride": True}, "window.stride: expected a number or text"),
         (window, {"window.stride": None}, "window.stride: Input should be a valid integer"),
+        (rank, {"rank.min_length_s": 200}, "rank: min_length_s is greater than max_length_s"),
+        (rank, {"rank.similarities": [1.5]}, "rank.similarities.0: Input should be less than 1"),
         (demo, {"demo.picture.crf": 99}, "demo.picture.crf: Input should be less"),
         (demo, {"demo.picture": MISSPELT}, "demo.picture.cfr: Extra inputs are not permitted"),
     ],

@@ -7,8 +7,9 @@ Writes  models/rank/series.safetensors, series.json, held_out.json (what the fit
 
 import logging
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
@@ -36,7 +37,7 @@ class Params(StageParams):
     prior: Path
     use_prior: bool
     folds: int = Field(ge=2)
-    similarities: tuple[float, ...] = Field(min_length=1)
+    similarities: tuple[Annotated[float, Field(gt=-1, lt=1)], ...] = Field(min_length=1)
     regularisations: tuple[float, ...] = Field(min_length=1)
     frame_regularisation: float = Field(gt=0)
     right_within_s: float = Field(ge=0)
@@ -51,6 +52,12 @@ class Params(StageParams):
     n_runs: int = Field(ge=1)
     n_candidates: int = Field(ge=1)
     n_siblings: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> "Params":
+        if self.min_length_s > self.max_length_s:
+            raise ValueError("min_length_s is greater than max_length_s")
+        return self
 
     def candidates(self) -> CandidateConfig:
         """Give how candidates are found, with the first of the similarities that are tried."""
