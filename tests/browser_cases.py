@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 
 
 @contextmanager
 def visiting(browser: Browser, url: str, **looks: Any) -> Iterator[Page]:
     """Open a page; `looks` go to `Browser.new_context`: viewport, color_scheme, has_touch, …
 
-    In the end, nothing may stand on its console as an error or a warning, and it may have asked
-    no other server than its own for anything, a page of a file none at all.
+    In the end, nothing may stand on its console as an error or a warning, no dialog may have
+    opened, and it may have asked no other server than its own for anything, a page of a file for
+    nothing but itself.
     """
     own = urlsplit(url)
     faults: list[str] = []
@@ -24,14 +25,20 @@ def visiting(browser: Browser, url: str, **looks: Any) -> Iterator[Page]:
 
     def asked(request: Request) -> None:
         wanted = urlsplit(request.url)
-        if wanted.scheme not in {"data", "blob"} and wanted[:2] != own[:2]:
+        parts = slice(3 if own.scheme == "file" else 2)  # scheme, place and, of a file, its path
+        if wanted.scheme not in {"data", "blob"} and wanted[parts] != own[parts]:
             faults.append(f"asked for {request.url}")
+
+    def opened(dialog: Dialog) -> None:
+        faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     context = browser.new_context(**looks)
     page = context.new_page()
     page.on("console", heard)
     page.on("pageerror", lambda error: faults.append(f"uncaught: {error}"))
     page.on("request", asked)
+    page.on("dialog", opened)
     try:
         page.goto(url)
         yield page
