@@ -33,8 +33,8 @@ ui: env  ## the MLflow UI on http://127.0.0.1:5000, to compare runs
 cv: env  ## series-disjoint cross-validation over several seeds, on the embedded episodes
 	skipintro cv
 
-report: env  ## open the report of the last evaluation
-	python -m webbrowser -t "file://$(CURDIR)/reports/evaluate/report.html"
+report: env  ## open the report of the last evaluation, with today's champion beside
+	skipintro report
 
 bench: env  ## time and memory of the main job in a fresh clone, and of its parts: an hour or so
 	python benchmarks/arithmetic.py

@@ -245,6 +245,7 @@ def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Chec
     assert set(inputs) == {"ingest", "annotate", "embed", "window"}
     assert all(f"md5: {digest}" in lock for digest in inputs.values())
     reports = {f.path for f in client(copied).list_artifacts(run.info.run_id, "reports")}
+    assert "reports/report.json" not in reports  # the page once more
     names = ("metrics.json", "report.html", "comparison.md", "comparison.json", "episodes.json")
     assert {f"reports/{name}" for name in names} <= reports
 
@@ -319,6 +320,8 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
 ) -> None:
     output = copied.run(SKIPINTRO, "promote")
     assert "version 1 is @champion" in output
+    page = Path(copied.run(SKIPINTRO, "report").strip())
+    assert "These are the figures of today&#39;s champion, version 1." in page.read_text("utf-8")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     videos = toy_videos(toy_series)
@@ -339,6 +342,7 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
 def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_head_does(
     copied: Checkout, toy_series: Path, tmp_path: Path
 ) -> None:
+    copied.run(SKIPINTRO, "promote")
     output = copied.run("dvc", "exp", "run", "-S", "evaluate.detector=head", "-n", "head")
     for stage in ("window", "train", "rank"):
         assert f"Stage '{stage}' didn't change" in output
@@ -348,6 +352,14 @@ def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_he
     assert metrics["episodes"]["all_without_leaked"]["intervals"]["mean_iou"] == by_head
     [run] = runs(copied, complete="true", **{"dvc.exp_name": "head"})
     assert run.data.params["evaluate.detector"] == "head"
+    logged = client(copied).download_artifacts(run.info.run_id, "reports/report.html")
+    page = Path(logged).read_text(encoding="utf-8")
+    assert page.count("champion, version 1: ") == 3
+    plain = (copied.folder / "reports/evaluate/report.html").read_text(encoding="utf-8")
+    assert "champion, version" not in plain
+    written = Path(copied.run(SKIPINTRO, "report").strip())
+    assert written.read_text(encoding="utf-8") == page
+    assert "reports/report.html" not in copied.run("git", "status", "--porcelain")
     assert versions(copied).keys() == {"1", "2"}
 
     told = {row["id"]: row for row in copied.read_json("reports/evaluate/episodes.json")}

@@ -17,10 +17,10 @@ import yaml
 from conftest import ROOT
 from skipintro import cli
 from skipintro.core.errors import InputError
+from skipintro.tracking.champion import CHAMPION
 from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
 from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.promotion import (
-    CHAMPION,
     Candidate,
     GateParams,
     Verdict,

@@ -1,9 +1,8 @@
-"""The page is read as a browser reads it: by a parser of HTML, and once by a browser itself."""
+"""The page as a parser of HTML reads it; tests/test_report_page.py opens it in a browser."""
 
-import io
+import json
+import math
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from pydantic import ValidationError
 
 from outcome_cases import outcome
-from skipintro.evaluation.calibration import reliability, risk_coverage
+from report_cases import HOSTILE, OUTCOMES, jpeg, long_report, named, report
+from skipintro.core.files import read_model
 from skipintro.evaluation.charts import ticks
-from skipintro.evaluation.comparison import compare
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import (
     HeadlineFigures,
@@ -31,29 +29,7 @@ from skipintro.evaluation.report import (
     render,
 )
 
-HOSTILE = (
-    "</script><script>alert('\"1\"')</script><img src=x onerror=alert(2)> & Кухня 🍳 \u202eabc"
-)
 VOID = {"meta", "img", "input", "link", "br"}
-
-OUTCOMES = [
-    replace(row, id=name)
-    for name, row in {
-        "exact": outcome((10, 20), (10, 20), series="a", seen=True, n_seconds=600, confidence=0.9),
-        "late": outcome((0, 30), (2, 28), series="b", n_seconds=600, confidence=0.8),
-        "wide": outcome((100, 120), (95, 140), series="b", n_seconds=600, confidence=0.7),
-        "missed": outcome((40, 70), series="c", n_seconds=600, corrected=True),
-        "alarm": outcome(None, (50, 55), series="b", n_seconds=600, confidence=0.6),
-        "none": outcome(None, series="c", n_seconds=600),
-        "copy": outcome((0, 30), (0, 30), series="a", seen=True, leaked=True, n_seconds=600),
-    }.items()
-]
-TRAINING = {
-    "epoch": (1.0, 2.0, 3.0),
-    "train_loss": (0.75, 0.5, 0.25),
-    "test_loss": (0.8, float("nan"), 0.4),
-    "train_f1": (0.5, 0.75, 1.0),
-}
 
 
 class Page(HTMLParser):
@@ -94,45 +70,12 @@ class Page(HTMLParser):
         return [found for _, found in self.elements if "data-rank" in found]
 
 
-def report(outcomes: Sequence[Outcome] = OUTCOMES, **changes: Any) -> Report:
-    silent = [replace(row, predicted=(), confidence=None) for row in outcomes]
-    detectors = {"silent": silent, "ours": outcomes}
-    fields: dict[str, Any] = {
-        "detector": "ours",
-        "comparison": compare(detectors, n_resamples=20, seed=0, level=0.95),
-        "episodes": tuple(episode_row(row) for row in outcomes),
-        "training": TRAINING,
-        "reliability": reliability(outcomes),
-        "risk_coverage": risk_coverage(outcomes),
-        "facts": {"commit": "0123abc"},
-    }
-    return Report(**{**fields, **changes})
-
-
 def page(outcomes: Sequence[Outcome] = OUTCOMES, **changes: Any) -> Page:
     return Page(render(report(outcomes, **changes)))
 
 
 def section(found: Page, title: str, following: str) -> str:
     return found.words.rpartition(f" {title} ")[2].partition(f" {following} ")[0]
-
-
-def named(name: str) -> Page:
-    """Give a page in which every text that comes from data is one name."""
-    rows = [replace(row, id=f"{name} {k}", series=name) for k, row in enumerate(OUTCOMES)]
-    champion = HeadlineFigures(
-        name=name, f1_within_3s=0.5, story_s_per_hour=1.0, false_alarms=0, without_intro=1
-    )
-    return page(
-        rows,
-        comparison=compare({name: rows}, n_resamples=5, seed=0, level=0.95),
-        detector=name,
-        detectors={name: name},
-        champion=champion,
-        notes=(name,),
-        facts={name: name},
-        training={"epoch": (1.0, 2.0), f"{name}_loss": (1.0, 0.5), "test_loss": (1.0, 0.5)},
-    )
 
 
 # --- what an episode's row holds ---
@@ -240,6 +183,12 @@ def test_the_champion_stands_beside_the_headline_where_there_is_one() -> None:
     assert words.count("champion, version 3: –") == 2
 
 
+def test_a_word_about_the_champion_stands_below_the_headline() -> None:
+    words = page(about_champion="It was measured on other test data.").words
+    below = "where nothing can be told. It was measured on other test data. Detectors compared"
+    assert below in words
+
+
 def test_headline_figures_are_those_of_a_row_of_the_comparison() -> None:
     row = report().headline
     found = headline_figures(row, "ours")
@@ -275,6 +224,24 @@ def test_notes_are_told_before_the_numbers() -> None:
     words = page(notes=("The episodes are generated.", "The encoder is untrained.")).words
     assert "The episodes are generated. The encoder is untrained." in words
     assert words.index("generated") < words.index("Intros found")
+
+
+# --- as data ---
+
+
+def test_a_report_comes_back_from_json_the_same(tmp_path: Path) -> None:
+    """Bytes that are no text, what is not a number, and what cannot be told, among it."""
+    one = outcome((10, 20), (10, 60), probabilities=(0.25,) * 60)
+    pictures = [bytes(range(256)), b"\xff\xd8\xfb\xff", b"", None]
+    made = report([one, outcome(None)], episodes=(episode_row(one, pictures),))
+    text = made.model_dump_json(indent=2)
+    (tmp_path / "report.json").write_text(text, encoding="utf-8")
+    read = read_model(Report, tmp_path / "report.json")
+    assert read.episodes == made.episodes
+    assert math.isnan(read.training["test_loss"][1])
+    assert render(read) == render(made)
+    assert read.model_dump_json(indent=2) == text
+    json.loads(text, parse_constant=pytest.fail)  # NaN is no JSON
 
 
 # --- the comparison ---
@@ -326,10 +293,8 @@ def test_a_timeline_draws_truth_prediction_and_probability() -> None:
 
 
 def test_thumbnails_stand_in_the_page_itself() -> None:
-    file = io.BytesIO()
-    Image.new("RGB", (160, 90), (200, 30, 30)).save(file, "JPEG")
     one = outcome((10, 20), (10, 60))
-    found = page([one], episodes=(episode_row(one, [file.getvalue()] * 3 + [None]),))
+    found = page([one], episodes=(episode_row(one, [jpeg()] * 3 + [None]),))
     sources = [element["src"] for tag, element in found.elements if tag == "img"]
     assert len(sources) == 3
     assert all(source.startswith("data:image/jpeg;base64,/9j/") for source in sources)
@@ -384,7 +349,7 @@ def test_a_detector_that_was_not_compared_is_refused() -> None:
 
 def test_hostile_names_stay_text() -> None:
     """The same elements with the same names of attributes, whatever the names say."""
-    harmless, found = named("harmless"), named(HOSTILE)
+    harmless, found = (Page(render(named(name))) for name in ("harmless", HOSTILE))
     assert not found.unclosed
     assert [(tag, list(attributes)) for tag, attributes in found.elements] == [
         (tag, list(attributes)) for tag, attributes in harmless.elements
@@ -422,114 +387,4 @@ def test_every_control_has_a_name() -> None:
 
 
 def test_a_hundred_long_episodes_with_pictures_stay_under_ten_megabytes() -> None:
-    rng = np.random.default_rng(0)
-    file = io.BytesIO()
-    pixels = rng.integers(0, 256, (90, 160, 3), np.uint8)  # noise: the largest of pictures
-    Image.fromarray(pixels).save(file, "JPEG", quality=75)
-    rows = [
-        Outcome(
-            id=f"episode {index}",
-            series=f"series {index % 9}",
-            truth=(60.0, 90.0),
-            predicted=((61.0, 95.0),),
-            confidence=0.5,
-            n_seconds=2700,
-            probabilities=rng.random(2700, np.float32),
-            seen=False,
-            leaked=False,
-            corrected=False,
-        )
-        for index in range(100)
-    ]
-    made = report(rows, episodes=tuple(episode_row(row, [file.getvalue()] * 4) for row in rows))
-    assert len(render(made).encode()) < 10_000_000
-
-
-# --- in a browser ---
-
-DRIVER = """<!DOCTYPE html><meta charset="utf-8"><iframe src="report.html" width="360"></iframe>
-<pre></pre><script>
-onload = () => {
-  const page = frames[0].document;
-  const told = [];
-  const tell = (name, value) => told.push(`${name}: ${value}`);
-  const set = (id, value) => {
-    const control = page.getElementById(id);
-    if (control.type === "checkbox") control.checked = value; else control.value = value;
-    control.dispatchEvent(new Event("change"));
-  };
-  const ids = () => [...page.querySelectorAll(".episodes > li:not([hidden]) h3")]
-    .map((one) => one.textContent).join(" ");
-  const root = page.documentElement;
-  tell("wide", root.scrollWidth > root.clientWidth);
-  tell("error", ids());
-  set("sort", "series"); tell("series", ids());
-  set("sort", "confident"); tell("confident", ids());
-  set("sort", "doubtful"); tell("doubtful", ids());
-  set("only-failures", true); tell("failures", ids());
-  set("series", "=b"); tell("of b", ids());
-  set("part", "leaked"); tell("leaked of b", ids());
-  tell("nothing", !page.getElementById("none").hidden);
-  page.getElementById("reset").click();
-  set("part", "leaked"); tell("leaked", ids());
-  tell("count", page.getElementById("count").textContent);
-  set("slice", "all");
-  tell("table", [...page.querySelectorAll(".table:not([hidden])")].map((one) => one.dataset.slice));
-  const timeline = page.querySelector(".episodes > li:not([hidden]) .timeline");
-  const press = (key) =>
-    timeline.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
-  const readout = timeline.parentNode.querySelector(".readout");
-  press("PageUp"); press("ArrowRight"); tell("key", readout.textContent);
-  press("End"); tell("end", timeline.getAttribute("aria-valuetext"));
-  set("zoom", "around"); tell("zoom", timeline.getAttribute("viewBox"));
-  const box = timeline.getBoundingClientRect();
-  timeline.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + box.width / 2 }));
-  tell("pointer", readout.textContent);
-  document.querySelector("pre").textContent = told.join("\\n");
-};
-</script>"""
-
-
-@pytest.mark.slow
-def test_a_browser_sorts_filters_and_reads_timelines_without_an_error(tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("neither chromium nor google-chrome is installed")
-    probabilities = np.zeros(600, np.float32)
-    probabilities[11], probabilities[30] = 0.25, 0.75
-    rows = [replace(row, probabilities=probabilities) for row in OUTCOMES]
-    (tmp_path / "report.html").write_text(render(report(rows)), encoding="utf-8")
-    (tmp_path / "driver.html").write_text(DRIVER, encoding="utf-8")
-    done = subprocess.run(
-        [
-            browser,
-            *("--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"),
-            *("--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"),
-            (tmp_path / "driver.html").as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr
-    told = done.stdout.rpartition("<pre>")[2].partition("</pre>")[0]
-    assert told.splitlines() == [
-        "wide: false",
-        "error: missed wide alarm late copy exact none",
-        "series: copy exact wide alarm late missed none",
-        "confident: exact late wide alarm missed copy none",
-        "doubtful: alarm wide late exact missed copy none",
-        "failures: alarm wide missed",
-        "of b: alarm wide",
-        "leaked of b: ",
-        "nothing: true",
-        "leaked: copy",
-        "count: 1 of 7 episodes",
-        "table: all",
-        "key: 0:11, probability 0.25",
-        "end: 9:59, probability 0.00",
-        "zoom: 0 0 60 136",
-        "pointer: 0:30, probability 0.75",
-    ]
+    assert len(render(long_report()).encode()) < 10_000_000

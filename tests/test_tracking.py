@@ -11,22 +11,17 @@ from typing import Any, cast
 
 import mlflow
 import pytest
-import torch
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from conftest import ENCODER, tiny_config
+from conftest import ENCODER
+from experiment_cases import HISTORY, experiment
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file, write_json
-from skipintro.detection.decoding import DetectionConfig
-from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
-from skipintro.model.head import WEIGHTS_FILE, IntroHead, save_head
-from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
+from skipintro.tracking.delivery import FinishedExperiment, deliver
 from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
 from skipintro.tracking.store import Store, connect, tracking_uri, without_credentials
 
-HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
 MODEL = "intro-detector"
 
 
@@ -57,34 +52,6 @@ def runs(store: Store) -> list[Run]:
 
 def steps(store: Store, run: Run, metric: str) -> list[int]:
     return [point.step for point in store.client.get_metric_history(run.info.run_id, metric)]
-
-
-def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperiment:
-    """Write what a finished experiment leaves, and describe it."""
-    detector, reports = folder / "detector", folder / "reports"
-    for place in (detector, reports):
-        place.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
-    save_head(detector, IntroHead(tiny_config()))
-    rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
-    write_json(detector / DETECTION_FILE, DetectorConfig(detector="head", head=rule))
-    write_json(reports / "metrics.json", {"f1": 0.5})
-    weights = sha256_of_file(detector / WEIGHTS_FILE)
-    made = FinishedExperiment(
-        name=None,
-        params={"epochs": 3, "train.seed": seed},
-        history=HISTORY,
-        metrics={"windows/test/f1": 0.5},
-        weights_sha256=weights,
-        model_sha256=f"model of {weights}",
-        test_data_sha256="test data",
-        encoder=ENCODER,
-        tags={"git.dirty": "false"},
-        data=[DataVersion("window", "data/window", "abc.dir")],
-        detector=detector,
-        reports=reports,
-    )
-    return replace(made, **changes)
 
 
 def train_live(

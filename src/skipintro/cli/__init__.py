@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from skipintro.cli import detect, labels, learning, pictures, registry, serve
+from skipintro.cli import detect, labels, learning, pictures, registry, report, serve
 from skipintro.core.errors import InputError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(pictures.frames)
 app.command()(registry.models)
 app.command()(registry.runs)
 app.command()(registry.promote)
+app.command()(report.report)
 app.command()(learning.prior)
 app.command()(learning.cv)
 

@@ -101,7 +101,9 @@ class HeadlineFigures(BaseModel):
 class EndPicture(BaseModel):
     """The picture on screen at one end of the true or of the predicted interval."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+    )
 
     name: str
     second: float
@@ -153,18 +155,19 @@ class EpisodeRow(BaseModel):
 
 
 class Report(BaseModel):
-    """All that the page tells.
+    """All that the page tells; as JSON, it comes back the same.
 
     Raises ValidationError where `detector` does not stand in the comparison, and for training
     curves without a column `epoch` or of several lengths.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     detector: str  # ours: its name in the comparison
     comparison: Comparison
     detectors: dict[str, str] = {}  # a few words on each detector, by its name
     champion: HeadlineFigures | None = None
+    about_champion: str = ""  # a sentence: why it has no figures here, or that ours are its own
     episodes: tuple[EpisodeRow, ...]
     training: dict[str, tuple[float, ...]]  # columns of history.csv: epoch, train_loss, …
     reliability: tuple[ReliabilityBin, ...]

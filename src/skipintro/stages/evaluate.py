@@ -1,9 +1,9 @@
 """Measures every detector on whole test episodes, and the head on windows; writes the report.
 
 Reads   models/train, models/rank, data/window, data/embed, data/ingest, data/annotate
-Writes  reports/evaluate/report.html, comparison.md, comparison.json, metrics.json,
-        episodes.json, manifest.json, loss.png, confusion.png, precision_recall.png,
-        timelines/<id>.png
+Writes  reports/evaluate/report.html, report.json (the page as data), comparison.md,
+        comparison.json, metrics.json, episodes.json, manifest.json, loss.png, confusion.png,
+        precision_recall.png, timelines/<id>.png
 """
 
 import csv
@@ -157,6 +157,7 @@ def main(params: Params) -> None:
             notes=tuple(_notes(embedded.encoder)),
             facts=_facts(manifest, len(train), len(test)),
         )
+        (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
         (folder / "report.html").write_text(render(report), encoding="utf-8")
         plots.loss_curves(folder / "loss.png", history)
         plots.confusion(folder / "confusion.png", labels, probabilities >= params.threshold)

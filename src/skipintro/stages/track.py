@@ -1,5 +1,8 @@
 """Delivers the experiment to MLflow as one complete run, and registers its model.
 
+The report of the run has today's champion beside; the one in reports/evaluate, whose bytes depend
+on data alone, has none.
+
 Reads   models/train, models/rank, reports/evaluate, params.yaml, dvc.lock (the hashes of the data)
 Writes  reports/track/receipt.json: what was delivered; no run id, which another store would
         not know
@@ -7,6 +10,7 @@ Writes  reports/track/receipt.json: what was delivered; no run id, which another
 
 import csv
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +28,9 @@ from skipintro.core.files import (
 from skipintro.core.stage import run_stage
 from skipintro.detection.detector import DetectorConfig, assemble
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
+from skipintro.evaluation.report import Report, render
 from skipintro.model.training import TrainManifest
+from skipintro.tracking.champion import beside, find_champion
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.live import run_params
 from skipintro.tracking.store import StoreParams, connect
@@ -43,25 +49,32 @@ def main(params: Params) -> None:
     evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
     trained = read_model(TrainManifest, MODEL / "manifest.json")
     with tempfile.TemporaryDirectory() as temporary:
-        detector = Path(temporary) / "detector"
-        detector.mkdir()
-        config = DetectorConfig(detector=evaluated.detector, head=evaluated.head)
-        assemble(detector, head=MODEL, series=RANKED, config=config)
+        detector, reports = Path(temporary) / "detector", Path(temporary) / "reports"
+        model_sha256 = assemble_evaluated(detector, evaluated)
+        report = read_model(Report, REPORTS / "report.json")
+        champion = find_champion(store, params.model)
+        if champion is not None:
+            report = beside(
+                report,
+                champion,
+                model_sha256=model_sha256,
+                test_data_sha256=evaluated.test_data_sha256,
+            )
+        shutil.copytree(REPORTS, reports, ignore=shutil.ignore_patterns("report.*"))
+        (reports / "report.html").write_text(render(report), encoding="utf-8")
         experiment = FinishedExperiment(
             name=os.environ.get("DVC_EXP_NAME"),
             params=run_params(evaluated.encoder),
             history=list(_history()),
             metrics=read_model(Metrics, REPORTS / "metrics.json").flat(),
             weights_sha256=trained.weights_sha256,
-            model_sha256=sha256_of_json(
-                {file.name: sha256_of_file(file) for file in sorted(detector.iterdir())}
-            ),
+            model_sha256=model_sha256,
             test_data_sha256=evaluated.test_data_sha256,
             encoder=evaluated.encoder,
             tags=_git_tags(),
             data=_data_versions(),
             detector=detector,
-            reports=REPORTS,
+            reports=reports,
         )
         deliver(store, experiment, params.model)
     with output_folder(OUTPUT) as folder:
@@ -73,6 +86,14 @@ def main(params: Params) -> None:
                 "experiment_sha256": experiment.sha256(),
             },
         )
+
+
+def assemble_evaluated(folder: Path, evaluated: EvaluateManifest) -> str:
+    """Make a new folder with the detector that was evaluated; gives the hash of all its files."""
+    folder.mkdir()
+    config = DetectorConfig(detector=evaluated.detector, head=evaluated.head)
+    assemble(folder, head=MODEL, series=RANKED, config=config)
+    return sha256_of_json({file.name: sha256_of_file(file) for file in sorted(folder.iterdir())})
 
 
 def _history() -> Iterator[tuple[int, dict[str, float]]]:

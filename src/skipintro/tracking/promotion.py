@@ -4,16 +4,13 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from pydantic import Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.params import StageParams
-from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
-from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.champion import CHAMPION, last_measured, measured_on, version_of
+from skipintro.tracking.delivery import CHALLENGER, TRAINED_TAG
 from skipintro.tracking.store import Store
-
-CHAMPION = "champion"
 
 
 class GateParams(StageParams):
@@ -115,8 +112,8 @@ def promote(store: Store, model_name: str, gate: GateParams, wanted: str | None 
     """
     versions = _versions(store, model_name)
     candidates = [_candidate(store, version, gate) for version in versions]
-    holder = _champion_version(store, model_name)
-    champion = next((c for c in candidates if c.version == holder), None)
+    holder = version_of(store, model_name, CHAMPION)
+    champion = next((c for c in candidates if holder and c.version == str(holder.version)), None)
     if wanted is None:
         newest_first = sorted((c.version for c in candidates), key=int, reverse=True)
         challenger = best_challenger(candidates, champion, newest_first)
@@ -131,7 +128,8 @@ def promote(store: Store, model_name: str, gate: GateParams, wanted: str | None 
     if not verdict.refusals:
         client = store.client
         client.set_registered_model_alias(model_name, CHAMPION, challenger.version)
-        if challenger.version == _alias_version(store, model_name, CHALLENGER):
+        newest = version_of(store, model_name, CHALLENGER)
+        if newest is not None and challenger.version == str(newest.version):
             client.delete_registered_model_alias(model_name, CHALLENGER)
     return verdict
 
@@ -165,40 +163,15 @@ def _versions(store: Store, model_name: str) -> list[ModelVersion]:
     return versions
 
 
-def _champion_version(store: Store, model_name: str) -> str | None:
-    return _alias_version(store, model_name, CHAMPION)
-
-
-def _alias_version(store: Store, model_name: str, alias: str) -> str | None:
-    try:
-        return str(store.client.get_model_version_by_alias(model_name, alias).version)
-    except MlflowException:
-        return None
-
-
 def _candidate(store: Store, version: ModelVersion, gate: GateParams) -> Candidate:
-    run = _last_measured(store, version)
+    run = last_measured(store, version)
     metrics = run.data.metrics if run else {}
-    known = version.tags.get(TEST_DATA_TAG, "")
     return Candidate(
         version=str(version.version),
         run_id=run.info.run_id if run else "",
         score=metrics.get(gate.metric),
         story_s_per_hour=metrics.get(gate.story_metric),
-        test_data_sha256=run.data.tags.get(TEST_DATA_TAG, known) if run else known,
+        test_data_sha256=measured_on(version, run),
         trained=version.tags.get(TRAINED_TAG) == "true",
         metrics=dict(metrics),
     )
-
-
-def _last_measured(store: Store, version: ModelVersion) -> Run | None:
-    """Give the newest complete run of this very model: its test data may have changed since."""
-    runs = store.client.search_runs(
-        [store.experiment_id],
-        f"tags.`{MODEL_TAG}` = '{version.tags.get(MODEL_TAG)}' AND tags.`{COMPLETE_TAG}` = 'true'",
-        max_results=1,
-        order_by=["attributes.start_time DESC"],
-    )
-    if runs:
-        return runs[0]
-    return store.client.get_run(version.run_id) if version.run_id else None  # none: made by hand

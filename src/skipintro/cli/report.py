@@ -1,0 +1,74 @@
+"""`skipintro report`: the page of the last evaluation, with today's champion beside."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skipintro.cli.checkout import find_checkout
+from skipintro.core.errors import InputError
+
+if TYPE_CHECKING:
+    from skipintro.tracking.champion import Champion
+
+_PAGE = Path("reports/report.html")
+
+
+def report(
+    *,
+    open_it: Annotated[
+        bool | None,
+        typer.Option(
+            "--open/--no-open",
+            help="Open the page in a browser; else on a terminal only.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write the report of the last evaluation to reports/report.html, today's champion beside.
+
+    Example: skipintro report --no-open
+    """
+    import sys
+    import tempfile
+    import webbrowser
+
+    from skipintro.core.files import read_model, replacing
+    from skipintro.evaluation.figures import EvaluateManifest
+    from skipintro.evaluation.report import Report, render
+    from skipintro.stages.track import REPORTS, assemble_evaluated
+    from skipintro.tracking.champion import beside
+
+    os.chdir(find_checkout())
+    page = read_model(Report, REPORTS / "report.json")
+    champion = _champion()
+    if champion is not None:
+        evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
+        with tempfile.TemporaryDirectory() as temporary:
+            model_sha256 = assemble_evaluated(Path(temporary) / "detector", evaluated)
+        page = beside(
+            page,
+            champion,
+            model_sha256=model_sha256,
+            test_data_sha256=evaluated.test_data_sha256,
+        )
+    with replacing(_PAGE) as draft:
+        draft.write_text(render(page), encoding="utf-8")
+    typer.echo(_PAGE.resolve())
+    if sys.stdout.isatty() if open_it is None else open_it:
+        webbrowser.open_new_tab(_PAGE.resolve().as_uri())
+
+
+def _champion() -> "Champion | None":
+    from skipintro.core.params import load_params
+    from skipintro.tracking.champion import existing_store, find_champion
+    from skipintro.tracking.store import StoreParams
+
+    tracking = load_params(StoreParams, "track")
+    try:
+        store = existing_store(tracking.experiment)
+    except InputError as error:
+        typer.echo(f"warning: {error}; the page has no champion beside", err=True)
+        return None
+    return None if store is None else find_champion(store, tracking.model)

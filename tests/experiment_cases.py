@@ -1,0 +1,44 @@
+"""Finished experiments, small enough to be delivered in a second."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from conftest import ENCODER, tiny_config
+from skipintro.core.files import sha256_of_file, write_json
+from skipintro.detection.decoding import DetectionConfig
+from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
+from skipintro.model.head import WEIGHTS_FILE, IntroHead, save_head
+from skipintro.tracking.delivery import DataVersion, FinishedExperiment
+
+HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
+
+
+def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperiment:
+    """Write what a finished experiment leaves, and describe it."""
+    detector, reports = folder / "detector", folder / "reports"
+    for place in (detector, reports):
+        place.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    save_head(detector, IntroHead(tiny_config()))
+    rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
+    write_json(detector / DETECTION_FILE, DetectorConfig(detector="head", head=rule))
+    write_json(reports / "metrics.json", {"f1": 0.5})
+    weights = sha256_of_file(detector / WEIGHTS_FILE)
+    made = FinishedExperiment(
+        name=None,
+        params={"epochs": 3, "train.seed": seed},
+        history=HISTORY,
+        metrics={"windows/test/f1": 0.5},
+        weights_sha256=weights,
+        model_sha256=f"model of {weights}",
+        test_data_sha256="test data",
+        encoder=ENCODER,
+        tags={"git.dirty": "false"},
+        data=[DataVersion("window", "data/window", "abc.dir")],
+        detector=detector,
+        reports=reports,
+    )
+    return replace(made, **changes)

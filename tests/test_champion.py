@@ -1,0 +1,296 @@
+"""Today's champion beside a report, and the page that `skipintro report` writes."""
+
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from conftest import ENCODER, ROOT
+from report_cases import report
+from series_cases import CANDIDATES
+from skipintro import cli
+from skipintro.core.files import write_json
+from skipintro.detection.decoding import DetectionConfig
+from skipintro.detection.series_detector import SeriesConfig
+from skipintro.evaluation.figures import EvaluateManifest
+from skipintro.evaluation.report import HeadlineFigures, render
+from skipintro.stages.track import MODEL, RANKED, REPORTS, assemble_evaluated
+from skipintro.tracking.champion import CHAMPION, Champion, beside, existing_store, find_champion
+from skipintro.tracking.delivery import MODEL_TAG, TEST_DATA_TAG
+from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.store import Store, connect
+
+NAME = "intro-detector"  # as in params.yaml
+PART = "episodes/all_without_leaked/intervals"
+METRICS = {
+    f"{PART}/within_3s/f1": 0.25,
+    f"{PART}/story_s_per_hour": 12.5,
+    f"{PART}/false_alarms": 1.0,
+    f"{PART}/without_intro": 3.0,
+    "episodes/all/intervals/within_3s/f1": 0.75,
+}
+FIGURES = HeadlineFigures(
+    name="champion, version 1",
+    f1_within_3s=0.25,
+    story_s_per_hour=12.5,
+    false_alarms=1,
+    without_intro=3,
+)
+MANIFEST = EvaluateManifest(
+    detector="series",
+    head=DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1),
+    series=SeriesConfig(candidates=CANDIDATES, min_confidence=0.5),
+    encoder=ENCODER,
+    test_data_sha256="here",
+    leaked=[],
+    left_out={},
+    versions={},
+)
+
+
+def champion(**changes: Any) -> Champion:
+    fields: dict[str, Any] = {
+        "title": "champion, version 1",
+        "model_sha256": "theirs",
+        "test_data_sha256": "here",
+        "figures": FIGURES,
+    }
+    return Champion(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("found", "figures", "told"),
+    [
+        (champion(), FIGURES, ""),
+        (champion(model_sha256="ours"), None, "These are the figures of today's champion, version"),
+        (champion(test_data_sha256="elsewhere"), None, "was measured on other test data"),
+        (champion(figures=None), None, "version 1, has no figures"),
+        (champion(figures=None, test_data_sha256=""), None, "has no figures"),
+        (champion(model_sha256="ours", test_data_sha256="elsewhere"), None, "These are"),
+    ],
+)
+def test_the_champion_stands_beside_another_model_on_the_same_test_data_alone(
+    found: Champion, figures: HeadlineFigures | None, told: str
+) -> None:
+    made = beside(report(), found, model_sha256="ours", test_data_sha256="here")
+    assert made.champion == figures
+    assert told in made.about_champion
+    assert bool(made.champion) != bool(made.about_champion)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a checkout's folder with a store of its own."""
+    folder = tmp_path_factory.mktemp("champion")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("DVC_ROOT", str(folder))
+        patch.chdir(folder)
+        write_evaluated(folder)
+        connect("skipintro")
+        yield folder
+    mlflow.set_tracking_uri("")
+
+
+@pytest.fixture
+def store(workspace: Path) -> Iterator[Store]:
+    """Give the store without any model."""
+    found = connect("skipintro")
+    yield found
+    for model in found.client.search_registered_models():
+        found.client.delete_registered_model(model.name)
+
+
+def write_evaluated(folder: Path) -> None:
+    """Write what a checkout has after an evaluation, as far as a report needs it."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
+    for place, names in {
+        MODEL: ("model.safetensors", "config.json"),
+        RANKED: ("series.safetensors", "series.json"),
+    }.items():
+        (folder / place).mkdir(parents=True)
+        for name in names:
+            (folder / place / name).write_text(name, encoding="utf-8")
+    write_json(folder / REPORTS / "manifest.json", MANIFEST)
+    text = report().model_dump_json(indent=2)
+    (folder / REPORTS / "report.json").write_text(text, encoding="utf-8")
+
+
+def measure(
+    store: Store,
+    metrics: Mapping[str, float] = METRICS,
+    *,
+    model: str = "theirs",
+    test_data: str = "here",
+    complete: str = "true",
+) -> str:
+    """Log a run with figures as the track stage does; gives its id."""
+    tags = {MODEL_TAG: model, TEST_DATA_TAG: test_data, COMPLETE_TAG: complete}
+    run = store.client.create_run(store.experiment_id, tags=tags)
+    for name, value in metrics.items():
+        store.client.log_metric(run.info.run_id, name, value)
+    return str(run.info.run_id)
+
+
+def crown(store: Store, run_id: str, model: str = "theirs") -> None:
+    """Register the run's model and make it the champion."""
+    store.client.create_registered_model(NAME)
+    made = store.client.create_model_version(
+        NAME, source=f"runs:/{run_id}/detector", run_id=run_id, tags={MODEL_TAG: model}
+    )
+    store.client.set_registered_model_alias(NAME, CHAMPION, made.version)
+
+
+def test_without_a_champion_there_is_none(store: Store) -> None:
+    assert find_champion(store, NAME) is None
+    run_id = measure(store)
+    crown(store, run_id)
+    store.client.delete_registered_model_alias(NAME, CHAMPION)
+    assert find_champion(store, NAME) is None
+
+
+def test_the_champion_is_told_by_its_newest_complete_run(store: Store) -> None:
+    crown(
+        store,
+        measure(store, {**METRICS, f"{PART}/within_3s/f1": 0.125}, model="m", test_data="old"),
+        "m",
+    )
+    measure(store, model="m")
+    measure(store, {**METRICS, f"{PART}/within_3s/f1": 1.0}, model="m", complete="false")
+    measure(store, {**METRICS, f"{PART}/within_3s/f1": 1.0}, model="another")
+    assert find_champion(store, NAME) == champion(model_sha256="m")
+
+
+def test_figures_that_could_not_be_told_of_the_champion_are_none(store: Store) -> None:
+    counts = {f"{PART}/false_alarms": 0.0, f"{PART}/without_intro": 0.0}
+    crown(store, measure(store, counts, model="n"), "n")
+    found = find_champion(store, NAME)
+    assert found is not None
+    assert found.figures is not None
+    assert (found.figures.f1_within_3s, found.figures.story_s_per_hour) == (None, None)
+
+
+def test_a_champion_that_was_never_measured_has_no_figures(store: Store) -> None:
+    store.client.create_registered_model(NAME)
+    made = store.client.create_model_version(NAME, source="file:///any")
+    store.client.set_registered_model_alias(NAME, CHAMPION, made.version)
+    found = find_champion(store, NAME)
+    assert found is not None
+    assert found.figures is None
+
+
+def test_looking_for_a_store_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert existing_store("skipintro") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the command ---
+
+
+class Command:
+    """`skipintro report` in this process, and the addresses that it has opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._patch, self._capsys = monkeypatch, capsys
+        self.opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open_new_tab", self.opened.append)
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Give its exit code and what it has printed."""
+        self._patch.setattr(sys, "argv", ["skipintro", "report", *words])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *self._capsys.readouterr()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
+
+
+def test_the_page_has_the_champion_of_the_day_beside(
+    workspace: Path, store: Store, command: Command
+) -> None:
+    page = workspace / "reports/report.html"
+    for prepare, told in (
+        (lambda: None, None),
+        (lambda: crown(store, measure(store, model="x"), "x"), "champion, version 1: 0.250"),
+        (lambda: measure(store, model="x", test_data="new"), "was measured on other test data"),
+    ):
+        prepare()
+        assert command() == (0, f"{page}\n", "")
+        html = page.read_text(encoding="utf-8")
+        assert (html == render(report())) == (told is None)
+        assert told is None or told in html
+    assert command.opened == []
+
+
+def test_of_the_champion_s_own_evaluation_the_page_says_that_it_is(
+    workspace: Path, store: Store, command: Command, tmp_path: Path
+) -> None:
+    model = assemble_evaluated(tmp_path / "detector", MANIFEST)
+    crown(store, measure(store, model=model), model)
+    assert command()[0] == 0
+    html = (workspace / "reports/report.html").read_text(encoding="utf-8")
+    assert "These are the figures of today&#39;s champion, version 1." in html
+    assert "champion, version 1:" not in html
+
+
+def test_the_page_opens_if_asked_for_and_else_on_a_terminal(
+    workspace: Path, store: Store, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = (workspace / "reports/report.html").as_uri()
+    assert command("--open")[0] == 0
+    assert command.opened == [address]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert command("--no-open")[0] == 0
+    assert command.opened == [address]
+    assert command()[0] == 0
+    assert command.opened == [address] * 2
+
+
+def test_without_a_store_the_page_is_written_and_no_store_is_made(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_evaluated(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    assert command() == (0, f"{tmp_path / 'reports/report.html'}\n", "")
+    assert (tmp_path / "reports/report.html").read_text(encoding="utf-8") == render(report())
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_store_that_does_not_answer_costs_a_word_of_warning(
+    workspace: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9/")
+    code, _, errors = command()
+    assert code == 0
+    assert errors.startswith("warning: http://127.0.0.1:9/: the MLflow store does not answer")
+    assert errors.endswith("; the page has no champion beside\n")
+    html = (workspace / "reports/report.html").read_text(encoding="utf-8")
+    assert html == render(report())
+
+
+def test_without_an_evaluation_the_remedy_is_told(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_evaluated(tmp_path)
+    shutil.rmtree(tmp_path / REPORTS)
+    monkeypatch.chdir(tmp_path)
+    code, output, errors = command("--open")
+    assert (code, output) == (1, "")
+    assert errors == "error: reports/evaluate/report.json: missing; run `dvc repro` to make it\n"
+    assert command.opened == []
