@@ -29,8 +29,9 @@ from skipintro.library.detecting import Settings
 from skipintro.library.memory import Memory
 from skipintro.library.models import find_model
 from skipintro.service.finder import Finder, Plan
+from skipintro.service.listening import listen
 from skipintro.service.roots import Roots
-from skipintro.service.server import Server, listen, make_server
+from skipintro.service.server import Server, make_server
 
 MOST_BYTES = 300_000
 TOKEN = "a long word that nobody guesses"  # noqa: S105  of these tests alone

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from skipintro.cli import detect, labels, learning, pictures, registry, report, serve
+from skipintro.cli import detect, labels, learning, pictures, registry, report, review, serve
 from skipintro.core.errors import InputError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(labels.app, name="labels")
 app.command()(detect.detect)
 app.command()(serve.serve)
+app.command()(review.review)
 app.command()(pictures.show)
 app.command()(pictures.frames)
 app.command()(registry.models)

@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipintro.cli.checkout import find_checkout
+from skipintro.cli.suspicion import (
+    DEVIATIONS,
+    LENGTH_OFF_S,
+    SHIFTED_LENGTH_OFF_S,
+    START_OFF_S,
+)
 
 if TYPE_CHECKING:
     from skipintro.detection.contradiction import HeldOut
@@ -27,10 +33,10 @@ def labels_check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     length_off_s: Annotated[
         float, typer.Option(min=0.001, help="s from its series' median that a length may lie.")
-    ] = 5.0,
+    ] = LENGTH_OFF_S,
     start_off_s: Annotated[
         float, typer.Option(min=0.001, help="s from its series' median that a start may lie.")
-    ] = 120.0,
+    ] = START_OFF_S,
     deviations: Annotated[
         float,
         typer.Option(
@@ -38,14 +44,14 @@ def labels_check(
             help="Standard deviations of its series (told from the median absolute deviation) "
             "that a length or start may lie from the median, where that is more.",
         ),
-    ] = 3.0,
+    ] = DEVIATIONS,
     shifted_length_off_s: Annotated[
         float,
         typer.Option(
             min=0.001,
             help="s from the nearest other length of its series that a shifted label's may lie.",
         ),
-    ] = 2.0,
+    ] = SHIFTED_LENGTH_OFF_S,
 ) -> None:
     """Report on label files without any video: faults, corrections, windows, leaks, suspicions.
 
@@ -58,6 +64,7 @@ def labels_check(
     from skipintro.episodes.label_report import report
     from skipintro.episodes.labels import read_labels
     from skipintro.episodes.suspicion import SuspicionRule
+    from skipintro.review.doubts import contradictions
     from skipintro.stages import annotate, window
 
     params = find_checkout() / "params.yaml"
@@ -75,7 +82,7 @@ def labels_check(
         stride=cut.stride,
     )
     known = {*read_labels(train), *read_labels(test)}
-    doubted = [told for told in _contradicted(params.parent) if told.id in known]
+    doubted = [told for told in contradictions(params.parent) if told.id in known]
     if as_json:
         content = found.model_dump(exclude={"unusable", "leaked_ids"})
         content["contradicted"] = [told.model_dump(mode="json") for told in doubted]
@@ -90,19 +97,6 @@ def labels_check(
         )
     if doubted:
         typer.echo(f"Look at the surest: {_frames_command(params.parent, doubted[0])}")
-
-
-def _contradicted(checkout: Path) -> "list[HeldOut]":
-    """Give the labels that the last fit of a checkout contradicts; none before there is a fit."""
-    from skipintro.core.params import load_params
-    from skipintro.detection.contradiction import contradicted, read_held_out
-    from skipintro.stages import rank
-
-    path = checkout / rank.OUTPUT / "held_out.json"
-    if not path.exists():
-        return []
-    tolerance_s = load_params(rank.Params, "rank", checkout / "params.yaml").near_within_s
-    return contradicted(read_held_out(path), tolerance_s)
 
 
 def _frames_command(checkout: Path, told: "HeldOut") -> str:

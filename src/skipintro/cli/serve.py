@@ -67,8 +67,9 @@ def serve(
     from skipintro.library.detecting import Settings
     from skipintro.library.memory import Memory, default_folder
     from skipintro.service.finder import Plan
+    from skipintro.service.listening import listen
     from skipintro.service.roots import Roots
-    from skipintro.service.server import listen, make_server
+    from skipintro.service.server import make_server
 
     begin()
     check_search(search)

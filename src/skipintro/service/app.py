@@ -1,6 +1,5 @@
 """The routes of the service."""
 
-import logging
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,19 +9,16 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from skipintro.core.errors import InputError
-from skipintro.core.files import describe_os_error
 from skipintro.library.telling import Row
-from skipintro.service.answers import as_json, told
-from skipintro.service.bodies import Wanted, check_upload, read_wanted, write_upload
+from skipintro.service.answers import as_json
+from skipintro.service.bodies import Wanted, check_upload, read_json, write_upload
+from skipintro.service.faults import tell_faults
 from skipintro.service.finder import Plan
 from skipintro.service.guard import Guard
 from skipintro.service.measures import Measured, Measures
-from skipintro.service.refusal import RefusalError
 from skipintro.service.worker import Worker
 
 _ASKED: dict[str, Any] = {
@@ -37,8 +33,6 @@ _SENT: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,11 +51,11 @@ def make_app(
     app = FastAPI(title="skipintro", version=version("skipintro"), docs_url=None, redoc_url=None)
     app.add_middleware(Guard, token=token)
     app.add_middleware(Measured, measures=measures)
-    _tell_faults(app)
+    tell_faults(app, "see /openapi.json")
 
     @app.post("/detect", summary="Videos and folders of the server's", openapi_extra=_ASKED)
     async def of_library(request: Request) -> Response:
-        wanted = await read_wanted(request, limits.time_limit_s)
+        wanted = await read_json(request, Wanted, '{"paths": ["/…", …]}', limits.time_limit_s)
         paths = [await run_in_threadpool(plan.roots.admit, text) for text in wanted.paths]
         rows = await worker.run(worker.take_slot(), lambda finder: finder.of_library(paths))
         return answered(rows)
@@ -97,34 +91,3 @@ def make_app(
         return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
-
-
-def _tell_faults(app: FastAPI) -> None:
-    """Make every fault one line of JSON; what is no client's fault is in the log as well."""
-
-    @app.exception_handler(RefusalError)
-    async def refused(_request: Request, error: RefusalError) -> Response:
-        return told(error)
-
-    @app.exception_handler(HTTPException)
-    async def unknown(request: Request, error: HTTPException) -> Response:
-        fault = f"{request.method} {request.url.path}: {error.detail}; see /openapi.json"
-        return told(RefusalError(error.status_code, fault, error.headers))
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
-        return told(RefusalError(400, "the body broke off; send it again"))
-
-    @app.exception_handler(InputError)
-    async def unusable(_request: Request, error: InputError) -> Response:
-        log.error("%s", error)
-        return told(RefusalError(500, str(error)))
-
-    @app.exception_handler(OSError)
-    async def failed(_request: Request, error: OSError) -> Response:
-        log.error("%s", describe_os_error(error))
-        return told(RefusalError(500, describe_os_error(error)))
-
-    @app.exception_handler(Exception)
-    async def broken(_request: Request, _error: Exception) -> Response:
-        return told(RefusalError(500, "the service failed; its log says at what"))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +20,9 @@ _MOST_NAME_BYTES = 200  # file systems take 255
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"[playlist]")
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
 class Wanted(BaseModel):
     """The body of `POST /detect`."""
 
@@ -27,18 +31,17 @@ class Wanted(BaseModel):
     paths: list[str] = Field(min_length=1, max_length=1000)
 
 
-async def read_wanted(request: Request, limit_s: float) -> Wanted:
-    """Read the JSON. Raises RefusalError: 400, 408, 413, 415."""
+async def read_json(request: Request, model: type[M], example: str, limit_s: float) -> M:
+    """Read a body of JSON. Raises RefusalError: 400, 408, 413, 415."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # which no page of another origin can send unasked
         raise RefusalError(415, f"Content-Type: expected application/json, got {kind or 'none'!r}")
     async with _timely(limit_s):
         parts = [part async for part in _limited(request, _MOST_JSON_BYTES)]
     try:
-        return Wanted.model_validate_json(b"".join(parts))
+        return model.model_validate_json(b"".join(parts))
     except ValidationError as error:
-        fault = first_fault(error)
-        raise RefusalError(400, f'body: {fault}; expected {{"paths": ["/…", …]}}') from error
+        raise RefusalError(400, f"body: {first_fault(error)}; expected {example}") from error
 
 
 def check_upload(name: str, request: Request, most_bytes: int) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import uvicorn
 
-from skipintro.core.errors import InputError
 from skipintro.service.app import Limits, make_app
 from skipintro.service.finder import Plan
 from skipintro.service.measures import Measures
@@ -25,15 +24,6 @@ class Server(uvicorn.Server):
         """End; a signal leads here."""
         self.worker.end()
         await super().shutdown(sockets)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Give the socket; port 0 is any free one. Raises InputError where there is none."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        raise InputError(f"--host {host} --port {port}: {error}; choose others") from error
 
 
 def make_server(

@@ -1,0 +1,93 @@
+"""`skipintro review`: a page on this machine on which a person judges labels in doubt."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skipintro.cli.checkout import find_checkout
+from skipintro.cli.detect import begin
+from skipintro.cli.suspicion import usual_rule
+from skipintro.core.errors import InputError
+
+if TYPE_CHECKING:
+    import socket
+
+_HOST, _PORT = "127.0.0.1", 8001
+
+
+def review(
+    *,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help=f"0: any that is free. Else {_PORT}, or any where that is taken.",
+            show_default=False,
+        ),
+    ] = None,
+    open_it: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
+    ] = True,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what stands in the overrides file already.")
+    ] = False,
+) -> None:
+    """Judge labels in doubt on a local page, the most doubtful first, until told to end.
+
+    Each decision is written to the overrides file at once; the next `dvc repro` takes it in.
+
+    Example: skipintro review --all
+    """
+    import threading
+    import webbrowser
+    from pathlib import Path
+
+    import uvicorn
+
+    from skipintro.core.params import load_params
+    from skipintro.core.scratch import scratch_folder
+    from skipintro.review.app import make_app
+    from skipintro.review.doubts import gather
+    from skipintro.review.overrides import OverridesFile
+    from skipintro.review.queue import Queue
+    from skipintro.stages import annotate
+
+    begin()
+    os.chdir(find_checkout())
+    params = load_params(annotate.Params, "annotate")
+    file = OverridesFile(params.overrides, scratch_folder("locks") / "overrides.lock")
+    doubts, decided = gather(Path(), usual_rule()), file.read()
+    doubts = [doubt for doubt in doubts if everything or doubt.id not in decided]
+    if not doubts:
+        typer.echo(f"no label is in doubt; {len(decided)} are decided in {params.overrides}")
+        return
+    queue = Queue(doubts, file, params.rule())
+    listening = _listen(port)
+    url = f"http://{_HOST}:{listening.getsockname()[1]}"
+    typer.echo(f"{len(doubts)} labels to look at: {url}", err=True)
+    if open_it:  # a browser of the terminal would not return
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+    config = uvicorn.Config(
+        make_app(queue, Path()), log_config=None, access_log=False, timeout_graceful_shutdown=2
+    )
+    try:
+        uvicorn.Server(config).run([listening])
+    except KeyboardInterrupt:  # uvicorn passes the signal on when all is closed
+        told = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
+        typer.echo(f"ended; {told}", err=True)
+        sys.stderr.flush()
+        os._exit(0)  # pictures that are still decoded are not waited for
+
+
+def _listen(port: int | None) -> "socket.socket":
+    from skipintro.service.listening import listen
+
+    if port is not None:
+        return listen(_HOST, port)
+    try:
+        return listen(_HOST, _PORT)
+    except InputError:
+        return listen(_HOST, 0)

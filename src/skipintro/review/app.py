@@ -1,0 +1,77 @@
+"""The routes of the page. No path comes from a client: videos are found by their episode's id."""
+
+import base64
+from mimetypes import guess_type
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from skipintro.episodes.video import VideoError, thumbnails
+from skipintro.review.decisions import EXAMPLE, Decision
+from skipintro.review.page import render
+from skipintro.review.queue import Queue
+from skipintro.review.sealed import Sealed
+from skipintro.service.answers import as_json
+from skipintro.service.bodies import read_json
+from skipintro.service.faults import tell_faults
+from skipintro.service.guard import Guard
+from skipintro.service.refusal import RefusalError
+
+_TIME_LIMIT_S = 10  # of a body
+_MOST_PICTURES = 32  # of one request
+
+
+def make_app(queue: Queue, checkout: Path) -> FastAPI:
+    """Give the app; the paths of videos are relative to the checkout."""
+    html, policy = render()
+    app = FastAPI(openapi_url=None)
+    app.add_middleware(Guard, token=None)
+    app.add_middleware(Sealed, policy=policy)
+    tell_faults(app, "the page is at /")
+
+    @app.get("/")
+    async def page() -> Response:
+        return HTMLResponse(html)
+
+    @app.get("/doubts")
+    async def doubts() -> Response:
+        return as_json(await run_in_threadpool(queue.state))
+
+    @app.post("/decisions")
+    async def decisions(request: Request) -> Response:
+        decision = await read_json(request, Decision, EXAMPLE, _TIME_LIMIT_S)
+        await run_in_threadpool(queue.decide, decision)
+        return as_json(await run_in_threadpool(queue.state))
+
+    @app.get("/pictures/{id_}")
+    async def pictures(id_: str, request: Request) -> Response:
+        seconds = _seconds(request.query_params.getlist("at"))
+        path = checkout / queue.doubt(id_).video
+        try:
+            jpegs = await run_in_threadpool(thumbnails, path, seconds)
+        except VideoError as error:
+            raise RefusalError(404, str(error)) from error
+        return as_json([None if one is None else base64.b64encode(one).decode() for one in jpegs])
+
+    @app.get("/videos/{id_}")
+    async def video(id_: str) -> Response:
+        path = checkout / queue.doubt(id_).video
+        if not path.is_file():
+            raise RefusalError(404, f"{path}: no such file; bring it back, or run `dvc repro`")
+        return FileResponse(path, media_type=guess_type(path.name)[0] or "video/mp4")
+
+    return app
+
+
+def _seconds(texts: list[str]) -> list[float]:
+    """Give the times that are asked for. Raises RefusalError (400)."""
+    try:
+        seconds = [float(text) for text in texts]
+    except ValueError:
+        seconds = []
+    if not 1 <= len(seconds) <= _MOST_PICTURES or not all(0 <= s < 1e7 for s in seconds):
+        raise RefusalError(400, f"at: expected 1 to {_MOST_PICTURES} times in seconds; correct it")
+    return seconds

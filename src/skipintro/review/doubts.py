@@ -1,0 +1,229 @@
+"""Which labels to look at, and why.
+
+Reads   data/ingest (manifest.json, labels.json of each split), the overrides file and, where they
+        are there, models/rank/held_out.json and reports/evaluate/episodes.json
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import read_model
+from skipintro.core.params import load_params
+from skipintro.detection.contradiction import HeldOut, contradicted, read_held_out
+from skipintro.detection.episode import Interval
+from skipintro.episodes.annotations import (
+    Annotation,
+    CorrectionRule,
+    Override,
+    annotate,
+    clock,
+    read_overrides,
+)
+from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
+from skipintro.episodes.labels import read_labels
+from skipintro.episodes.suspicion import SuspicionRule, suspicious
+from skipintro.stages import annotate as annotate_stage
+from skipintro.stages import rank
+
+HELD_OUT = rank.OUTPUT / "held_out.json"
+EVALUATED = Path("reports/evaluate/episodes.json")
+
+
+class Doubt(BaseModel):
+    """An episode whose label may be wrong; its label is the corrected one, without any override."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    series: str
+    splits: tuple[str, ...]
+    video: Path
+    n_seconds: int
+    usable: bool  # whether the label can be used
+    label: Interval | None  # None: no intro, or not usable
+    proposal: Interval | None  # the detector's, where it has one
+    confidence: float | None
+    reasons: tuple[str, ...]
+
+
+class _Told(BaseModel):
+    """Of a row of `EVALUATED`, what a detector says; reading the whole row would load torch."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    predicted: Interval | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
+class _Reason:
+    text: str
+    weight: float  # 0 to 1, how much it speaks against the label
+
+
+def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
+    """Give the doubts of a checkout, one an id, the weightiest reasons first.
+
+    What is overridden is judged by its override, and stands here whether it is in doubt or not.
+    Episodes without a usable video are left out: there is nothing to look at, nor to learn from.
+    Raises InputError where nothing is ingested yet, or a file is broken.
+    """
+    params = load_params(annotate_stage.Params, "annotate", checkout / "params.yaml")
+    near_s = load_params(rank.Params, "rank", checkout / "params.yaml").near_within_s
+    manifest_file = checkout / annotate_stage.INGESTED / "manifest.json"
+    if not manifest_file.exists():
+        raise InputError(f"{manifest_file}: missing; run `dvc repro annotate` first")
+    manifest = read_model(IngestManifest, manifest_file)
+    overrides = read_overrides(checkout / params.overrides)
+    plain = _annotations(checkout, manifest, params.rule(), {})
+    current = _annotations(checkout, manifest, params.rule(), overrides)
+    videos: dict[str, list[IngestedEpisode]] = defaultdict(list)
+    for episode in manifest.usable().values():
+        videos[episode.id].append(episode)
+    lengths = {id_: min(e.video.n_seconds for e in of if e.video) for id_, of in videos.items()}
+
+    reasons: dict[str, list[_Reason]] = defaultdict(list)
+    for id_, annotations in current.items():
+        reasons[id_] += _own_faults(annotations, lengths.get(id_))
+    every = [annotation for annotations in current.values() for annotation in annotations]
+    for label in suspicious(every, rule):
+        reasons[label.id].append(_Reason(label.reason, 1 - 1 / label.score))
+    held_out, evaluated = _held_out(checkout / HELD_OUT), _evaluated(checkout / EVALUATED)
+    told = {id_: _beside(current[id_], one) for id_, one in held_out.items() if id_ in current}
+    for one in contradicted((one for one in told.values() if one is not None), near_s):
+        text = f"a fit on other series says {_span(one.interval)}{_sure(one.confidence)}"
+        reasons[one.id].append(_Reason(text, one.confidence or 0.0))
+    for id_, one in evaluated.items():
+        beside = _beside(current[id_], one) if id_ in current and id_ not in held_out else None
+        if beside is not None and _differs(beside, near_s):
+            text = f"the detector says {_span(beside.interval)}{_sure(beside.confidence)}"
+            reasons[id_].append(_Reason(text, beside.confidence or 0.0))
+
+    proposals = {**evaluated, **held_out}  # the fit held out has not seen the label
+    distinct = {id_: list(dict.fromkeys(of)) for id_, of in reasons.items()}  # of two splits
+    wanted = [id_ for id_ in plain if id_ in videos and (distinct[id_] or id_ in overrides)]
+    weights = {id_: sum(reason.weight for reason in distinct[id_]) for id_ in wanted}
+    return [
+        _doubt(plain[id_], videos[id_][0], lengths[id_], distinct[id_], proposals.get(id_))
+        for id_ in sorted(wanted, key=lambda id_: (-weights[id_], id_))
+    ]
+
+
+def contradictions(checkout: Path) -> list[HeldOut]:
+    """Give the train labels that the last fit contradicts; none before there is a fit."""
+    near_s = load_params(rank.Params, "rank", checkout / "params.yaml").near_within_s
+    return contradicted(_held_out(checkout / HELD_OUT).values(), near_s)
+
+
+def _annotations(
+    checkout: Path,
+    manifest: IngestManifest,
+    rule: CorrectionRule,
+    overrides: Mapping[str, Override],
+) -> dict[str, list[Annotation]]:
+    """Give the annotations of each id, one a split, as the annotate stage makes them."""
+    found: dict[str, list[Annotation]] = {}
+    for split in dict.fromkeys(episode.split for episode in manifest.episodes):
+        place = checkout / annotate_stage.INGESTED / split / "labels.json"
+        for id_, label in read_labels(place, "run `dvc repro annotate` first").items():
+            annotation = annotate(split, id_, label, rule, overrides.get(id_))
+            found.setdefault(id_, []).append(annotation)
+    return found
+
+
+def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> list[_Reason]:
+    """Give what is wrong with the labels of one episode by themselves."""
+    faults = [
+        _Reason(f"the label cannot be used: {annotation.reason}", 1.0)
+        for annotation in annotations
+        if not annotation.usable
+    ]
+    if len({(a.usable, a.start_s, a.end_s) for a in annotations}) > 1:
+        each = ", ".join(f"{a.split} {_told(a)}" for a in annotations)
+        faults.append(_Reason(f"it is labelled differently: {each}", 1.0))
+    end_s = max((a.end_s for a in annotations if a.end_s is not None), default=0.0)
+    if n_seconds is not None and end_s > n_seconds:
+        told = f"the label ends at {clock(end_s)}, after the episode's end ({clock(n_seconds)})"
+        faults.append(_Reason(told, 1.0))
+    return faults
+
+
+def _held_out(path: Path) -> dict[str, HeldOut]:
+    return {told.id: told for told in read_held_out(path)} if path.exists() else {}
+
+
+def _evaluated(path: Path) -> dict[str, HeldOut]:
+    if not path.exists():
+        return {}
+    try:
+        rows = TypeAdapter(list[_Told]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: not what this version writes; run `dvc repro evaluate`"
+        ) from error
+    return {
+        row.id: HeldOut(
+            id=row.id, series="", label=None, interval=row.predicted, confidence=row.confidence
+        )
+        for row in rows
+    }
+
+
+def _beside(annotations: Sequence[Annotation], told: HeldOut) -> HeldOut | None:
+    """Give what is told beside the label as it is now; None beside one that cannot be used."""
+    now = next((annotation for annotation in annotations if annotation.usable), None)
+    return None if now is None else told.model_copy(update={"label": _interval(now)})
+
+
+def _differs(told: HeldOut, near_s: float) -> bool:
+    """Whether the label is another; unlike in a fit held out, to say nothing is to differ, too."""
+    missed = told.interval is None and told.label is not None
+    return missed or told.error_s() > near_s
+
+
+def _doubt(
+    annotations: Sequence[Annotation],
+    video: IngestedEpisode,
+    n_seconds: int,
+    reasons: Sequence[_Reason],
+    told: HeldOut | None,
+) -> Doubt:
+    label = next((annotation for annotation in annotations if annotation.usable), annotations[0])
+    if video.path is None:
+        raise InputError(f"{video.id}: the manifest names no video; run `dvc repro annotate`")
+    return Doubt(
+        id=label.id,
+        series=label.series,
+        splits=tuple(annotation.split for annotation in annotations),
+        video=video.path,
+        n_seconds=n_seconds,
+        usable=label.usable,
+        label=_interval(label),
+        proposal=None if told is None else told.interval,
+        confidence=None if told is None else told.confidence,
+        reasons=tuple(reason.text for reason in reasons),
+    )
+
+
+def _interval(annotation: Annotation) -> Interval | None:
+    if annotation.start_s is None or annotation.end_s is None:
+        return None
+    return annotation.start_s, annotation.end_s
+
+
+def _told(annotation: Annotation) -> str:
+    return _span(_interval(annotation)) if annotation.usable else "not usably"
+
+
+def _span(interval: Interval | None) -> str:
+    return "no intro" if interval is None else f"{clock(interval[0])} to {clock(interval[1])}"
+
+
+def _sure(confidence: float | None) -> str:
+    return "" if confidence is None else f", confidence {confidence:.2f}"
