@@ -1,7 +1,7 @@
 """Pages in a real browser, which must be quiet and keep to their own server."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,13 +11,19 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 
 @contextmanager
 def visiting(
-    browser: Browser, url: str, *, known_faults: Sequence[str] = (), **looks: Any
+    browser: Browser,
+    url: str,
+    *,
+    told: Collection[str] = (),
+    known_faults: Sequence[str] = (),
+    **looks: Any,
 ) -> Iterator[Page]:
     """Open a page; `looks` go to `Browser.new_context`: viewport, color_scheme, has_touch, …
 
-    In the end, nothing may stand on its console as an error or a warning, no dialog may have
-    opened, and it may have asked no other server than its own for anything, a page of a file for
-    nothing but itself. `known_faults` are patterns of whole faults that a page of others has.
+    In the end, nothing may stand on its console as an error or a warning but what is `told` in
+    advance, which must; no dialog may have opened; and it may have asked no other server than its
+    own for anything, a page of a file for nothing but itself. `known_faults` are patterns of whole
+    faults that a page of others may have.
     """
     own = urlsplit(url)
     faults: list[str] = []
@@ -48,4 +54,6 @@ def visiting(
     finally:
         context.close()
     known = re.compile("|".join(known_faults) or "(?!)")  # (?!) fits nothing
-    assert [fault for fault in faults if not known.fullmatch(fault)] == []
+    ours = [fault for fault in faults if not known.fullmatch(fault)]
+    assert [fault for fault in ours if not any(part in fault for part in told)] == []
+    assert [part for part in told if not any(part in fault for fault in ours)] == []

@@ -45,11 +45,9 @@ def review(
     import webbrowser
     from pathlib import Path
 
-    import uvicorn
-
     from skipintro.core.params import load_params
     from skipintro.core.scratch import scratch_folder
-    from skipintro.review.app import make_app
+    from skipintro.review.app import make_server
     from skipintro.review.doubts import gather
     from skipintro.review.overrides import OverridesFile
     from skipintro.review.queue import Queue
@@ -70,11 +68,8 @@ def review(
     typer.echo(f"{len(doubts)} labels to look at: {url}", err=True)
     if open_it:  # a browser of the terminal would not return
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    config = uvicorn.Config(
-        make_app(queue, Path()), log_config=None, access_log=False, timeout_graceful_shutdown=2
-    )
     try:
-        uvicorn.Server(config).run([listening])
+        make_server(queue, Path()).run([listening])
     except KeyboardInterrupt:  # uvicorn passes the signal on when all is closed
         told = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
         typer.echo(f"ended; {told}", err=True)

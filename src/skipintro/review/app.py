@@ -4,6 +4,7 @@ import base64
 from mimetypes import guess_type
 from pathlib import Path
 
+import uvicorn
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -22,6 +23,18 @@ from skipintro.service.refusal import RefusalError
 
 _TIME_LIMIT_S = 10  # of a body
 _MOST_PICTURES = 32  # of one request
+_LAST_WORDS_S = 2  # for answers that are being sent when told to end
+
+
+def make_server(queue: Queue, checkout: Path) -> uvicorn.Server:
+    """Give the server of the page; a signal ends it in order."""
+    config = uvicorn.Config(
+        make_app(queue, checkout),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=_LAST_WORDS_S,
+    )
+    return uvicorn.Server(config)
 
 
 def make_app(queue: Queue, checkout: Path) -> FastAPI:
