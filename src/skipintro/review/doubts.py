@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model
-from skipintro.core.params import load_params
+from skipintro.core.files import first_fault, read_model
+from skipintro.core.params import load_params, read_params_file
 from skipintro.detection.contradiction import HeldOut, contradicted, read_held_out
 from skipintro.detection.episode import Interval
 from skipintro.episodes.annotations import (
@@ -28,9 +28,8 @@ from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.episodes.labels import read_labels
 from skipintro.episodes.suspicion import SuspicionRule, suspicious
 from skipintro.stages import annotate as annotate_stage
-from skipintro.stages import rank
 
-HELD_OUT = rank.OUTPUT / "held_out.json"
+HELD_OUT = Path("models/rank/held_out.json")
 EVALUATED = Path("reports/evaluate/episodes.json")
 
 
@@ -51,8 +50,16 @@ class Doubt(BaseModel):
     reasons: tuple[str, ...]
 
 
+class _RankParams(BaseModel):
+    """What is needed here of the params of `rank`; all of them would load scikit-learn."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    near_within_s: float = Field(ge=0)
+
+
 class _Told(BaseModel):
-    """Of a row of `EVALUATED`, what a detector says; reading the whole row would load torch."""
+    """What is needed here of a row of `EVALUATED`; the whole row would load torch."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -75,7 +82,7 @@ def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
     Raises InputError where nothing is ingested yet, or a file is broken.
     """
     params = load_params(annotate_stage.Params, "annotate", checkout / "params.yaml")
-    near_s = load_params(rank.Params, "rank", checkout / "params.yaml").near_within_s
+    near_s = _near_s(checkout / "params.yaml")
     manifest_file = checkout / annotate_stage.INGESTED / "manifest.json"
     if not manifest_file.exists():
         raise InputError(f"{manifest_file}: missing; run `dvc repro annotate` first")
@@ -117,8 +124,16 @@ def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
 
 def contradictions(checkout: Path) -> list[HeldOut]:
     """Give the train labels that the last fit contradicts; none before there is a fit."""
-    near_s = load_params(rank.Params, "rank", checkout / "params.yaml").near_within_s
-    return contradicted(_held_out(checkout / HELD_OUT).values(), near_s)
+    held_out = _held_out(checkout / HELD_OUT)
+    return contradicted(held_out.values(), _near_s(checkout / "params.yaml"))
+
+
+def _near_s(params: Path) -> float:
+    """Give how far an interval may lie from a label that it does not contradict."""
+    try:
+        return _RankParams.model_validate(read_params_file(params).get("rank")).near_within_s
+    except ValidationError as error:
+        raise InputError(f"{params}: {first_fault(error, 'rank')}; correct it") from error
 
 
 def _annotations(

@@ -85,6 +85,7 @@ function take(told, keepTimes = false) {
 
 function leave() {
   doubt = null;
+  pictures = new Map(); // those that still come are of no use
   video.removeAttribute("src");
   video.load();
   byId("end-title").focus();
