@@ -19,8 +19,6 @@ import pytest
 from browser_cases import visiting
 from conftest import Checkout
 from review_cases import (
-    EVALUATED,
-    HELD_OUT,
     HOSTILE,
     IN_DOUBT,
     LENGTH_S,
@@ -39,7 +37,7 @@ from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, read_overrides
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, VideoInfo
 from skipintro.review.decisions import Decision, entry_of
-from skipintro.review.doubts import Doubt, gather
+from skipintro.review.doubts import EVALUATED, HELD_OUT, Doubt, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
 from skipintro.service.refusal import RefusalError
@@ -328,7 +326,8 @@ def test_what_the_annotate_stage_could_not_read_is_never_written(file: Overrides
 def test_two_sessions_at_once_lose_nothing(file: OverridesFile) -> None:
     ids = [f"e{number}" for number in range(40)]
     doubts = [doubt_of(id_) for id_ in ids]
-    queues = [Queue(doubts, OverridesFile(file.path, file.path.with_name("lock")), RULE)] * 2
+    lock = file.path.with_name("lock")
+    queues = [Queue(doubts, OverridesFile(file.path, lock), RULE) for _ in range(2)]
     start = threading.Barrier(8)
 
     def work(part: int) -> None:
@@ -813,7 +812,11 @@ def test_a_decision_of_an_earlier_session_is_shown_and_can_be_taken_back(
 def test_the_page_fits_a_phone_in_light_and_dark(
     served: Reviewed, browser: "Browser", scheme: str
 ) -> None:
-    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    phone: dict[str, Any] = {
+        "viewport": {"width": 360, "height": 740},
+        "has_touch": True,
+        "is_mobile": True,
+    }
     with visiting(browser, served.url, color_scheme=scheme, **phone) as page:
         for id_ in IN_DOUBT[:4]:
             shown(page, id_)
