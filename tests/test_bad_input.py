@@ -498,6 +498,11 @@ def test_impossible_params_are_refused_by_their_name(
         ("embed", {"embed.encoder": "clip"}, "embed.encoder: Input should be 'clip-vit-b-32'"),
         ("train", {"epochs": 0}, "epochs: Input should be greater than or equal to 1, got 0"),
         ("train", {"train.heads": 3}, "train.heads: 3 does not divide"),
+        (
+            "train",
+            {"train.augmentation.substituted_least": 0.5},
+            "train.augmentation: substituted_least is greater",
+        ),
         ("rank", {"rank.folds": 1}, "rank.folds: Input should be greater than or equal to 2"),
         ("rank", {"rank.similarities": []}, "rank.similarities: "),
         ("evaluate", {"evaluate.threshold": 1.5}, "evaluate.threshold: Input should be less"),

@@ -16,6 +16,7 @@ from conftest import tiny_config
 from skipintro.model import training
 from skipintro.model.head import IntroHead
 from skipintro.model.training import (
+    Augmentation,
     EpochRow,
     SplitRow,
     TrainSettings,
@@ -26,6 +27,7 @@ from skipintro.model.training import (
 from skipintro.model.windows import BalancedSequence
 
 CPU = torch.device("cpu")
+NONE = Augmentation(shift_s=0, substituted_least=0, substituted_most=0)
 CONFIG = tiny_config()
 
 
@@ -51,6 +53,7 @@ def settings(**changes: Any) -> TrainSettings:
         "learning_rate": 0.01,
         "precision": "fp32",
         "stride": 2,
+        "augmentation": NONE,
     }
     return TrainSettings.model_validate({**fields, **changes})
 
@@ -123,12 +126,63 @@ def test_the_same_settings_give_the_same_weights_and_figures(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"learning_rate": 0.02}, {"batch_size": 3}, {"stride": 3}, {"precision": "bf16"}],
+    [
+        {"seed": 1},
+        {"learning_rate": 0.02},
+        {"batch_size": 3},
+        {"stride": 3},
+        {"precision": "bf16"},
+        {"augmentation": NONE.model_copy(update={"shift_s": 5})},
+        {"augmentation": NONE.model_copy(update={"substituted_most": 0.3})},
+    ],
 )
 def test_another_setting_gives_other_weights(tmp_path: Path, change: dict[str, Any]) -> None:
     first, _ = run(tmp_path / "1.pt")
     second, _ = run(tmp_path / "2.pt", **change)
     assert not same_weights(first, second)
+
+
+def numbered_windows(n_frames: int) -> Windows:
+    """Give windows of 6 frames whose one feature is their number; every third frame is intro."""
+    numbers = np.arange(n_frames)
+    sequence = BalancedSequence(
+        embeddings=numbers[:, None].astype(np.float32),
+        labels=(numbers % 3 == 0).astype(np.uint8),
+        episodes=np.zeros(n_frames, np.int32),
+        seconds=numbers.astype(np.int32),
+        ids=("one",),
+    )
+    return Windows(sequence, 6, 1, CPU)
+
+
+def changed(windows: Windows, **change: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give the numbers of the frames of all windows, changed, and of those that were there."""
+    every = np.arange(len(windows))
+    augmentation = Augmentation.model_validate({**NONE.model_dump(), **change})
+    frames, labels = windows.augmented_batch(every, augmentation, np.random.default_rng(0))
+    numbers = frames.squeeze(-1).numpy().astype(int)
+    assert np.array_equal(labels.numpy(), numbers % 3 == 0)  # each frame has its own label
+    return numbers, windows.batch(every)[0].squeeze(-1).numpy().astype(int)
+
+
+def test_without_augmentation_a_window_is_what_it_is() -> None:
+    numbers, before = changed(numbered_windows(40))
+    assert np.array_equal(numbers, before)
+
+
+def test_a_shifted_window_stays_whole_within_the_sequence() -> None:
+    numbers, before = changed(numbered_windows(40), shift_s=5)
+    assert np.all(np.diff(numbers) == 1)
+    assert (numbers.min(), numbers.max()) == (0, 39)
+    by = numbers[:, 0] - before[:, 0]
+    assert set(by) == set(range(-5, 6))
+
+
+def test_a_share_of_the_frames_is_substituted_by_others_of_the_sequence() -> None:
+    numbers, before = changed(numbered_windows(4000), substituted_least=0.1, substituted_most=0.3)
+    share = (numbers != before).mean()
+    assert 0.18 < share < 0.22
+    assert {*numbers.ravel()} > {*range(100)}
 
 
 def test_the_first_epochs_of_a_longer_run_are_those_of_the_shorter(tmp_path: Path) -> None:

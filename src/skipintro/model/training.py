@@ -14,7 +14,7 @@ from pickle import UnpicklingError
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -42,6 +42,22 @@ _BROKEN = (
 log = logging.getLogger(__name__)
 
 
+class Augmentation(BaseModel):
+    """How windows are changed in training, after arXiv 2504.09738; nothing for all zeros."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shift_s: int = Field(ge=0)  # that a window starts earlier or later, at most
+    substituted_least: float = Field(ge=0, le=1)  # share of its frames that others of the sequence
+    substituted_most: float = Field(ge=0, le=1)  # replace, each with the label of its own
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Augmentation":
+        if self.substituted_least > self.substituted_most:
+            raise ValueError("substituted_least is greater than substituted_most")
+        return self
+
+
 class TrainSettings(BaseModel):
     """What the loop needs to know beside the architecture."""
 
@@ -53,6 +69,7 @@ class TrainSettings(BaseModel):
     learning_rate: float
     precision: Precision  # of the arithmetic; the weights that are learnt are in fp32
     stride: int  # frames between windows
+    augmentation: Augmentation
 
 
 class SplitRow(BaseModel):
@@ -110,9 +127,27 @@ class Windows:
 
     def batch(self, chosen: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
         """Give embeddings (B, T, D) and labels (B, T) of the chosen windows."""
-        starts = self._starts[torch.from_numpy(chosen).to(self._starts.device)]
-        frames = starts[:, None] + self._offsets
+        frames = self._places(chosen)
         return self._frames[frames], self._labels[frames]
+
+    def augmented_batch(
+        self, chosen: NDArray[np.intp], change: Augmentation, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Give the same, changed at random."""
+        shape = (len(chosen), len(self._offsets))
+        by = rng.integers(-change.shift_s, change.shift_s + 1, (len(chosen), 1))
+        share = rng.uniform(change.substituted_least, change.substituted_most, (len(chosen), 1))
+        is_other = torch.from_numpy(rng.random(shape) < share).to(self._labels.device)
+        others = torch.from_numpy(rng.integers(len(self._labels), size=shape)).to(is_other.device)
+        shifted = self._places(chosen) + torch.from_numpy(by).to(is_other.device)
+        inside = shifted - shifted[:, :1].clamp(max=0)  # a window stays whole at either end
+        inside -= (inside[:, -1:] - (len(self._labels) - 1)).clamp(min=0)
+        frames = torch.where(is_other, others, inside)
+        return self._frames[frames], self._labels[frames]
+
+    def _places(self, chosen: NDArray[np.intp]) -> Tensor:
+        starts = self._starts[torch.from_numpy(chosen).to(self._starts.device)]
+        return starts[:, None] + self._offsets  # (B, T)
 
 
 def train(
@@ -175,7 +210,8 @@ def _train_epoch(
     order = rng.permutation(len(windows))
     tally = _Tally()
     for first in range(0, len(order), settings.batch_size):
-        frames, labels = windows.batch(order[first : first + settings.batch_size])
+        chosen = order[first : first + settings.batch_size]
+        frames, labels = windows.augmented_batch(chosen, settings.augmentation, rng)
         tally.add(*learner.step(frames, labels), labels)
     return tally.row()
 

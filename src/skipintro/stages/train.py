@@ -28,7 +28,7 @@ from skipintro.core.params import StageParams, load_params
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
 from skipintro.model.head import WEIGHTS_FILE, HeadConfig, save_head
-from skipintro.model.training import EpochRow, TrainManifest, TrainSettings, train
+from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.tracking.live import LiveRun, live_run, run_params, title
 from skipintro.tracking.store import StoreParams, connect
@@ -54,6 +54,7 @@ class Params(StageParams):
     feedforward: int = Field(ge=1)
     dropout: float = Field(ge=0, lt=1)
     position_std: float = Field(ge=0)
+    augmentation: Augmentation
 
 
 def main(params: Params) -> None:
@@ -84,6 +85,7 @@ def main(params: Params) -> None:
         learning_rate=params.learning_rate,
         precision=choose_precision(params.precision, is_good=has_native_bf16(device)),
         stride=manifest.stride,
+        augmentation=params.augmentation,
     )
     sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
     key = key_of(
