@@ -23,9 +23,9 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touc
 
 
 def told() -> list[Outcome]:
-    """Give the known outcomes, in all of which second 11 has 0.25 and second 30 has 0.75."""
+    """Give the known outcomes, in all of which second 11 has 0.25 and second 110 has 0.75."""
     curve = np.zeros(600, np.float32)
-    curve[11], curve[30] = 0.25, 0.75
+    curve[11], curve[110] = 0.25, 0.75
     return [replace(row, probabilities=curve) for row in OUTCOMES]
 
 
@@ -160,16 +160,20 @@ def test_the_arrow_keys_read_a_timeline_second_by_second(opened: Opened) -> None
 
 def test_timelines_are_zoomed_to_the_intro_and_back(opened: Opened) -> None:
     with opened(report(told())) as page:
-        line = timeline(page, "late")
+        line = timeline(page, "wide")
         scale = page.locator("#episodes > li", has=line).locator(".scale")
         menu(page, "Timelines").select_option(label="around the intro")
-        assert line.get_attribute("viewBox") == "0 0 60 136"
-        assert scale.inner_text().split() == ["0:00", "1:00"]
-        point(page, "late", 30.5 / 60)
-        assert readout(page, "late") == "0:30, probability 0.75"
+        assert line.get_attribute("viewBox") == "65 0 105 136"
+        assert scale.inner_text().split() == ["1:05", "2:50"]
+        point(page, "wide", (110.5 - 65) / 105)
+        assert readout(page, "wide") == "1:50, probability 0.75"
         line.focus()
-        page.keyboard.press("End")
-        assert readout(page, "late") == "0:59, probability 0.00"
+        for key, words in {
+            "End": "2:49, probability 0.00",
+            "Home": "1:05, probability 0.00",
+        }.items():
+            page.keyboard.press(key)
+            assert readout(page, "wide") == words
         menu(page, "Timelines").select_option(label="whole episode")
         assert line.get_attribute("viewBox") == "0 0 600 136"
         page.mouse.move(0, 0)
