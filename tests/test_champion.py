@@ -175,9 +175,10 @@ def test_figures_that_could_not_be_told_of_the_champion_are_none(store: Store) -
     assert (found.figures.f1_within_3s, found.figures.story_s_per_hour) == (None, None)
 
 
-def test_a_champion_that_was_never_measured_has_no_figures(store: Store) -> None:
+@pytest.mark.parametrize("run_id", [None, "0" * 32], ids=["made by hand", "run deleted for good"])
+def test_a_champion_without_a_run_has_no_figures(store: Store, run_id: str | None) -> None:
     store.client.create_registered_model(NAME)
-    made = store.client.create_model_version(NAME, source="file:///any")
+    made = store.client.create_model_version(NAME, source="file:///any", run_id=run_id)
     store.client.set_registered_model_alias(NAME, CHAMPION, made.version)
     found = find_champion(store, NAME)
     assert found is not None

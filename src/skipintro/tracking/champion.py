@@ -90,7 +90,12 @@ def last_measured(store: Store, version: ModelVersion) -> Run | None:
     )
     if runs:
         return runs[0]
-    return store.client.get_run(version.run_id) if version.run_id else None  # none: made by hand
+    if not version.run_id:  # made by hand
+        return None
+    try:
+        return store.client.get_run(version.run_id)
+    except MlflowException:  # deleted for good
+        return None
 
 
 def measured_on(version: ModelVersion, run: Run | None) -> str:
