@@ -31,6 +31,7 @@ from review_cases import (
     reviewing,
     write_held_out,
 )
+from skipintro.cli import review as cli_review
 from skipintro.cli.suspicion import usual_rule
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
@@ -40,6 +41,7 @@ from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.doubts import EVALUATED, HELD_OUT, Doubt, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
+from skipintro.service.listening import listen
 from skipintro.service.refusal import RefusalError
 
 if TYPE_CHECKING:
@@ -394,6 +396,24 @@ def test_what_was_edited_by_hand_meanwhile_is_closed_and_not_overwritten(
     assert open_ids(queue) == ["e2"]
 
 
+def test_undo_leaves_what_was_edited_by_hand_since(file: OverridesFile) -> None:
+    queue = queue_of(file, "e1")
+    queue.decide(decision("accept"))
+    file.path.write_text(json.dumps({"e1": BY_HAND}))
+    with pytest.raises(RefusalError, match="edited since"):
+        queue.decide(decision("undo", seen=seen(queue, "e1")))
+    assert json.loads(file.path.read_text()) == {"e1": BY_HAND}
+    assert (queue.state()["last"], open_ids(queue)) == (None, [])
+
+
+def test_a_link_is_replaced_and_not_written_through(file: OverridesFile, tmp_path: Path) -> None:
+    cached = file.path.rename(tmp_path / "cached")
+    file.path.symlink_to(cached)
+    queue_of(file, "e1").decide(decision("accept"))
+    assert cached.read_text() == "{}\n"
+    assert list(file.read()) == ["e1"]
+
+
 # --- over HTTP ---
 
 
@@ -578,6 +598,19 @@ def test_all_shows_the_decided_ones_and_nothing_in_doubt_ends_at_once(
         assert len(ask(port, "GET", "/doubts").json()["doubts"]) == 5
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_a_port_that_is_taken_is_passed_over_unless_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(cli_review, "_PORT", port)
+        with cli_review._listen(None) as other:
+            assert other.getsockname()[0] == "127.0.0.1"
+            assert other.getsockname()[1] != port
+        with pytest.raises(InputError, match="choose others"):
+            cli_review._listen(port)
 
 
 # --- in a browser ---

@@ -19,6 +19,7 @@ class OverridesFile:
     """The file that the annotate stage reads.
 
     Every method raises InputError where the file is missing or broken, and then leaves it alone.
+    A link is replaced by a file, so that DVC's cache stays as it is if it leads there.
     """
 
     def __init__(self, path: Path, lock: Path) -> None:

@@ -61,13 +61,18 @@ class Queue:
                 self._done.add(doubt.id)
 
     def _undo(self, decision: Decision) -> None:
-        """Bring back what stood there before; of an entry that others wrote, that is nothing."""
+        """Bring back what stood there before; of an entry that was not made here, that is nothing.
+
+        What was made here and edited since stays.
+        """
         id_ = decision.id
         if decision.seen is None:
             raise RefusalError(409, f"{id_}: nothing is decided; there is nothing to take back")
         last = next((made for made in reversed(self._made) if made.id == id_), None)
-        ours = last is not None and last.override == decision.seen
-        self.file.put(id_, last.before if last is not None and ours else None, decision.seen)
+        if last is not None and last.override != decision.seen:
+            self._made.remove(last)
+            raise RefusalError(409, f"{id_}: was edited since; it stays as it is")
+        self.file.put(id_, None if last is None else last.before, decision.seen)
         if last is not None:
             self._made.remove(last)
         self._done.discard(id_)
@@ -93,7 +98,7 @@ class Queue:
                 override = overrides.get(id_)
                 is_open = id_ not in self._done and override == self._at_first.get(id_)
                 doubts.append(
-                    self._doubts[id_].model_dump(mode="json")
+                    self._doubts[id_].model_dump(mode="json", exclude={"video"})
                     | {
                         "open": is_open,
                         "skipped": is_open and id_ in self._skipped,
