@@ -1,5 +1,7 @@
 """`skipintro review`: what is in doubt, what is written, and the page in a real browser."""
 
+import base64
+import io
 import json
 import os
 import re
@@ -14,7 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from browser_cases import visiting
 from conftest import Checkout
@@ -37,6 +42,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, read_overrides
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, VideoInfo
+from skipintro.episodes.video import thumbnails
 from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.doubts import EVALUATED, HELD_OUT, Doubt, gather
 from skipintro.review.overrides import OverridesFile
@@ -516,9 +522,22 @@ def test_a_video_is_given_in_parts(served: Reviewed, place: Checkout) -> None:
     assert (part.status, part.body) == (206, content[100:200])
 
 
-def test_pictures_are_of_the_seconds_that_are_asked_for(served: Reviewed) -> None:
+def pixels(jpeg: bytes) -> NDArray[np.float64]:
+    return np.asarray(Image.open(io.BytesIO(jpeg)).resize((48, 32)), np.float64)
+
+
+def test_pictures_are_of_the_seconds_that_are_asked_for(served: Reviewed, place: Checkout) -> None:
     told = served.ask("GET", f"/pictures/unplayable?at=0&at={LENGTH_S - 1}&at={LENGTH_S}").json()
     assert [one is not None for one in told] == [True, True, False]
+    seconds = [9.5, 3, 4, 4.75, 3, 20]
+    query = "&".join(f"at={second}" for second in seconds)
+    for id_ in ("late", "unplayable"):  # with an index and without
+        [video] = place.folder.glob(f"data/ingest/test/{id_}/*")
+        told = served.ask("GET", f"/pictures/{id_}?{query}").json()
+        for jpeg, expected in zip(told, thumbnails(video, seconds), strict=True):
+            assert expected is not None
+            one, other = pixels(base64.b64decode(jpeg)), pixels(expected)
+            assert np.abs(one - other).mean() < 4  # of 255
     for query in ("", "?at=x", "?at=-1", "?at=nan", "?at=1e9", "?" + "at=1&" * 33):
         assert served.ask("GET", f"/pictures/unplayable{query}").status == 400
 
@@ -598,6 +617,14 @@ def test_all_shows_the_decided_ones_and_nothing_in_doubt_ends_at_once(
         assert len(ask(port, "GET", "/doubts").json()["doubts"]) == 5
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_the_page_starts_without_loading_what_it_does_not_need() -> None:
+    script = "import sys, skipintro.review.app; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert {"torch", "sklearn", "scipy", "mlflow", "matplotlib"}.isdisjoint(done.stdout.split())
 
 
 def test_a_port_that_is_taken_is_passed_over_unless_it_was_asked_for(
@@ -735,7 +762,7 @@ def test_the_video_and_the_pictures_show_the_ends(served: Reviewed, browser: "Br
         until(
             page,
             "[...document.querySelectorAll('fieldset img')]"
-            ".every((one) => one.complete && one.naturalWidth === 160)",
+            ".every((one) => one.complete && one.naturalHeight === 90)",
         )
         assert pictures.count() == 7
         assert len({pictures.nth(place).get_attribute("src") for place in range(7)}) == 7

@@ -10,9 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from skipintro.episodes.video import VideoError, thumbnails
+from skipintro.episodes.video import VideoError
 from skipintro.review.decisions import EXAMPLE, Decision
 from skipintro.review.page import render
+from skipintro.review.pictures import small_pictures
 from skipintro.review.queue import Queue
 from skipintro.review.sealed import Sealed
 from skipintro.service.answers import as_json
@@ -62,9 +63,10 @@ def make_app(queue: Queue, checkout: Path) -> FastAPI:
     @app.get("/pictures/{id_}")
     async def pictures(id_: str, request: Request) -> Response:
         seconds = _seconds(request.query_params.getlist("at"))
-        path = checkout / queue.doubt(id_).video
+        doubt = queue.doubt(id_)
+        path = checkout / doubt.video
         try:
-            jpegs = await run_in_threadpool(thumbnails, path, seconds)
+            jpegs = await run_in_threadpool(small_pictures, path, seconds, doubt.n_seconds)
         except VideoError as error:
             raise RefusalError(404, str(error)) from error
         return as_json([None if one is None else base64.b64encode(one).decode() for one in jpegs])

@@ -86,6 +86,7 @@ function take(told, keepTimes = false) {
 function leave() {
   doubt = null;
   pictures = new Map(); // those that still come are of no use
+  asking?.abort();
   video.removeAttribute("src");
   video.load();
   byId("end-title").focus();
@@ -213,17 +214,20 @@ function paint() {
   }
 }
 
+// Ask for the pictures that are not there yet, those of the chosen end first.
 async function fetchPictures() {
-  if (!doubt) return;
-  const wanted = [...secondsAround("start"), ...secondsAround("end")].filter(
-    (second) => isInside(second) && !pictures.has(second),
-  );
-  const missing = [...new Set(wanted)];
-  if (!missing.length) return;
   asking?.abort();
   asking = new AbortController();
   const { signal } = asking;
+  for (const end of [chosen, chosen === "start" ? "end" : "start"]) {
+    if (doubt && !signal.aborted) await fetchStrip(end, signal);
+  }
+}
+
+async function fetchStrip(end, signal) {
   const [id, into] = [doubt.id, pictures];
+  const missing = secondsAround(end).filter((second) => isInside(second) && !into.has(second));
+  if (!missing.length) return;
   const query = missing.map((second) => `at=${second}`).join("&");
   try {
     const told = await ask(`/pictures/${encodeURIComponent(id)}?${query}`, { signal });
