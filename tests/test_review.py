@@ -576,7 +576,7 @@ def command(checkout: Checkout, *words: str) -> Iterator[tuple["subprocess.Popen
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        match = re.fullmatch(r"\d+ labels? to look at: http://127\.0\.0\.1:(\d+)", line.strip())
+        match = re.fullmatch(r"\d+ in doubt: http://127\.0\.0\.1:(\d+)", line.strip())
         assert match, line + process.stdout.read()
         yield process, int(match[1])
     finally:

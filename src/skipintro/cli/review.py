@@ -65,7 +65,7 @@ def review(
     queue = Queue(doubts, file, params.rule())
     listening = _listen(port)
     url = f"http://{_HOST}:{listening.getsockname()[1]}"
-    typer.echo(f"{len(doubts)} labels to look at: {url}", err=True)
+    typer.echo(f"{len(doubts)} in doubt: {url}", err=True)
     if open_it:  # a browser of the terminal would not return
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     try:

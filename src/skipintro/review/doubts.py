@@ -5,7 +5,7 @@ Reads   data/ingest (manifest.json, labels.json of each split), the overrides fi
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,22 +95,13 @@ def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
         videos[episode.id].append(episode)
     lengths = {id_: min(e.video.n_seconds for e in of if e.video) for id_, of in videos.items()}
 
-    reasons: dict[str, list[_Reason]] = defaultdict(list)
-    for id_, annotations in current.items():
-        reasons[id_] += _own_faults(annotations, lengths.get(id_))
+    held_out, evaluated = _held_out(checkout / HELD_OUT), _evaluated(checkout / EVALUATED)
+    reasons = {id_: _own_faults(of, lengths.get(id_)) for id_, of in current.items()}
     every = [annotation for annotations in current.values() for annotation in annotations]
     for label in suspicious(every, rule):
         reasons[label.id].append(_Reason(label.reason, 1 - 1 / label.score))
-    held_out, evaluated = _held_out(checkout / HELD_OUT), _evaluated(checkout / EVALUATED)
-    told = {id_: _beside(current[id_], one) for id_, one in held_out.items() if id_ in current}
-    for one in contradicted((one for one in told.values() if one is not None), near_s):
-        text = f"a fit on other series says {_span(one.interval)}{_sure(one.confidence)}"
-        reasons[one.id].append(_Reason(text, one.confidence or 0.0))
-    for id_, one in evaluated.items():
-        beside = _beside(current[id_], one) if id_ in current and id_ not in held_out else None
-        if beside is not None and _differs(beside, near_s):
-            text = f"the detector says {_span(beside.interval)}{_sure(beside.confidence)}"
-            reasons[id_].append(_Reason(text, beside.confidence or 0.0))
+    for id_, reason in _objections(current, held_out, evaluated, near_s):
+        reasons[id_].append(reason)
 
     proposals = {**evaluated, **held_out}  # the fit held out has not seen the label
     distinct = {id_: list(dict.fromkeys(of)) for id_, of in reasons.items()}  # of two splits
@@ -120,6 +111,26 @@ def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
         _doubt(plain[id_], videos[id_][0], lengths[id_], distinct[id_], proposals.get(id_))
         for id_ in sorted(wanted, key=lambda id_: (-weights[id_], id_))
     ]
+
+
+def _objections(
+    current: Mapping[str, Sequence[Annotation]],
+    held_out: Mapping[str, HeldOut],
+    evaluated: Mapping[str, HeldOut],
+    near_s: float,
+) -> Iterator[tuple[str, _Reason]]:
+    """Yield what detectors say against labels, by id; of one held out, no other is asked."""
+    for id_, annotations in current.items():
+        if id_ in held_out:
+            told, who, tell = held_out[id_], "a fit on other series", _is_contradicted
+        elif id_ in evaluated:
+            told, who, tell = evaluated[id_], "the detector", _differs
+        else:
+            continue
+        beside = _beside(annotations, told)
+        if beside is not None and tell(beside, near_s):
+            text = f"{who} says {_span(beside.interval)}{_sure(beside.confidence)}"
+            yield id_, _Reason(text, beside.confidence or 0.0)
 
 
 def contradictions(checkout: Path) -> list[HeldOut]:
@@ -194,6 +205,10 @@ def _beside(annotations: Sequence[Annotation], told: HeldOut) -> HeldOut | None:
     """Give what is told beside the label as it is now; None beside one that cannot be used."""
     now = next((annotation for annotation in annotations if annotation.usable), None)
     return None if now is None else told.model_copy(update={"label": _interval(now)})
+
+
+def _is_contradicted(told: HeldOut, near_s: float) -> bool:
+    return bool(contradicted([told], near_s))
 
 
 def _differs(told: HeldOut, near_s: float) -> bool:
