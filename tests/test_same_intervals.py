@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from conftest import Checkout, copy_of
 from server_cases import free_port, is_healthy, listens, running, wait_for
@@ -58,12 +59,54 @@ def post(url: str, body: Mapping[str, Any]) -> Any:
         return json.load(answer)
 
 
-def test_the_command_line(
-    promoted: Checkout, evaluated: Intervals, library: Path, tmp_path: Path
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the memory of the command line, so that the videos are embedded once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def detected(checkout: Checkout, library: Path, cache: Path, *words: str) -> Intervals:
+    told = checkout.run(
+        *("skipintro", "detect", str(library), "--format", "jsonl", "--cache", str(cache)), *words
+    )
+    return of_test([json.loads(line) for line in told.splitlines() if line.startswith("{")])
+
+
+def run_of_champion(checkout: Checkout) -> str:
+    store = MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db")
+    return str(store.get_model_version_by_alias("intro-detector", "champion").run_id)
+
+
+def test_the_command_line_with_the_champion_a_version_a_run_and_a_folder(
+    promoted: Checkout, evaluated: Intervals, library: Path, cache: Path
 ) -> None:
-    words = ("detect", str(library), "--format", "jsonl", "--cache", str(tmp_path / "cache"))
-    lines = promoted.run("skipintro", *words).splitlines()
-    assert of_test([json.loads(line) for line in lines if line.startswith("{")]) == evaluated
+    [weights] = (promoted.folder / "mlartifacts").rglob("series.safetensors")
+    for model in (
+        "models:/intro-detector@champion",
+        "models:/intro-detector/1",
+        f"runs:/{run_of_champion(promoted)}",
+        str(weights.parent),
+    ):
+        assert detected(promoted, library, cache, "--model", model) == evaluated, model
+    assert detected(promoted, library, cache) == evaluated
+
+
+def test_the_command_line_with_the_registry_of_a_server(
+    promoted: Checkout, evaluated: Intervals, library: Path, cache: Path, tmp_path: Path
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    words = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    words += ["--backend-store-uri", f"sqlite:///{promoted.folder}/mlflow.db"]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    elsewhere = Checkout(tmp_path)
+    with running(words, log, env={**promoted.env, **quiet}) as server:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: is_healthy(f"{url}/health"), server, log, 120)
+        elsewhere.env["MLFLOW_TRACKING_URI"] = url
+        found = detected(elsewhere, library, cache)
+        run = f"runs:/{run_of_champion(promoted)}"
+        of_run = detected(elsewhere, library, cache, "--model", run)
+    assert found == of_run == evaluated
 
 
 def test_the_service(
