@@ -386,7 +386,7 @@ def test_fewer_frames_than_a_window_are_refused_by_their_split(
     assert_refused(
         checkout,
         "window",
-        f"{split}: its usable episodes give a balanced sequence of {n_frames} frames",
+        f"{split}: its usable episodes give a sequence of {n_frames} frames",
         "fewer than one window of 60",
         "add labelled episodes to the split",
     )

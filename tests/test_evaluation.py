@@ -22,7 +22,7 @@ from skipintro.evaluation.figures import (
 )
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.model.metrics import BinaryMetrics
-from skipintro.model.windows import BalancedSequence
+from skipintro.model.windows import FrameSequence
 from skipintro.tracking.promotion import GateParams
 
 LENGTH = 4
@@ -38,8 +38,8 @@ def frames(*probabilities: float) -> NDArray[np.float32]:
 
 def sequence(
     probabilities: list[float], labels: list[int], episodes: list[int], *ids: str
-) -> BalancedSequence:
-    return BalancedSequence(
+) -> FrameSequence:
+    return FrameSequence(
         embeddings=frames(*probabilities),
         labels=np.array(labels, np.uint8),
         episodes=np.array(episodes, np.int32),

@@ -15,7 +15,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from conftest import Checkout, copy_of, write_toy_video
+from conftest import TOY_LENGTH_S, Checkout, copy_of, write_toy_video
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +105,15 @@ def test_every_stage_leaves_a_manifest_that_names_what_was_left_out(reproduced: 
     assert window["splits"]["train"] == {"episodes": 3, "frames": 92, "windows": 7}
     assert window["splits"]["test"] == {"episodes": 2, "frames": 64, "windows": 1}
     assert window["encoder"]["name"] == "efficientnet-lite0"
+
+
+def test_train_may_be_whole_episodes_and_test_stays_as_it_is(copied: Checkout) -> None:
+    before = (copied.folder / "data/window/test.npz").read_bytes()
+    copied.set_params({"window.train_frames": "whole"})
+    copied.stage("window")
+    splits = copied.read_json("data/window/manifest.json")["splits"]
+    assert splits["train"] == {"episodes": 3, "frames": 3 * TOY_LENGTH_S, "windows": 10}
+    assert (copied.folder / "data/window/test.npz").read_bytes() == before
 
 
 def test_the_series_detector_is_fitted_and_its_words_on_held_out_series_are_kept(

@@ -24,7 +24,7 @@ from skipintro.model.training import (
     evaluate_windows,
     train,
 )
-from skipintro.model.windows import BalancedSequence
+from skipintro.model.windows import FrameSequence
 
 CPU = torch.device("cpu")
 NONE = Augmentation(shift_s=0, substituted_least=0, substituted_most=0)
@@ -58,12 +58,12 @@ def settings(**changes: Any) -> TrainSettings:
     return TrainSettings.model_validate({**fields, **changes})
 
 
-def separable(n_frames: int = 48, seed: int = 0) -> BalancedSequence:
+def separable(n_frames: int = 48, seed: int = 0) -> FrameSequence:
     """Give 6 frames of intro and 6 of film by turns; the sign of the first feature tells them."""
     labels = (np.arange(n_frames) // 6 % 2 == 0).astype(np.uint8)
     embeddings = np.random.default_rng(seed).normal(0, 0.3, (n_frames, 8)).astype(np.float32)
     embeddings[:, 0] += np.where(labels, 1, -1)
-    return BalancedSequence(
+    return FrameSequence(
         embeddings=embeddings,
         labels=labels,
         episodes=np.zeros(n_frames, np.int32),
@@ -145,7 +145,7 @@ def test_another_setting_gives_other_weights(tmp_path: Path, change: dict[str, A
 def numbered_windows(n_frames: int) -> Windows:
     """Give windows of 6 frames whose one feature is their number; every third frame is intro."""
     numbers = np.arange(n_frames)
-    sequence = BalancedSequence(
+    sequence = FrameSequence(
         embeddings=numbers[:, None].astype(np.float32),
         labels=(numbers % 3 == 0).astype(np.uint8),
         episodes=np.zeros(n_frames, np.int32),
@@ -302,7 +302,7 @@ def test_a_broken_checkpoint_is_told_and_training_begins_anew(
 
 
 def slow_recount(
-    head: IntroHead, sequence: BalancedSequence, length: int, stride: int
+    head: IntroHead, sequence: FrameSequence, length: int, stride: int
 ) -> tuple[float, dict[str, float]]:
     """Give the mean loss and the figures of every frame of every window, counted one by one."""
     losses: list[float] = []
@@ -374,7 +374,7 @@ def test_windows_are_cut_at_their_starts_and_may_span_episodes() -> None:
     labels = np.array([1, 1, 1, 0, 0, 0, 1, 1, 0, 0], np.uint8)
     seconds = np.array([0, 1, 2, 3, 4, 5, 0, 1, 2, 3], np.int32)
     episodes = np.array([0] * 6 + [1] * 4, np.int32)
-    sequence = BalancedSequence(embeddings, labels, episodes, seconds, ("one", "two"))
+    sequence = FrameSequence(embeddings, labels, episodes, seconds, ("one", "two"))
     windows = Windows(sequence, 4, 3, CPU)
     assert len(windows) == 3  # at 0, 3 and 6
     frames, found = windows.batch(np.array([2, 1]))

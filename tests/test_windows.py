@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from skipintro.core.errors import InputError
 from skipintro.model.windows import (
-    BalancedSequence,
+    FrameSequence,
     balanced_frames,
     balanced_sequence,
     covering_starts,
     read_sequence,
+    whole_sequence,
     window_starts,
     write_sequence,
 )
@@ -63,6 +64,17 @@ def test_a_balanced_sequence_worked_out_by_hand() -> None:
         *([2, 2], [2, 3], [2, 4], [2, 5]),
     ]
     assert len(sequence) == 8
+
+
+def test_a_whole_sequence_has_every_frame_of_every_episode() -> None:
+    sequence = whole_sequence(
+        [("without", range(0), vectors(2, 0)), ("with", range(1, 3), vectors(4, 1))], dimension=2
+    )
+    assert sequence.ids == ("without", "with")
+    assert sequence.labels.tolist() == [0, 0, 0, 1, 1, 0]
+    assert sequence.episodes.tolist() == [0, 0, 1, 1, 1, 1]
+    assert sequence.seconds.tolist() == [0, 1, 0, 1, 2, 3]
+    assert sequence.embeddings.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [1, 2], [1, 3]]
 
 
 @pytest.mark.parametrize("episodes", [[], [("a", range(0), vectors(9))]])
@@ -164,7 +176,7 @@ def test_a_stride_that_would_skip_frames_is_refused_by_the_name_of_its_param() -
 
 
 @pytest.fixture
-def sequence() -> BalancedSequence:
+def sequence() -> FrameSequence:
     return balanced_sequence(
         [
             ("plain", range(1, 3), vectors(9, 0)),
@@ -175,9 +187,7 @@ def sequence() -> BalancedSequence:
     )
 
 
-def test_a_sequence_reads_back_as_it_was_written(
-    sequence: BalancedSequence, tmp_path: Path
-) -> None:
+def test_a_sequence_reads_back_as_it_was_written(sequence: FrameSequence, tmp_path: Path) -> None:
     write_sequence(tmp_path / "train.npz", sequence)
     found = read_sequence(tmp_path / "train.npz")
     assert found.ids == sequence.ids
@@ -194,7 +204,7 @@ def test_an_empty_sequence_reads_back_empty(tmp_path: Path) -> None:
 
 
 def test_the_same_sequence_gives_the_same_bytes_at_any_time(
-    sequence: BalancedSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sequence: FrameSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_sequence(tmp_path / "a.npz", sequence)
     tomorrow = time.time() + 86_400
@@ -205,7 +215,7 @@ def test_the_same_sequence_gives_the_same_bytes_at_any_time(
 
 @pytest.mark.parametrize("kept", [0, 1, 200, -1])
 def test_a_broken_sequence_file_is_refused_by_name(
-    sequence: BalancedSequence, tmp_path: Path, kept: int
+    sequence: FrameSequence, tmp_path: Path, kept: int
 ) -> None:
     file = tmp_path / "train.npz"
     write_sequence(file, sequence)
@@ -214,9 +224,7 @@ def test_a_broken_sequence_file_is_refused_by_name(
         read_sequence(file)
 
 
-def test_a_sequence_with_a_flipped_bit_is_refused(
-    sequence: BalancedSequence, tmp_path: Path
-) -> None:
+def test_a_sequence_with_a_flipped_bit_is_refused(sequence: FrameSequence, tmp_path: Path) -> None:
     file = tmp_path / "train.npz"
     write_sequence(file, sequence)
     content = bytearray(file.read_bytes())
@@ -231,7 +239,7 @@ def test_a_missing_sequence_file_is_refused_with_the_remedy(tmp_path: Path) -> N
         read_sequence(tmp_path / "train.npz")
 
 
-def test_without_drops_the_frames_of_the_named_episodes_alone(sequence: BalancedSequence) -> None:
+def test_without_drops_the_frames_of_the_named_episodes_alone(sequence: FrameSequence) -> None:
     rest = sequence.without(["plain", "stranger"])
     assert rest.ids == sequence.ids
     assert rest.episodes.tolist() == [1, 1, 1, 2, 2]
@@ -241,7 +249,7 @@ def test_without_drops_the_frames_of_the_named_episodes_alone(sequence: Balanced
     assert len(sequence) == 9, "the whole sequence is left as it was"
 
 
-def test_without_nobody_is_the_whole_and_without_all_is_empty(sequence: BalancedSequence) -> None:
+def test_without_nobody_is_the_whole_and_without_all_is_empty(sequence: FrameSequence) -> None:
     assert sequence.without([]).seconds.tolist() == sequence.seconds.tolist()
     assert len(sequence.without(sequence.ids)) == 0
     assert sequence.without(sequence.ids).embeddings.shape == (0, 2)

@@ -16,7 +16,7 @@ from skipintro.evaluation.outcomes import Outcome, temporal_iou
 from skipintro.evaluation.series import MacroFigures
 from skipintro.model.head import IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
-from skipintro.model.windows import BalancedSequence, window_starts
+from skipintro.model.windows import FrameSequence, window_starts
 
 
 class EpisodeResult(BaseModel):
@@ -144,7 +144,7 @@ def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
 
 
 def window_outcome(
-    head: IntroHead, sequence: BalancedSequence, stride: int, batch_size: int
+    head: IntroHead, sequence: FrameSequence, stride: int, batch_size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Give the labels and the probabilities of all windows, both (W, T)."""
     length = head.config.length
@@ -155,7 +155,7 @@ def window_outcome(
 
 
 def window_metrics(
-    head: IntroHead, sequence: BalancedSequence, stride: int, config: DetectionConfig
+    head: IntroHead, sequence: FrameSequence, stride: int, config: DetectionConfig
 ) -> BinaryMetrics | None:
     """Give the per-frame figures over all windows, or None where there is not one window."""
     if len(sequence) < head.config.length:

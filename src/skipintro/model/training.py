@@ -22,7 +22,7 @@ from skipintro.core.device import Precision, type_of
 from skipintro.core.files import replacing
 from skipintro.model.head import HeadConfig, IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
-from skipintro.model.windows import BalancedSequence, SplitWindows, window_starts
+from skipintro.model.windows import FrameSequence, SplitWindows, window_starts
 
 CHECKPOINT_SHARE = 0.05  # of the training's time; how often changes no result
 THRESHOLD = 0.5  # of the per-frame figures while training; the write-up's
@@ -115,7 +115,7 @@ class Windows:
     """The windows of one balanced sequence, cut when asked for."""
 
     def __init__(
-        self, sequence: BalancedSequence, length: int, stride: int, device: torch.device
+        self, sequence: FrameSequence, length: int, stride: int, device: torch.device
     ) -> None:
         self._frames = torch.from_numpy(sequence.embeddings).to(device)  # (N, D)
         self._labels = torch.from_numpy(sequence.labels).float().to(device)  # (N,)
@@ -153,8 +153,8 @@ class Windows:
 def train(
     config: HeadConfig,
     settings: TrainSettings,
-    train_sequence: BalancedSequence,
-    test_sequence: BalancedSequence,
+    train_sequence: FrameSequence,
+    test_sequence: FrameSequence,
     *,
     device: torch.device,
     checkpoint: Path,

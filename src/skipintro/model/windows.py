@@ -1,6 +1,6 @@
-"""Balanced sequences of embeddings, and the windows that the head is trained on."""
+"""Sequences of embeddings, and the windows of them that the head is trained on."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict
 from skipintro.core.errors import InputError
 from skipintro.episodes.embeddings import EncoderIdentity
 
+LabelledVectors = tuple[str, range, NDArray[np.float32]]  # id, intro frames, (n_seconds, D)
+
 
 @dataclass(frozen=True)
-class BalancedSequence:
-    """Intro frames and as many film frames after each, all episodes one after the other.
+class FrameSequence:
+    """Labelled frames, all episodes one after the other.
 
     embeddings: float32 (N, D); labels: uint8 (N,), 1 for intro; episodes: int32 (N,), index into
     `ids`; seconds: int32 (N,), the frame within its episode.
@@ -30,7 +32,7 @@ class BalancedSequence:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def without(self, ids: Collection[str]) -> "BalancedSequence":
+    def without(self, ids: Collection[str]) -> "FrameSequence":
         """Give the sequence without the frames of some episodes; the indices stay as they are."""
         keep = np.array([i for i, id_ in enumerate(self.ids) if id_ not in ids], np.int32)
         kept = np.isin(self.episodes, keep)
@@ -72,17 +74,31 @@ def balanced_frames(intro: range, n_seconds: int) -> range:
     return range(intro.start, min(intro.stop + len(intro), n_seconds))
 
 
-def balanced_sequence(
-    episodes: Iterable[tuple[str, range, NDArray[np.float32]]], dimension: int
-) -> BalancedSequence:
-    """Build the sequence from (id, intro frames, embeddings (n_seconds, D)) of each episode."""
-    chosen = [
-        (episode, intro, balanced_frames(intro, len(vectors)), vectors)
-        for episode, intro, vectors in episodes
-        if len(intro)
-    ]
+def balanced_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> FrameSequence:
+    """Give intro frames and as many film frames after each; the write-up's sequence."""
+    return _sequence(
+        [
+            (id_, intro, balanced_frames(intro, len(vectors)), vectors)
+            for id_, intro, vectors in episodes
+            if len(intro)
+        ],
+        dimension,
+    )
+
+
+def whole_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> FrameSequence:
+    """Give every frame of every episode, those without an intro too."""
+    return _sequence(
+        [(id_, intro, range(len(vectors)), vectors) for id_, intro, vectors in episodes], dimension
+    )
+
+
+def _sequence(
+    chosen: Sequence[tuple[str, range, range, NDArray[np.float32]]], dimension: int
+) -> FrameSequence:
+    """Put the chosen frames together, of (id, intro frames, chosen frames, vectors)."""
     empty = np.empty((0, dimension), np.float32)
-    return BalancedSequence(
+    return FrameSequence(
         embeddings=np.concatenate([empty, *(v[f.start : f.stop] for _, _, f, v in chosen)]),
         labels=np.array([k in intro for _, intro, f, _ in chosen for k in f], np.uint8),
         episodes=np.array([i for i, c in enumerate(chosen) for _ in c[2]], np.int32),
@@ -112,7 +128,7 @@ def covering_starts(n_frames: int, length: int, stride: int) -> list[int]:
     return starts if starts[-1] == last else [*starts, last]
 
 
-def write_sequence(path: Path, sequence: BalancedSequence) -> None:
+def write_sequence(path: Path, sequence: FrameSequence) -> None:
     """Write an uncompressed .npz; the same bytes for the same content."""
     with path.open("wb") as file:
         np.savez(
@@ -125,11 +141,11 @@ def write_sequence(path: Path, sequence: BalancedSequence) -> None:
         )
 
 
-def read_sequence(path: Path) -> BalancedSequence:
+def read_sequence(path: Path) -> FrameSequence:
     """Read what `write_sequence` wrote. Raises InputError where the file is missing or broken."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return BalancedSequence(
+            return FrameSequence(
                 embeddings=arrays["embeddings"],
                 labels=arrays["labels"],
                 episodes=arrays["episodes"],

@@ -44,7 +44,7 @@ from skipintro.evaluation.figures import (
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
 from skipintro.model.head import IntroHead, load_head
-from skipintro.model.windows import BalancedSequence, WindowManifest, read_sequence
+from skipintro.model.windows import FrameSequence, WindowManifest, read_sequence
 
 HEAD = Path("models/train")
 RANKED = Path("models/rank")
@@ -171,7 +171,7 @@ def main(params: Params) -> None:
 
 def _window_table(
     head: IntroHead,
-    sequences: dict[str, BalancedSequence],
+    sequences: dict[str, FrameSequence],
     leaked: Sequence[str],
     stride: int,
     config: DetectionConfig,
