@@ -1,11 +1,15 @@
 """`skipintro promote`, `models` and `runs`: the registry of detectors, and where they came from."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skipintro.cli.checkout import find_checkout
+from skipintro.core.errors import InputError
+
+if TYPE_CHECKING:
+    from skipintro.tracking.store import Store
 
 
 def promote(
@@ -24,11 +28,11 @@ def promote(
     from skipintro.tracking.promotion import GateParams
     from skipintro.tracking.promotion import promote as promote_best
     from skipintro.tracking.report import comparison
-    from skipintro.tracking.store import StoreParams, connect
+    from skipintro.tracking.store import StoreParams
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    verdict = promote_best(connect(tracking.experiment), tracking.model, gate, version)
+    verdict = promote_best(_opened(tracking.experiment), tracking.model, gate, version)
     comparison(verdict, gate.metric, equal_too=every_figure)
     if verdict.refusals:
         for refusal in verdict.refusals:
@@ -45,11 +49,11 @@ def models() -> None:
     from skipintro.core.params import load_params
     from skipintro.tracking import report
     from skipintro.tracking.promotion import GateParams, standings
-    from skipintro.tracking.store import StoreParams, connect
+    from skipintro.tracking.store import StoreParams
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    report.versions(standings(connect(tracking.experiment), tracking.model, gate), gate)
+    report.versions(standings(_opened(tracking.experiment), tracking.model, gate), gate)
 
 
 def runs(
@@ -62,8 +66,19 @@ def runs(
     from skipintro.core.params import load_params
     from skipintro.tracking import report
     from skipintro.tracking.promotion import GateParams, measured_runs
-    from skipintro.tracking.store import StoreParams, connect
+    from skipintro.tracking.store import StoreParams
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    report.runs(measured_runs(connect(tracking.experiment), last), gate)
+    report.runs(measured_runs(_opened(tracking.experiment), last), gate)
+
+
+def _opened(experiment: str) -> "Store":
+    """Open the store to look into it; one that was never made stays so."""
+    from skipintro.tracking.champion import existing_store
+    from skipintro.tracking.store import tracking_uri
+
+    store = existing_store(experiment)
+    if store is None:
+        raise InputError(f"{tracking_uri()}: no such store yet; run `dvc repro` first")
+    return store

@@ -1,0 +1,114 @@
+"""`skipintro models`, `runs` and `promote` look at the store as it is, and make none."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from conftest import ROOT
+from skipintro import cli
+from skipintro.tracking.champion import CHAMPION
+from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.store import connect
+
+MODEL = "intro-detector"  # as in params.yaml
+SCORE = "episodes/all_without_leaked/intervals/within_3s/f1"
+STORY = "episodes/all_without_leaked/intervals/story_s_per_hour"
+
+Command = Callable[..., tuple[int, str, str]]  # words in; exit code, output, errors out
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a checkout's folder without a store."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    mlflow.set_tracking_uri("")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["skipintro", *words])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["models", "runs", "promote"])
+def test_without_a_store_the_next_step_is_told_and_none_is_made(
+    workspace: Path, command: Command, name: str
+) -> None:
+    before = set(workspace.iterdir())
+    code, output, errors = command(name)
+    assert (code, output) == (1, "")
+    uri = f"sqlite:///{workspace}/mlflow.db"
+    assert errors == f"error: {uri}: no such store yet; run `dvc repro` first\n"
+    assert set(workspace.iterdir()) == before
+
+
+def cells(output: str) -> list[list[str]]:
+    """Give the rows of a table, without its frame and its head."""
+    return [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in output.splitlines()
+        if line.startswith("│")
+    ]
+
+
+def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
+    workspace: Path, command: Command
+) -> None:
+    store = connect("skipintro")
+    client = store.client
+    client.create_registered_model(MODEL)
+    ids = []
+    for number, (score, alias) in enumerate(((0.75, CHAMPION), (0.5, CHALLENGER)), start=1):
+        run = client.create_run(
+            store.experiment_id,
+            start_time=number * 1000,
+            run_name=f"run {number}",
+            tags={COMPLETE_TAG: "true"},
+        )
+        client.log_metric(run.info.run_id, SCORE, score)
+        client.log_metric(run.info.run_id, STORY, 12.5)
+        made = client.create_model_version(
+            MODEL,
+            source=f"runs:/{run.info.run_id}/detector",
+            run_id=run.info.run_id,
+            tags={TEST_DATA_TAG: "a", TRAINED_TAG: "true"},
+        )
+        client.set_registered_model_alias(MODEL, alias, made.version)
+        ids.append(run.info.run_id)
+    broken = client.create_run(store.experiment_id, start_time=3000, run_name="run 3")
+    client.set_terminated(broken.info.run_id, "KILLED")
+
+    code, output, _ = command("models")
+    assert code == 0
+    assert cells(output) == [
+        ["2", "@challenger", ids[1][:8], "0.5000", "12.5000"],
+        ["1", "@champion", ids[0][:8], "0.7500", "12.5000"],
+    ]
+    code, output, _ = command("runs")
+    assert code == 0
+    found = [[row[0], row[1], *row[3:]] for row in cells(output)]  # without the time of the start
+    assert found == [
+        ["run 3", broken.info.run_id, "killed", "", ""],
+        ["run 2", ids[1], "complete", "0.5000", "12.5000"],
+        ["run 1", ids[0], "complete", "0.7500", "12.5000"],
+    ]
+    code, output, _ = command("runs", "--last", "1")
+    assert [row[0] for row in cells(output)] == ["run 3"]
