@@ -43,7 +43,7 @@ FIGURES = HeadlineFigures(
 MANIFEST = EvaluateManifest(
     detector="series",
     head=DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1),
-    series=SeriesConfig(candidates=CANDIDATES, min_confidence=0.5),
+    series=SeriesConfig(candidates=CANDIDATES, near_within_s=3, min_confidence=0.5),
     encoder=ENCODER,
     test_data_sha256="here",
     leaked=[],

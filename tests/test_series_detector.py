@@ -45,8 +45,14 @@ def same(one: Prediction, two: Prediction) -> bool:
 
 
 def with_bound(detector: SeriesDetector, min_confidence: float) -> SeriesDetector:
-    config = SeriesConfig(candidates=detector.config.candidates, min_confidence=min_confidence)
+    config = detector.config.model_copy(update={"min_confidence": min_confidence})
     return replace(detector, config=config)
+
+
+def told(min_confidence: float, near_within_s: float = 2) -> SeriesConfig:
+    return SeriesConfig(
+        candidates=CANDIDATES, near_within_s=near_within_s, min_confidence=min_confidence
+    )
 
 
 def test_the_openings_of_a_series_never_seen_are_found(detector: SeriesDetector) -> None:
@@ -155,7 +161,9 @@ def test_a_copy_of_an_episode_is_no_sibling_of_it(
 
 def scene_of(episodes: list[Episode], n_siblings: int) -> Scene:
     config = SeriesConfig(
-        candidates=CANDIDATES.model_copy(update={"n_siblings": n_siblings}), min_confidence=0
+        candidates=CANDIDATES.model_copy(update={"n_siblings": n_siblings}),
+        near_within_s=2,
+        min_confidence=0,
     )
     rows = [unit_rows(e.vectors, np.zeros(DIMENSION, np.float32)) for e in episodes]
     return series_candidates(episodes, rows, (), [np.full(len(r), -1.0) for r in rows], config)
@@ -228,19 +236,21 @@ def test_without_siblings_nobody_agrees() -> None:
 
 def test_the_likeliest_candidate_is_read_off_and_near_ones_speak_for_it() -> None:
     found = candidates((2, 8), (2, 10), (12, 16))
-    prediction = read_off(found, np.array([0.5, 0.25, 0.125, 0.125]), 0.75)
+    prediction = read_off(found, np.array([0.5, 0.25, 0.125, 0.125]), told(0.75))
     assert (prediction.interval, prediction.confidence) == ((2, 8), 0.75)
     expected = [0.0] * 2 + [0.75] * 6 + [0.25] * 2 + [0.0] * 2 + [0.125] * 4 + [0.0] * 4
     assert prediction.probabilities.tolist() == expected
+    nearer = read_off(found, np.array([0.5, 0.25, 0.125, 0.125]), told(0.5, near_within_s=1))
+    assert (nearer.interval, nearer.confidence) == ((2, 8), 0.5)
 
 
 def test_below_the_bound_there_is_no_interval_but_the_seconds_keep_their_probabilities() -> None:
-    prediction = read_off(candidates((2, 8)), np.array([0.5, 0.5]), 0.51)
+    prediction = read_off(candidates((2, 8)), np.array([0.5, 0.5]), told(0.51))
     assert (prediction.interval, prediction.confidence) == (None, None)
     assert prediction.probabilities[2:8].tolist() == [0.5] * 6
 
 
 def test_without_candidates_nothing_is_read_off() -> None:
-    prediction = read_off(candidates(), np.array([1.0]), 0.0)
+    prediction = read_off(candidates(), np.array([1.0]), told(0.0))
     assert (prediction.interval, prediction.confidence) == (None, None)
     assert prediction.probabilities.tolist() == [0] * 20

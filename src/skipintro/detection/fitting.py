@@ -149,7 +149,9 @@ def fit(
     trials, best = [], None
     for similarity in settings.similarities:
         config = SeriesConfig(
-            candidates=base.model_copy(update={"similarity": similarity}), min_confidence=0.0
+            candidates=base.model_copy(update={"similarity": similarity}),
+            near_within_s=settings.near_within_s,
+            min_confidence=0.0,
         )
         contexts = [_contexts(fold.rest, config) for fold in folds]
         scenes = [_held_scenes(train, fold, config) for fold in folds]
@@ -159,7 +161,7 @@ def fit(
                 for fold, its_own in zip(folds, contexts, strict=True)
             ]
             held_out = _held_out(folds, scenes, rankers)
-            trial = _judged(train, held_out, similarity, regularisation, settings)
+            trial = _judged(train, held_out, config, regularisation, settings)
             trials.append(trial)
             if best is None or trial.utility > best[0].utility + settings.chance_episodes / len(
                 train
@@ -168,9 +170,10 @@ def fit(
     if best is None:
         raise ValueError("nothing to try: give at least one similarity and one regularisation")
     chosen, config, held_out = best
+    config = config.model_copy(update={"min_confidence": chosen.min_confidence})
     corpus = _corpus(library)
     detector = SeriesDetector(
-        config=config.model_copy(update={"min_confidence": chosen.min_confidence}),
+        config=config,
         centre=corpus.centre,
         frames=corpus.frames,
         references=corpus.references,
@@ -178,7 +181,7 @@ def fit(
             corpus, _contexts(corpus, config), chosen.regularisation, settings, priors
         ),
     )
-    predictions = tuple(read_off(c, share, chosen.min_confidence) for c, share in held_out)
+    predictions = tuple(read_off(c, share, config) for c, share in held_out)
     return Fitted(detector, tuple(trials), chosen, predictions)
 
 
@@ -196,7 +199,10 @@ def fit_priors(
     pooled: list[tuple[_Corpus, list[_Context]]] = []
     for library in libraries:
         corpus = _corpus(_Library(library, settings))
-        pooled.append((corpus, _contexts(corpus, SeriesConfig(candidates=base, min_confidence=0))))
+        config = SeriesConfig(
+            candidates=base, near_within_s=settings.near_within_s, min_confidence=0
+        )
+        pooled.append((corpus, _contexts(corpus, config)))
 
     def prior(kind: _Kind, first: Prior | None = None) -> Prior:
         choices: list[Choice] = []
@@ -391,16 +397,16 @@ def _held_out(
 def _judged(
     train: Sequence[LabelledEpisode],
     held_out: Sequence[tuple[Candidates, NDArray[np.float64]]],
-    similarity: float,
+    config: SeriesConfig,
     regularisation: float,
     settings: FitSettings,
 ) -> Trial:
-    """Choose the confidence below which to abstain.
+    """Choose the confidence below which to abstain; `config` abstains from nothing.
 
     Of calibrated probabilities it is where gain and loss are even, cost / (1 + cost). Of the
     bounds whose gain is the best but for chance, the one nearest to that is taken.
     """
-    predictions = [read_off(c, share, 0.0) for c, share in held_out]
+    predictions = [read_off(c, share, config) for c, share in held_out]
     confidence = np.array([p.confidence or 0.0 for p in predictions])
     told = np.array([p.interval is not None for p in predictions])
     right = np.array(
@@ -422,7 +428,7 @@ def _judged(
     bound = min(good, key=lambda bound: (abs(bound - even), bound))
     kept = told & (confidence >= bound)
     return Trial(
-        similarity=similarity,
+        similarity=config.candidates.similarity,
         regularisation=regularisation,
         min_confidence=float(bound),
         utility=gain(bound) / len(train),

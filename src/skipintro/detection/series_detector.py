@@ -35,7 +35,6 @@ AGREEMENT_FEATURES = (
 _SAME_STRETCH = 0.5  # overlap over hull
 _COPY_COSINE = 0.98  # between an episode and a copy of it, other encodings of it included
 _COPY_LENGTH_S = 2
-_NEAR_S = 2  # candidates whose ends are that near speak for the same interval
 
 
 class SeriesConfig(BaseModel):
@@ -44,6 +43,7 @@ class SeriesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     candidates: CandidateConfig
+    near_within_s: float = Field(ge=0)  # s; an interval whose ends are that near is right
     min_confidence: float = Field(ge=0, le=1)  # below it, rather none than a wrong one
 
 
@@ -112,7 +112,7 @@ class SeriesDetector:
         )
         shares = self.rankers.shares(scene)
         return [
-            read_off(candidates, share, self.config.min_confidence)
+            read_off(candidates, share, self.config)
             for candidates, share in zip(scene.candidates, shares, strict=True)
         ]
 
@@ -233,11 +233,12 @@ def _asked(
 
 
 def read_off(
-    candidates: Candidates, share: NDArray[np.float64], min_confidence: float
+    candidates: Candidates, share: NDArray[np.float64], config: SeriesConfig
 ) -> Prediction:
-    """Give the likeliest candidate, or none where it is not likely enough.
+    """Give the likeliest candidate, or none where it is not likely enough to be right.
 
-    The probability of a second is the sum over the candidates that hold it.
+    The confidence is the probability of all candidates that would make it right. The probability
+    of a second is the sum over the candidates that hold it.
     """
     probabilities = np.zeros(candidates.n_seconds)
     for (start, stop), part in zip(candidates.spans, share[:-1], strict=True):
@@ -247,8 +248,8 @@ def read_off(
         return Prediction(None, None, seconds)
     best = int(share[:-1].argmax())
     start, stop = candidates.spans[best]
-    near = np.abs(candidates.spans - candidates.spans[best]).max(axis=1) <= _NEAR_S
+    near = np.abs(candidates.spans - candidates.spans[best]).max(axis=1) <= config.near_within_s
     confidence = float(share[:-1][near].sum())
-    if confidence < min_confidence:
+    if confidence < config.min_confidence:
         return Prediction(None, None, seconds)
     return Prediction((float(start), float(stop)), min(1.0, confidence), seconds)
