@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 UV_VERSION := 0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro test test-services lint ui cv report bench lock clean
+.PHONY: help env repro test test-services torture lint ui cv report bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: env lint  ## lint, types and all tests
 test-services: env  ## the pipeline against PostgreSQL, S3 and an MLflow server, started here
 	uv pip install --quiet -c requirements.lock --editable '.[dev,services]'
 	pytest -m services
+
+torture: env  ## attacks on every promise of docs/reliability.md, at full size: an hour or so
+	pytest tests/torture --torture
 
 lint: env  ## formatting, lint and types
 	ruff format --check

@@ -542,6 +542,13 @@ def test_a_stage_refuses_broken_yaml(checkout: Checkout) -> None:
         (b"- window\n", "expected a mapping of sections, got list"),
         (b"", "expected a mapping of sections, got NoneType"),
         (None, "missing; run this in the root of the checkout"),
+        (b"window: " + b"[" * 10_000, "not valid YAML: maximum recursion depth"),
+        (b"window: !!int ''\n", "not valid YAML"),
+        (b"window: !!bool 5\n", "not valid YAML"),
+        (b"epochs: 0x" + b"f" * 5000, "not valid YAML: the number 0xff"),
+        (b"epochs: 1\nepochs: 2\n", "not valid YAML: the key 'epochs' stands there twice"),
+        (b"window: &a [*a]\n", "not valid YAML: more than 10000 values, its aliases written out"),
+        (b"#" * (1 << 19), "not valid YAML: larger than 256 kB"),
     ],
 )
 def test_what_is_no_params_file_is_refused(
@@ -553,6 +560,17 @@ def test_what_is_no_params_file_is_refused(
     with pytest.raises(InputError, match=re.escape(f"{path}: {fault}")) as refusal:
         load_params(window.Params, "window", path)
     assert str(refusal.value).isprintable(), "the error is one line"
+
+
+def test_aliases_are_read_while_they_stay_few(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("promote: &n 7\nwindow: {length: *n, stride: *n, train_frames: whole}\n")
+    assert load_params(window.Params, "window", path).length == 7
+    lines = ["a0: &a0 {k: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 20)]
+    path.write_text("window:\n  " + "\n  ".join(lines))
+    with pytest.raises(InputError, match="more than 10000 values"):
+        load_params(window.Params, "window", path)
 
 
 # The world outside

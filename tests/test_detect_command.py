@@ -303,6 +303,18 @@ def test_names_of_all_kinds_and_links_work(
     assert len(list(place.library.rglob("*.edl"))) == len(TOYS)  # beside the links alone
 
 
+def test_a_file_whose_name_is_no_text_is_a_fault_and_the_others_go_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    odd = os.fsdecode(bytes(place.library / "Other Show") + b"/Other Show S01E02 \xff.mp4")
+    shutil.copy(place.videos()[0], odd)
+    for form in ("json", "csv", "table"):
+        assert main(place.words(str(place.library), "--format", form), monkeypatch) == 1
+        told = capfd.readouterr()
+        assert "its name, or a folder's, is not UTF-8; rename it" in told.err
+        assert told.out.count("S01") >= 1 + len(TOYS)
+
+
 def test_show_draws_what_was_found(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

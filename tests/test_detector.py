@@ -12,7 +12,13 @@ from contest_cases import CANDIDATES, SETTINGS
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.detection.decoding import DetectionConfig, detect_by_head
-from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
+from skipintro.detection.detector import (
+    DETECTION_FILE,
+    Detector,
+    DetectorConfig,
+    EpisodeDetector,
+    assemble,
+)
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.fitting import fit
 from skipintro.detection.series_detector import SeriesDetector
@@ -197,3 +203,23 @@ def test_a_folder_that_lacks_a_file_is_refused_by_its_name(folder: Path, name: s
     (folder / name).unlink()
     with pytest.raises(InputError, match=rf"{name}: missing"):
         Detector(folder, CPU)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG])
+def test_an_assembled_folder_is_refused_where_a_file_is_not_as_it_was(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    made = tmp_path / "assembled"
+    made.mkdir()
+    assemble(made, head=folder, series=folder, config=SERIES)
+    EpisodeDetector(made, CPU)
+    content = (made / name).read_bytes()
+    (made / name).write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+    with pytest.raises(InputError, match=rf"{name}: its content is not that of {DETECTION_FILE}"):
+        EpisodeDetector(made, CPU)
+
+
+def test_hashes_name_no_files_elsewhere(folder: Path) -> None:
+    write_json(folder / DETECTION_FILE, SERIES.model_copy(update={"sha256": {"../x": "0"}}))
+    with pytest.raises(InputError, match=rf"{DETECTION_FILE}: sha256: unknown file '\.\./x'"):
+        EpisodeDetector(folder, CPU)

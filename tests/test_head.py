@@ -126,6 +126,14 @@ def change_a_shape(path: Path) -> None:
     save_file({**load(path.read_bytes()), "position": torch.zeros(1, 5, 8)}, path)
 
 
+def spoil_a_number(path: Path) -> None:
+    save_file({**load(path.read_bytes()), "output.bias": torch.tensor([np.nan])}, path)
+
+
+def change_a_type(path: Path) -> None:
+    save_file({**load(path.read_bytes()), "output.bias": torch.zeros(1, dtype=torch.int32)}, path)
+
+
 def write_a_pickle(path: Path) -> None:
     path.write_bytes(pickle.dumps({"output.bias": [0.0]}))
 
@@ -142,14 +150,17 @@ def write_a_torch_checkpoint(path: Path) -> None:
         take_a_tensor_out,
         put_a_tensor_in,
         change_a_shape,
+        spoil_a_number,
+        change_a_type,
         write_a_pickle,
         write_a_torch_checkpoint,
     ],
 )
 def test_weights_that_are_not_this_head_s_are_refused_by_name(saved: Path, damage: Any) -> None:
     damage(saved / WEIGHTS_FILE)
-    with pytest.raises(InputError, match=rf"{WEIGHTS_FILE}: not the weights of this config"):
+    with pytest.raises(InputError, match=rf"{WEIGHTS_FILE}: not the weights of this config") as told:
         load_head(saved, CPU)
+    assert str(told.value).isprintable(), "the error is one line"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +172,9 @@ def test_weights_that_are_not_this_head_s_are_refused_by_name(saved: Path, damag
         {"heads": 0},
         {"dropout": 1.0},
         {"unknown": 1},
+        {"length": 10**12},  # more than there is memory
+        {"feedforward": 10**30},
+        {"layers": 10**9},
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(saved: Path, change: dict[str, Any]) -> None:

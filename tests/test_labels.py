@@ -39,6 +39,7 @@ def label(start: Any = "0:00:05", end: Any = "0:00:12", **fields: Any) -> dict[s
         (75, 75.0),
         (75.5, 75.5),
         (0, 0.0),
+        (-0.0, 0.0),
         (1e3, 1000.0),
         (None, None),
     ],
@@ -78,6 +79,10 @@ def test_a_time_may_be_a_clock_or_a_number_of_seconds(written: Any, seconds: flo
 def test_what_is_no_time_is_refused_with_the_formats_that_are(written: Any) -> None:
     with pytest.raises(InputError, match=r"here: .* is no time; write H:MM:SS, MM:SS or a number"):
         parse_time("here", written)
+
+
+def test_zero_has_no_sign() -> None:
+    assert str(parse_time("here", -0.0)) == "0.0"
 
 
 @pytest.mark.parametrize("written", [-1, -0.5, "-1", "-0:05", " -0:00:05"])
@@ -215,6 +220,7 @@ def test_a_missing_label_file_is_named(label_file: Path) -> None:
     [
         *("a/b", "/etc/passwd", "../x", "a\\b", "..\\x", "..", ".", "", "  ", "a..b", "a .. b"),
         *("a\nb", "a\0b", "a\x1b[31m", "a\x7f", "a\x85b", "\ud800", "x" * 201, "ы" * 101),
+        *("a\u2028b", "a\u2029b"),  # ends of lines
     ],
 )
 def test_an_id_that_is_no_plain_file_name_is_refused(label_file: Path, id_: str) -> None:
@@ -230,3 +236,26 @@ def test_an_id_that_is_no_plain_file_name_is_refused(label_file: Path, id_: str)
 )
 def test_an_id_that_can_be_a_file_name_is_taken(id_: str) -> None:
     check_episode_id("here", id_)
+
+
+def test_a_file_larger_than_any_label_file_is_not_read(label_file: Path) -> None:
+    with label_file.open("wb") as file:
+        file.truncate(100 << 20)  # takes no room on the disk
+    with pytest.raises(InputError, match=r"labels\.json: larger than 16 MB"):
+        read_labels(label_file)
+
+
+@pytest.mark.parametrize("field", ["-" + "5" * 100_000, "s" * 100_000])
+def test_a_message_is_one_line_of_bounded_length_whatever_the_file_holds(
+    label_file: Path, field: str
+) -> None:
+    for content in (
+        {"a": label(field)},
+        {"a": label(1, 2, **{field: "\ud800"})},
+        {field: label()},
+    ):
+        label_file.write_text(json.dumps(content))
+        with pytest.raises(InputError) as refusal:
+            read_labels(label_file)
+        assert str(refusal.value).startswith(f"{label_file}: ")
+        assert len(str(refusal.value)) <= 2000

@@ -11,7 +11,7 @@ import pytest
 
 from library_cases import names
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file
+from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.episodes.video import encode_h264
 from skipintro.library.choices import Kind
 from skipintro.library.cuts import snapped
@@ -338,6 +338,11 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
 
     from skipintro.tracking import registry  # noqa: PLC0415
+    from skipintro.tracking.delivery import MODEL_TAG  # noqa: PLC0415
+
+    def of(model: Path) -> str:
+        folder = model / "artifacts" / "detector"
+        return sha256_of_json({path.name: sha256_of_file(path) for path in folder.iterdir()})
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -349,7 +354,7 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
         (model / "MLmodel").write_text(
             "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
         )
-        client.create_model_version("intro-detector", model.as_uri())
+        client.create_model_version("intro-detector", model.as_uri(), tags={MODEL_TAG: of(model)})
     memory = Memory(tmp_path / "cache")
     with pytest.raises(InputError, match=r"no model: .*champion"):
         find_model(None, None, memory)
@@ -377,3 +382,26 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
     assert find_model("models:/intro-detector/1", None, memory)[0].identity == first.identity
     with pytest.raises(InputError, match="models:/intro-detector/3: not found"):
         find_model("models:/intro-detector/3", None, memory)
+    (tmp_path / "two" / "artifacts" / "detector" / "config.json").write_text("changed")
+    for wanted in (None, CHAMPION, "models:/intro-detector/2"):  # not replaced by the last trained
+        with pytest.raises(InputError, match="its files are not those that were registered as"):
+            find_model(wanted, checkout, memory)
+
+
+@pytest.mark.parametrize("wanted", [None, CHAMPION])
+def test_an_address_is_told_without_its_secrets(
+    wanted: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(tmp_path / "cache")
+    for uri in ("http://user:hunter2@127.0.0.1:9", f"sqlite:///{tmp_path}/gone.db?key=hunter2"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with pytest.raises(InputError) as caught:
+            find_model(wanted, None, memory)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_name_that_is_no_text_is_told_and_remembered_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"Show S01E01 \xff.mkv")
+    touch(path)
+    with pytest.raises(InputError, match=r"S01E01 \\udcff\.mkv: its name, or a folder's, is not"):
+        content_of(path, Memory(tmp_path / "cache"))

@@ -110,3 +110,26 @@ def test_a_relative_path_belongs_to_the_folder_that_it_lies_in(
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     assert series_of_file(Path("S02E01.mkv")) == "some show"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Sh\u043ew S01E01.mkv", "show"),  # a Cyrillic о
+        ("\u0405how S01E01.mkv", "show"),  # a Cyrillic Ѕ
+        ("Другoй cериал s01e01.mp4", "другой сериал"),  # a Latin o and a Latin c
+        ("Cafe\u0301 S01E01.mkv", "café"),
+        ("Ｓｈｏｗ S01E01.mkv", "show"),
+        ("\u200fShow\u200b S01\u200eE01.mkv", "show"),
+        ("Show\u00adName S01E01.mkv", "showname"),
+        ("MTVшоу S01E01.mkv", "mtvшоу"),  # can be read in neither alphabet
+    ],
+)
+def test_look_alikes_and_signs_that_are_not_drawn_make_no_other_series(
+    name: str, expected: str
+) -> None:
+    assert series_of_file(LIBRARY / name) == expected
+
+
+def test_a_word_in_one_alphabet_stays_as_it_is() -> None:
+    assert len(series("cop S01E01.mkv", "\u0441\u043e\u0440 S01E01.mkv")) == 2

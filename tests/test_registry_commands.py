@@ -112,3 +112,13 @@ def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
     ]
     code, output, _ = command("runs", "--last", "1")
     assert [row[0] for row in cells(output)] == ["run 3"]
+
+
+def test_a_store_that_is_not_there_is_told_without_its_secrets(
+    workspace: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace}/gone.db?key=hunter2")
+    code, _, errors = command("models")
+    assert code == 1
+    assert "no such store yet" in errors
+    assert "hunter2" not in errors

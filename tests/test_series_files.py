@@ -178,3 +178,25 @@ def test_a_prior_file_with_other_rankers_or_without_a_score_of_none_is_refused(
     change(weights)
     with pytest.raises(InputError, match=rf"prior\.json.*{told}"):
         read_model(PriorFile, prior_file(tmp_path, weights))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"more": np.zeros(1)},
+        {"frames.bias": np.array([np.nan])},
+        {"frames.bias": np.array([1])},
+    ],
+)
+def test_an_array_that_is_unknown_or_holds_no_finite_floats_is_refused(
+    saved: Path, change: Any
+) -> None:
+    save_file({**load_file(saved / SERIES_WEIGHTS), **change}, saved / SERIES_WEIGHTS)
+    with pytest.raises(InputError, match=rf"{SERIES_WEIGHTS}: .*{next(iter(change))}"):
+        load_series(saved)
+
+
+def test_a_known_opening_of_an_endless_length_is_refused(saved: Path) -> None:
+    changed_config(saved, lambda content: content["references"][0].update(n_seconds=10**30))
+    with pytest.raises(InputError, match=SERIES_WEIGHTS):
+        load_series(saved)

@@ -66,6 +66,16 @@ def test_a_fault_of_the_input_is_one_line_and_1(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_with_ends_of_lines_and_signs_for_the_terminal_is_told_in_one_line(
+    tmp_path: Path,
+) -> None:
+    name = "a\\n\\tb \\u2028 \\x1b[2J \\u202e \\udcff"
+    assert run(tmp_path, f"raise InputError('{name}: wrong')") == (
+        1,
+        "window: error: a b \\x1b[2J \\u202e \\udcff: wrong\n",
+    )
+
+
 def test_a_wrong_param_is_one_line_and_1(tmp_path: Path) -> None:
     code, errors = run(tmp_path, "pass", "{length: sixty, stride: 5}")
     assert code == 1

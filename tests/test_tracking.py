@@ -20,7 +20,13 @@ from experiment_cases import HISTORY, experiment
 from skipintro.core.errors import InputError
 from skipintro.tracking.delivery import FinishedExperiment, deliver
 from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
-from skipintro.tracking.store import Store, connect, tracking_uri, without_credentials
+from skipintro.tracking.store import (
+    Store,
+    connect,
+    faults_told,
+    tracking_uri,
+    without_credentials,
+)
 
 MODEL = "intro-detector"
 
@@ -421,3 +427,16 @@ def test_the_registered_model_s_files_hold_no_pickle_and_its_requirements_are_ex
     assert version.tags["encoder.trained"] == "true"
     assert version.tags["test_data.sha256"] == "test data"
     assert str(workspace) in str(store.client.get_experiment(store.experiment_id).artifact_location)
+
+
+def test_a_store_that_fails_in_the_middle_is_told_in_one_line_without_its_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hunter2@host:5000")
+    for error in (MlflowException("http://user:hunter2@host"), ConnectionError("hunter2")):
+        with pytest.raises(InputError, match=r"^http://host:5000: the MLflow store failed") as told:
+            with faults_told():
+                raise error
+        assert "hunter2" not in str(told.value)
+    with pytest.raises(FileNotFoundError), faults_told():  # of a file, and told as such
+        Path("/nowhere/at/all").read_bytes()

@@ -28,11 +28,12 @@ def promote(
     from skipintro.tracking.promotion import GateParams
     from skipintro.tracking.promotion import promote as promote_best
     from skipintro.tracking.report import comparison
-    from skipintro.tracking.store import StoreParams
+    from skipintro.tracking.store import StoreParams, faults_told
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    verdict = promote_best(_opened(tracking.experiment), tracking.model, gate, version)
+    with faults_told():
+        verdict = promote_best(_opened(tracking.experiment), tracking.model, gate, version)
     comparison(verdict, gate.metric, equal_too=every_figure)
     if verdict.refusals:
         for refusal in verdict.refusals:
@@ -49,11 +50,13 @@ def models() -> None:
     from skipintro.core.params import load_params
     from skipintro.tracking import report
     from skipintro.tracking.promotion import GateParams, standings
-    from skipintro.tracking.store import StoreParams
+    from skipintro.tracking.store import StoreParams, faults_told
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    report.versions(standings(_opened(tracking.experiment), tracking.model, gate), gate)
+    with faults_told():
+        found = standings(_opened(tracking.experiment), tracking.model, gate)
+    report.versions(found, gate)
 
 
 def runs(
@@ -66,19 +69,22 @@ def runs(
     from skipintro.core.params import load_params
     from skipintro.tracking import report
     from skipintro.tracking.promotion import GateParams, measured_runs
-    from skipintro.tracking.store import StoreParams
+    from skipintro.tracking.store import StoreParams, faults_told
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    report.runs(measured_runs(_opened(tracking.experiment), last), gate)
+    with faults_told():
+        found = measured_runs(_opened(tracking.experiment), last)
+    report.runs(found, gate)
 
 
 def _opened(experiment: str) -> "Store":
     """Open the store to look into it; one that was never made stays so."""
     from skipintro.tracking.champion import existing_store
-    from skipintro.tracking.store import tracking_uri
+    from skipintro.tracking.store import tracking_uri, without_credentials
 
     store = existing_store(experiment)
     if store is None:
-        raise InputError(f"{tracking_uri()}: no such store yet; run `dvc repro` first")
+        shown = without_credentials(tracking_uri())
+        raise InputError(f"{shown}: no such store yet; run `dvc repro` first")
     return store

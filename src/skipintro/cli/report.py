@@ -63,12 +63,13 @@ def report(
 def _champion() -> "Champion | None":
     from skipintro.core.params import load_params
     from skipintro.tracking.champion import existing_store, find_champion
-    from skipintro.tracking.store import StoreParams
+    from skipintro.tracking.store import StoreParams, faults_told
 
     tracking = load_params(StoreParams, "track")
     try:
-        store = existing_store(tracking.experiment)
+        with faults_told():
+            store = existing_store(tracking.experiment)
+            return None if store is None else find_champion(store, tracking.model)
     except InputError as error:
         typer.echo(f"warning: {error}; the page has no champion beside", err=True)
         return None
-    return None if store is None else find_champion(store, tracking.model)

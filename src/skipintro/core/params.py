@@ -1,5 +1,6 @@
 """Reads `params.yaml`, the only source of what affects results."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +48,21 @@ class StageParams(BaseModel):
 
 P = TypeVar("P", bound=StageParams)
 
+_MOST_BYTES = 1 << 18  # of the file
+_MOST_VALUES = 10_000  # with every alias written out
+_LONGEST_NUMBER = 40  # characters
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+# What PyYAML raises for text that is no YAML, or whose tags do not fit their values.
+_YAML_FAULTS = (
+    yaml.YAMLError,
+    ValueError,  # also: no UTF-8, or no such date
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+)
+
 
 def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """Give the whole of `params.yaml` as a mapping of sections.
@@ -54,10 +70,12 @@ def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
     Raises InputError for a missing file, broken YAML, and unknown or missing sections.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
+        content = _parsed(text)
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run this in the root of the checkout") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or no such date
+    except _YAML_FAULTS as error:
         fault = " ".join(str(error).split())
         raise InputError(f"{path}: not valid YAML: {fault}; correct it") from error
     if not isinstance(content, dict):
@@ -106,6 +124,44 @@ def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     except ValidationError as error:
         fault = first_fault(error, section, TOP_LEVEL)
         raise InputError(f"{path}: {fault}; correct it") from error
+
+
+def _parsed(text: bytes) -> Any:
+    """Parse one YAML document of a size that a person would write."""
+    if len(text) > _MOST_BYTES:
+        raise ValueError(f"larger than {_MOST_BYTES >> 10} kB")
+    loader = yaml.SafeLoader(text.decode())
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > _MOST_VALUES:
+            raise ValueError(f"more than {_MOST_VALUES} values, its aliases written out")
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Count the values with every alias written out; endless is one that holds itself.
+
+    Raises ValueError for a key that stands twice and for a number that no setting has.
+    """
+    if id(node) not in sizes:
+        sizes[id(node)] = _MOST_VALUES
+        inner: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            names = Counter(k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode))
+            for name, n_times in names.most_common(1):
+                if n_times > 1:
+                    raise ValueError(f"the key {name!r:.80} stands there twice")
+            inner = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        elif node.tag in {_INT, _FLOAT} and len(node.value) > _LONGEST_NUMBER:
+            raise ValueError(f"the number {node.value:.40}… is too long")
+        sizes[id(node)] = 1 + sum(_size(part, sizes) for part in inner)
+    return sizes[id(node)]
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,17 +1,17 @@
 """A trained detector as one folder, and its use on video files: paths in, intervals out."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model, write_json
+from skipintro.core.files import read_model, sha256_of_file, write_json
 from skipintro.detection.decoding import DetectionConfig, detect_by_head
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.series_detector import SeriesDetector
@@ -23,6 +23,7 @@ from skipintro.episodes.naming import series_of_file
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, load_head
 
 DETECTION_FILE = "detection.json"
+_FILES = (WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG)
 
 
 class DetectorConfig(BaseModel):
@@ -32,6 +33,7 @@ class DetectorConfig(BaseModel):
 
     detector: Literal["series", "head"]
     head: DetectionConfig
+    sha256: dict[str, str] = Field(default_factory=dict)  # of the files beside it, by name
 
 
 class EpisodeDetector:
@@ -39,11 +41,13 @@ class EpisodeDetector:
 
     The folder holds the head (`model.safetensors`, `config.json`), the series detector
     (`series.safetensors`, `series.json`) and `detection.json`, which says which of them speaks.
-    `encoder` names the encoder whose vectors it understands.
+    `encoder` names the encoder whose vectors it understands. Raises InputError, naming the file,
+    where one is missing, broken, or not as it was when the folder was made.
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.config = read_model(DetectorConfig, folder / DETECTION_FILE)
+        _check_files(folder, self.config.sha256)
         self._head = load_head(folder, device)
         self._series = load_series(folder) if self.config.detector == "series" else None
         self._known = {} if self._series is None else _known_series(self._series)
@@ -122,7 +126,22 @@ def assemble(folder: Path, *, head: Path, series: Path, config: DetectorConfig) 
     ):
         for name in names:
             shutil.copyfile(source / name, folder / name)
-    write_json(folder / DETECTION_FILE, config)
+    hashes = {name: sha256_of_file(folder / name) for name in _FILES}
+    write_json(folder / DETECTION_FILE, config.model_copy(update={"sha256": hashes}))
+
+
+def _check_files(folder: Path, hashes: Mapping[str, str]) -> None:
+    for name, expected in hashes.items():
+        path = folder / name
+        if name not in _FILES:
+            raise InputError(f"{folder / DETECTION_FILE}: sha256: unknown file {name!r:.80}")
+        if not path.is_file():
+            raise InputError(f"{path}: missing; run `dvc repro` to make it")
+        if (found := sha256_of_file(path)) != expected:
+            raise InputError(
+                f"{path}: its content is not that of {DETECTION_FILE} beside it (sha256 "
+                f"{found[:12]}…, expected {expected[:12]!r}…); restore it, or run `dvc repro`"
+            )
 
 
 def _known_series(detector: SeriesDetector) -> dict[str, str]:

@@ -4,6 +4,7 @@ And the priors as one JSON file that a person can read: a weight for each featur
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from skipintro.episodes.embeddings import EncoderIdentity
 
 SERIES_WEIGHTS, SERIES_CONFIG = "series.safetensors", "series.json"
 _RANKERS = ("first", "agreed", "alone")
+_TYPES = (np.float32, np.float64)
 
 
 class _Reference(BaseModel):
@@ -146,9 +148,9 @@ def load_series(folder: Path) -> SeriesDetector:
         arrays = load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # also: a type unknown
         raise InputError(f"{path}: broken ({error}); run `dvc repro`") from error
-    stops = np.cumsum([reference.n_seconds for reference in files.references], dtype=int).tolist()
+    stops = list(accumulate(reference.n_seconds for reference in files.references))
     _check_shapes(path, arrays, n_reference_seconds=stops[-1] if stops else 0)
     rows = arrays["references"]
     return SeriesDetector(
@@ -171,7 +173,7 @@ def load_series(folder: Path) -> SeriesDetector:
 def _check_shapes(
     path: Path, arrays: Mapping[str, NDArray[np.generic]], *, n_reference_seconds: int
 ) -> None:
-    """Raise InputError where an array is missing or is not of the shape that today's code wants."""
+    """Raise InputError where the arrays are not those that today's code wants, or not numbers."""
     dimension = arrays["centre"].size if "centre" in arrays else 0
     shapes: dict[str, tuple[int, ...]] = {
         "centre": (dimension,),
@@ -192,6 +194,10 @@ def _check_shapes(
                 f"{path}: {name}: expected shape {shape}, got {found}: another version's, or it "
                 f"does not belong to {SERIES_CONFIG} beside it; run `dvc repro`"
             )
+        if arrays[name].dtype not in _TYPES or not np.isfinite(arrays[name]).all():
+            raise InputError(f"{path}: {name}: expected finite floats; run `dvc repro`")
+    if unknown := sorted(set(arrays) - set(shapes)):
+        raise InputError(f"{path}: {unknown[0]!r:.80}: unknown; run `dvc repro`")
 
 
 def _ranker(arrays: Mapping[str, NDArray[np.float64]], kind: str) -> Ranker:

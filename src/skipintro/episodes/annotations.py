@@ -1,6 +1,7 @@
 """Turns raw labels into corrected annotations; a label is never changed, its correction is told."""
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -119,7 +120,7 @@ def annotate(
     return Annotation(
         split=split,
         id=episode,
-        series=label.series or series_of(label.name) or episode,
+        series=unicodedata.normalize("NFC", label.series or series_of(label.name) or episode),
         raw_start_s=label.start_s,
         raw_end_s=label.end_s,
         start_s=start_s,

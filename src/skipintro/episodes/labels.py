@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from skipintro.core.errors import InputError
 
 _CLOCK = re.compile(r"(?:(?P<h>\d{1,3}):)?(?P<m>\d{1,3}):(?P<s>\d{1,2}(?:\.\d{1,6})?)", re.ASCII)
+_UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of one, ends of lines
 _NUMBER = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
+_MOST_BYTES = 16 << 20  # of a file; some hundred thousand labels
 _LONGEST_ID_BYTES = 200  # file systems take 255; extensions and temporary names need room
 
 
@@ -47,24 +49,29 @@ def read_labels(path: Path, remedy_if_missing: str = "correct the path") -> dict
 def read_json_object(path: Path, remedy_if_missing: str) -> dict[str, Any]:
     """Read a JSON file, written by hand, that holds an object by episode id.
 
-    Raises InputError, naming the file and the remedy, for no UTF-8, no JSON, no object, and a
-    key that stands twice in one object at any depth.
+    Raises InputError, naming the file and the remedy, for no UTF-8, no JSON, no object, a key
+    that stands twice in one object at any depth, and more bytes than a person could write.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: missing; {remedy_if_missing}") from None
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MB; name the right file")
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     try:
-        content = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
+        found = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 4,301 digits
         raise InputError(f"{path}: not valid JSON ({error}); correct it") from error
-    if not isinstance(content, dict):
+    if not isinstance(found, dict):
         raise InputError(
-            f"{path}: expected an object {{id: …}}, got {type(content).__name__}; correct it"
+            f"{path}: expected an object {{id: …}}, got {type(found).__name__}; correct it"
         )
-    return content
+    return found
 
 
 def check_episode_id(place: str, episode: str) -> None:
@@ -74,7 +81,7 @@ def check_episode_id(place: str, episode: str) -> None:
         raise InputError(f"{place}: {episode!r} is no usable episode id; {remedy}")
     if "/" in episode or "\\" in episode:
         raise InputError(f"{place}: the id {episode!r} holds a path separator; {remedy}")
-    if ".." in episode or any(unicodedata.category(c) in {"Cc", "Cs"} for c in episode):
+    if ".." in episode or any(unicodedata.category(c) in _UNWRITABLE for c in episode):
         raise InputError(f"{place}: the id {episode!r} holds '..' or control characters; {remedy}")
     if len(episode.encode()) > _LONGEST_ID_BYTES:
         raise InputError(
@@ -93,13 +100,13 @@ def parse_time(place: str, value: Any) -> float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         seconds = _finite(value)
         if seconds is not None and seconds >= 0:
-            return seconds
+            return abs(seconds)  # -0.0 is 0
         if seconds is not None:
-            raise InputError(f"{place}: the time {value!r} is negative; times count from 0:00")
+            raise InputError(f"{place}: the time {value!r:.80} is negative; times count from 0:00")
     elif isinstance(value, str):
         text = value.strip()
         if text.startswith("-"):
-            raise InputError(f"{place}: the time {value!r} is negative; times count from 0:00")
+            raise InputError(f"{place}: the time {value!r:.80} is negative; times count from 0:00")
         clock = _CLOCK.fullmatch(text)
         if clock:
             hours, minutes, seconds = clock["h"], int(clock["m"]), float(clock["s"])

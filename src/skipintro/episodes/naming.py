@@ -1,6 +1,7 @@
 """Which series a video file belongs to, told by its name and its folder."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 _NUMBER = r"(?!(?:19|20)\d\d\b)\d{1,4}\b"  # of an episode; a year belongs to a name
@@ -22,6 +23,10 @@ _SEASON = re.compile(
     r"\b(?:season|series|staffel|saison|сезон|disc|s)[\s._-]*\d{1,2}\b.*|^(?:specials|extras)$",
     re.IGNORECASE | re.DOTALL,
 )
+# Cyrillic letters that are drawn as Latin ones, by https://www.unicode.org/reports/tr39/.
+_CYRILLIC = "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝ"
+_LATIN = "ABESIJKMHOPCTYXaesijopcyxhdqw"
+_TO_LATIN, _TO_CYRILLIC = str.maketrans(_CYRILLIC, _LATIN), str.maketrans(_LATIN, _CYRILLIC)
 
 
 def series_of_file(video: Path) -> str:
@@ -31,16 +36,40 @@ def series_of_file(video: Path) -> str:
     folders of seasons, and those that hold one episode alone, are passed over. A film without any
     numbering is a series of its own.
     """
-    name = _ENCODING.sub("", video.stem.replace("_", " "))
+    name = _ENCODING.sub("", _drawn(video.stem).replace("_", " "))
     numbering = next((found for each in _NUMBERINGS if (found := each.search(name))), None)
     told = _spelt(name if numbering is None else name[: numbering.start()])
     for folder in video.absolute().parents:
         if told:
             break
-        told = "" if folder.name == video.stem else _spelt(_SEASON.sub("", folder.name))
+        told = "" if folder.name == video.stem else _spelt(_SEASON.sub("", _drawn(folder.name)))
     return told
 
 
+def _drawn(name: str) -> str:
+    """Leave out what is not drawn: marks of direction, joiners, a byte-order mark."""
+    return "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
+
+
 def _spelt(name: str) -> str:
-    """Give one spelling for `Show.Name`, `Show_Name -` and `show name`."""
-    return re.sub(r"[\s._]+", " ", name).lstrip(" -").rstrip(" -,[(").casefold()
+    """Give one spelling for `Show.Name`, `Show_Name -` and `show name`.
+
+    However its letters are composed, and with look-alikes of another alphabet within a word.
+    """
+    plain = re.sub(r"[\s._]+", " ", unicodedata.normalize("NFKC", name)).lstrip(" -").rstrip(" -,[(")
+    alike = re.sub(r"\w+", lambda word: _of_one_alphabet(word[0]), plain)
+    return unicodedata.normalize("NFKC", alike.casefold())
+
+
+def _of_one_alphabet(word: str) -> str:
+    """Give a word that mixes Latin and Cyrillic in the one that it can be read in, Latin first."""
+    if word.isascii() or not (_has("LATIN", word) and _has("CYRILLIC", word)):
+        return word
+    if not _has("CYRILLIC", latin := word.translate(_TO_LATIN)):
+        return latin
+    cyrillic = word.translate(_TO_CYRILLIC)
+    return word if _has("LATIN", cyrillic) else cyrillic
+
+
+def _has(alphabet: str, word: str) -> bool:
+    return any(unicodedata.name(letter, "").startswith(alphabet) for letter in word)

@@ -70,9 +70,12 @@ class Memory:
 def content_of(path: Path, memory: Memory) -> str:
     """Give a file's sha256; it is read again only where its size or time has changed.
 
-    Raises OSError where it cannot be read, InputError where it is being written.
+    Raises OSError where it cannot be read, InputError where it is being written or has a name
+    that is no text.
     """
     key = os.path.realpath(path)
+    if not _is_text(f"{path.absolute()}{key}"):
+        raise InputError(f"{path}: its name, or a folder's, is not UTF-8; rename it")
     before = stamp_of(path)
     known = memory.get("file", key)
     if known is not None and known[:2] == before:
@@ -82,6 +85,14 @@ def content_of(path: Path, memory: Memory) -> str:
         raise InputError(f"{path}: changes while it is read; run again when it is whole")
     memory.put("file", key, [*before, sha256])
     return sha256
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def stamp_of(path: Path) -> list[int]:

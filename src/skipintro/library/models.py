@@ -14,6 +14,7 @@ from skipintro.library.memory import Memory, content_of, stamp_of
 
 CHAMPION = "models:/intro-detector@champion"
 _FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
+_SERIES_FILES = ("series.json", "series.safetensors")
 _TRAINED = {
     "models/train": ("config.json", "model.safetensors"),
     "models/rank": ("series.json", "series.safetensors"),
@@ -49,23 +50,33 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
     if _is_missing(uri):
+        from skipintro.tracking.store import without_credentials  # noqa: PLC0415  as below
+
         raise InputError(
-            f"--model {wanted}: no store at {uri}; set MLFLOW_TRACKING_URI to the right one"
+            f"--model {wanted}: no store at {without_credentials(uri)}; set MLFLOW_TRACKING_URI "
+            "to the right one"
         )
     try:
-        folder, title = _registered(wanted or CHAMPION, uri, memory)
+        folder, title, registered = _registered(wanted or CHAMPION, uri, memory)
     except InputError as error:
         if wanted is not None:
             raise
         return _last_trained(checkout, memory, str(error))
-    return _in_folder(folder, title, memory), ""
+    model = _in_folder(folder, title, memory)
+    if registered and registered != model.identity:
+        raise InputError(
+            f"{folder}: its files are not those that were registered as {title} (sha256 "
+            f"{model.identity[:12]}…, expected {registered[:12]}…); restore them, or give another "
+            "--model"
+        )
+    return model, ""
 
 
 def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
     for name in _FILES:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: no detector's folder: {name} is missing")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = [path for name in _FILES + _SERIES_FILES if (path := folder / name).is_file()]
     identity = sha256_of_json({path.name: content_of(path, memory) for path in files})
     return Model(title, identity, lambda: nullcontext(folder))
 
@@ -80,18 +91,21 @@ def _is_missing(uri: str) -> bool:
     return uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists()
 
 
-def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str]:
-    """Ask the registry; what a store in a file has answered holds while that file is the same."""
+def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
+    """Ask the registry for folder, title and hash.
+
+    What a store in a file has answered holds while that file is the same.
+    """
     stamp = _stamp_of_store(uri)
-    known = memory.get("registry", f"{uri} {wanted}")
+    known = memory.get("registered", f"{uri} {wanted}")
     if stamp and known is not None and known[0] == stamp and Path(known[1], _FILES[0]).exists():
-        return Path(known[1]), known[2]
+        return Path(known[1]), known[2], known[3]
     from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
 
-    folder, title = fetch(wanted, uri, memory.folder / "models")
+    folder, title, sha256 = fetch(wanted, uri, memory.folder / "models")
     if stamp:  # else the address may hold a password, and nothing would tell a change
-        memory.put("registry", f"{uri} {wanted}", [stamp, str(folder), title])
-    return folder, title
+        memory.put("registered", f"{uri} {wanted}", [stamp, str(folder), title, sha256])
+    return folder, title, sha256
 
 
 def _stamp_of_store(uri: str) -> list[list[int]]:

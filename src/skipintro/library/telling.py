@@ -25,7 +25,8 @@ class Row:
         found = self.finding
         start_s, end_s = found.interval or (None, None)
         confidence = None if found.confidence is None else round(found.confidence, 4)
-        values = (str(found.video), found.series, start_s, end_s, confidence, self.fault or None)
+        texts = (_shown(str(found.video)), _shown(found.series))
+        values = (*texts, start_s, end_s, confidence, self.fault or None)
         return dict(zip(_FIELDS, values, strict=True))
 
 
@@ -44,6 +45,11 @@ def tell(rows: Sequence[Row], form: Form) -> None:
         print(json.dumps([row.fields() for row in rows], indent=2, ensure_ascii=False))  # noqa: T201
 
 
+def _shown(name: str) -> str:
+    """Give a file's name as text, also where its bytes are none."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _table(rows: Sequence[Row]) -> None:
     from rich.console import Console  # noqa: PLC0415  programs do without it
     from rich.markup import escape  # noqa: PLC0415
@@ -52,7 +58,7 @@ def _table(rows: Sequence[Row]) -> None:
     table = Table("video", "start", "end", "confidence")
     for row in rows:
         found = row.finding
-        name = escape(f"{found.video.parent.name}/{found.video.name}")
+        name = escape(_shown(f"{found.video.parent.name}/{found.video.name}"))
         if row.fault:
             table.add_row(name, "failed", "", "", style="red")
         elif found.interval is None:

@@ -4,6 +4,7 @@ Architecture: learned positional embeddings (1, length, D), an `nn.TransformerEn
 `Linear(D, 1)`, after arXiv 2504.09738. Files: `model.safetensors`, `config.json`; no pickle.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -79,14 +80,33 @@ def load_head(folder: Path, device: torch.device) -> IntroHead:
 
     Raises InputError where the files are missing, broken, or do not fit each other.
     """
-    head = IntroHead(read_model(HeadConfig, folder / CONFIG_FILE))
+    config = read_model(HeadConfig, folder / CONFIG_FILE)
     path = folder / WEIGHTS_FILE
     try:
-        head.load_state_dict(load_file(path))
+        weights = load_file(path)
+        _check(weights, config)
+        head = IntroHead(config)
+        head.load_state_dict(weights)
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         raise InputError(
             f"{path}: not the weights of this config ({error}); run `dvc repro`"
         ) from (error)
     return head.eval().to(device)
+
+
+def _check(weights: Mapping[str, Tensor], config: HeadConfig) -> None:
+    """Raise ValueError before anything is made for a config that its weights do not fit."""
+    layers = {name.split(".")[2] for name in weights if name.startswith("encoder.layers.")}
+    for name, shape in (
+        ("position", (1, config.length, config.dimension)),
+        ("encoder.layers.0.linear1.weight", (config.feedforward, config.dimension)),
+    ):
+        if name not in weights or tuple(weights[name].shape) != shape:
+            raise ValueError(f"{name}: expected shape {shape}")
+    if len(layers) != config.layers:
+        raise ValueError(f"expected {config.layers} layers, got {len(layers)}")
+    for name, tensor in weights.items():
+        if tensor.dtype != torch.float32 or not tensor.isfinite().all():
+            raise ValueError(f"{name:.80}: expected finite float32")

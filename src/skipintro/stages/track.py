@@ -33,7 +33,7 @@ from skipintro.model.training import TrainManifest
 from skipintro.tracking.champion import beside, find_champion
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.live import run_params
-from skipintro.tracking.store import StoreParams, connect
+from skipintro.tracking.store import StoreParams, connect, faults_told
 
 MODEL = Path("models/train")
 RANKED = Path("models/rank")
@@ -45,6 +45,11 @@ Params = StoreParams
 
 def main(params: Params) -> None:
     """Deliver what the stages before have left in the workspace."""
+    with faults_told():
+        _deliver(params)
+
+
+def _deliver(params: Params) -> None:
     store = connect(params.experiment)
     evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
     trained = read_model(TrainManifest, MODEL / "manifest.json")

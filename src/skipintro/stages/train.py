@@ -31,7 +31,7 @@ from skipintro.model.head import WEIGHTS_FILE, HeadConfig, save_head
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.tracking.live import LiveRun, live_run, run_params, title
-from skipintro.tracking.store import StoreParams, connect
+from skipintro.tracking.store import StoreParams, connect, faults_told
 
 WINDOWS = Path("data/window")
 OUTPUT = Path("models/train")
@@ -99,7 +99,7 @@ def main(params: Params) -> None:
     checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
     name = title(params.epochs, os.environ.get("DVC_EXP_NAME"))
     store = connect(tracking.experiment)
-    with _only_one(), live_run(store, name, _tags()) as live:
+    with _only_one(), faults_told(), live_run(store, name, _tags()) as live:
         live.log_params(run_params(manifest.encoder))
         head, history = train(
             config,

@@ -12,32 +12,36 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing
+from skipintro.tracking.delivery import MODEL_TAG
 from skipintro.tracking.store import without_credentials
 
 
-def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str]:
+def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
     """Give the detector's folder of `models:/name@alias`, `models:/name/version` or `runs:/id`.
 
-    And its title with the version. What lies on a server is downloaded once, into `downloads`.
-    Raises InputError where the store does not answer or does not know it.
+    And its title with the version, and the hash of all its files as it was registered, or an empty
+    one. What lies on a server is downloaded once, into `downloads`. Raises InputError where the
+    store does not answer or does not know it.
     """
     mlflow.set_tracking_uri(uri)
     try:
-        source, title = _source(wanted, MlflowClient(uri))
+        source, title, sha256 = _source(wanted, MlflowClient(uri))
         model = _local(source) or _downloaded(source, downloads)
     except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
-        fault = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{wanted}: not found in {without_credentials(uri)} ({fault})") from error
+        shown, fault = without_credentials(uri), type(error).__name__
+        if shown == uri and str(error):  # else the words of MLflow hold what is not to be shown
+            fault = str(error).splitlines()[0]
+        raise InputError(f"{wanted}: not found in {shown} ({fault})") from error
     described = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
     try:
         artifact = described["flavors"]["python_function"]["artifacts"]["detector"]["path"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{wanted}: no detector of this project") from error
-    return model / artifact, title
+    return model / artifact, title, sha256
 
 
-def _source(wanted: str, client: MlflowClient) -> tuple[str, str]:
-    """Give the URI of the model's artifacts, and its title."""
+def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
+    """Give the URI of the model's artifacts, its title, and its hash or an empty text."""
     kind, _, name = wanted.partition(":/")
     if kind == "runs":
         run = client.get_run(name.strip("/").partition("/")[0])
@@ -45,7 +49,8 @@ def _source(wanted: str, client: MlflowClient) -> tuple[str, str]:
         if not outputs:
             raise ValueError("this run has logged no model")
         logged = client.get_logged_model(outputs[-1].model_id)
-        return str(logged.artifact_location), f"{wanted} ({run.info.run_name})"
+        sha256 = run.data.tags.get(MODEL_TAG, "")
+        return str(logged.artifact_location), f"{wanted} ({run.info.run_name})", sha256
     name, at, alias = name.strip("/").partition("@")
     if at:
         version = client.get_model_version_by_alias(name, alias)
@@ -55,7 +60,8 @@ def _source(wanted: str, client: MlflowClient) -> tuple[str, str]:
     place = client.get_model_version_download_uri(name, version.version)
     if place.startswith("models:/m-"):
         place = str(client.get_logged_model(place.removeprefix("models:/")).artifact_location)
-    return place, f"{wanted} (version {version.version})" if at else wanted
+    title = f"{wanted} (version {version.version})" if at else wanted
+    return place, title, version.tags.get(MODEL_TAG, "")
 
 
 def _local(source: str) -> Path | None:

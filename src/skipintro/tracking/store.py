@@ -6,6 +6,8 @@ main workspace, also for experiments that DVC runs in a temporary folder.
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +81,23 @@ def connect(experiment: str) -> Store:
         ) from error
     mlflow.set_experiment(experiment_id=made)
     return Store(client, made)
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """Tell a store that fails in the middle in one line; its own words may hold credentials.
+
+    Raises InputError.
+    """
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of a file, not of a server
+            raise
+        raise InputError(
+            f"{without_credentials(tracking_uri())}: the MLflow store failed "
+            f"({type(error).__name__}); see to it and run again, nothing is lost"
+        ) from error
 
 
 def without_credentials(uri: str) -> str:

@@ -1,0 +1,404 @@
+"""Detectors whose files were changed, are others', or try to run code."""
+
+import json
+import os
+import pickle
+import random
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+
+from library_cases import HEAD, Place, make_place, use_cheap_encoder
+from skipintro import cli
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file, sha256_of_json, write_json
+from skipintro.detection.detector import DETECTION_FILE, DetectorConfig, EpisodeDetector, assemble
+from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS
+from skipintro.library.detecting import Settings
+from skipintro.library.memory import Memory
+from skipintro.library.models import find_model
+from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE
+from skipintro.service.finder import Finder, Plan
+from skipintro.service.roots import Roots
+from torture.conftest import Attack
+from torture.mutation import mutated
+
+CPU = torch.device("cpu")
+WEIGHTS = (WEIGHTS_FILE, SERIES_WEIGHTS)
+FILES = (*WEIGHTS, CONFIG_FILE, SERIES_CONFIG)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Give a library, its vectors in a cache, and a detector's folder as `track` assembles it."""
+    place = make_place(tmp_path_factory.mktemp("models"))
+    parts = place.detector.with_name("parts")
+    place.detector.rename(parts)
+    place.detector.mkdir()
+    config = DetectorConfig(detector="series", head=HEAD)
+    assemble(place.detector, head=parts, series=parts, config=config)
+    with pytest.MonkeyPatch.context() as patch:
+        use_cheap_encoder(patch)
+        assert run(place.words(), patch) == 0
+    return place
+
+
+@pytest.fixture
+def folder(made: Place, tmp_path: Path) -> Path:
+    """Give a copy of the detector's folder to change."""
+    return Path(shutil.copytree(made.detector, tmp_path / "detector"))
+
+
+def run(words: list[str], patch: pytest.MonkeyPatch) -> int:
+    patch.setattr(sys, "argv", ["skipintro", *words])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def restore(folder: Path, good: Path) -> None:
+    for path in good.iterdir():
+        shutil.copyfile(path, folder / path.name)
+
+
+def unsealed(folder: Path) -> None:
+    """Make it a folder that was put together by hand: without hashes."""
+    path = folder / DETECTION_FILE
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "sha256": {}}))
+
+
+def refusal(folder: Path) -> str:
+    """Load what must be refused; give the message, one line that names a file of the folder."""
+    try:
+        EpisodeDetector(folder, CPU)
+    except InputError as error:
+        told = str(error)
+        assert told.splitlines() == [told]
+        assert f"{folder}{os.sep}" in told
+        return told
+    pytest.fail("this was taken for a detector")
+
+
+@pytest.mark.promise(
+    "A detector's folder of which one byte is not as it was made is refused, and the file is named."
+)
+def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) -> None:
+    for number in attack.cases(full=4_000, selection=120):
+        name = FILES[number % len(FILES)]
+        good = (made.detector / name).read_bytes()
+        content = mutated(attack.rng, good)
+        if number % 3 == 0:
+            at = attack.rng.randrange(len(good))
+            content = good[:at] + bytes([good[at] ^ 1 << attack.rng.randrange(8)]) + good[at + 1 :]
+        if content == good:
+            continue
+        with attack.case((name, number)):
+            (folder / name).write_bytes(content)
+            assert str(folder / name) in refusal(folder)
+        (folder / name).write_bytes(good)
+    EpisodeDetector(folder, CPU)  # as it was
+
+
+@pytest.mark.promise(
+    "Weights and configs of no hash that are cut, damaged or not of each other's making are refused "
+    "or read as what they are; nothing but an InputError comes out."
+)
+def test_any_bytes_of_a_detector_without_hashes(
+    attack: Attack, made: Place, folder: Path
+) -> None:
+    for number in attack.cases(full=8_000, selection=150):
+        name = (*FILES, DETECTION_FILE)[number % 5]
+        good = (made.detector / name).read_bytes()
+        content = mutated(attack.rng, good[:400]) + good[400:]  # the header, above all
+        unsealed(folder)
+        (folder / name).write_bytes(content)
+        with attack.case((name, content[:400])):
+            try:
+                EpisodeDetector(folder, CPU)
+            except InputError as error:
+                assert str(error).splitlines() == [str(error)]
+                assert f"{folder}{os.sep}" in str(error)
+        restore(folder, made.detector)
+
+
+class Evil:
+    """Runs code where it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, ("unpickled",))
+
+
+def _rewritten(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    arrays = dict(load_arrays(path))
+    change(arrays)
+    save_arrays({n: np.ascontiguousarray(a) for n, a in arrays.items()}, path)
+
+
+def _header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    content = path.read_bytes()
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + size])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + size :])
+
+
+def _first(arrays: Mapping[str, Any], rng: random.Random) -> str:
+    return rng.choice(sorted(name for name in arrays if arrays[name].size))
+
+
+def _spoil(arrays: dict[str, Any], rng: random.Random, value: float) -> None:
+    name = _first(arrays, rng)
+    spoilt = arrays[name].copy()
+    spoilt.flat[rng.randrange(spoilt.size)] = value
+    arrays[name] = spoilt
+
+
+def _cast(arrays: dict[str, Any], rng: random.Random, kind: str) -> None:
+    name = _first(arrays, rng)
+    arrays[name] = arrays[name].astype(kind)
+
+
+def _wider(header: dict[str, Any], rng: random.Random) -> None:
+    name = rng.choice(sorted(header))
+    header[name]["shape"] = [10**9, *header[name]["shape"]]
+
+
+def _further(header: dict[str, Any], rng: random.Random) -> None:
+    header[rng.choice(sorted(header))]["data_offsets"][1] += 1 << 40
+
+
+def _taken_out(arrays: dict[str, Any], rng: random.Random) -> None:
+    del arrays[_first(arrays, rng)]
+
+
+def _turned(arrays: dict[str, Any], rng: random.Random) -> None:
+    name = _first(arrays, rng)
+    arrays[name] = arrays[name][None]
+
+
+SPOILT: dict[str, Callable[[Path, random.Random], object]] = {
+    "empty": lambda path, _: path.write_bytes(b""),
+    "cut": lambda path, rng: path.write_bytes(
+        path.read_bytes()[: rng.randrange(path.stat().st_size)]
+    ),
+    "longer": lambda path, _: path.write_bytes(path.read_bytes() + b"\0" * 8),
+    "a header without end": lambda path, _: path.write_bytes(
+        struct.pack("<Q", 1 << 62) + path.read_bytes()[8:]
+    ),
+    "a shape beyond the data": lambda path, rng: _header(path, lambda h: _wider(h, rng)),
+    "offsets beyond the data": lambda path, rng: _header(path, lambda h: _further(h, rng)),
+    "not a number": lambda path, rng: _rewritten(path, lambda a: _spoil(a, rng, np.nan)),
+    "infinite": lambda path, rng: _rewritten(path, lambda a: _spoil(a, rng, -np.inf)),
+    "whole numbers": lambda path, rng: _rewritten(path, lambda a: _cast(a, rng, "int32")),
+    "half precision": lambda path, rng: _rewritten(path, lambda a: _cast(a, rng, "float16")),
+    "a tensor more": lambda path, _: _rewritten(path, lambda a: a.update(more=np.zeros(3, "f4"))),
+    "a tensor less": lambda path, rng: _rewritten(path, lambda a: _taken_out(a, rng)),
+    "a dimension more": lambda path, rng: _rewritten(path, lambda a: _turned(a, rng)),
+    "a pickle": lambda path, _: path.write_bytes(pickle.dumps(Evil())),
+    "a torch checkpoint": lambda path, _: torch.save({"weights": Evil()}, path),
+    "of the other": lambda path, _: shutil.copyfile(
+        path.with_name(WEIGHTS[path.name == WEIGHTS[0]]), path
+    ),
+}
+LIES: dict[str, dict[str, tuple[Any, ...]]] = {
+    CONFIG_FILE: {
+        "length": (0, -1, 11, 10**9, 10**12, 10**30, 1.5, None, "10", float("nan")),
+        "dimension": (0, 191, 193, 10**9, 10**30, [192]),
+        "layers": (0, 2, 10**9, 10**30),
+        "feedforward": (0, 5, 10**12, 10**30),
+        "heads": (0, 5, 10**12),
+        "dropout": (1.0, -0.1, float("nan"), float("inf")),
+        "encoder": (None, {}, "cheap"),
+        "more": (1,),
+    },
+    SERIES_CONFIG: {
+        "config": (None, {}, []),
+        "references": ([], None, [{"series": "a", "id": "b", "n_seconds": 10**30}]),
+        "more": (1,),
+    },
+    DETECTION_FILE: {
+        "detector": ("both", None, 1),
+        "head": (None, {}, [1]),
+        "sha256": ({"../x": "0"}, {"": ""}, [], {WEIGHTS_FILE: "0" * 64}, {"gone": "0"}),
+        "more": (1,),
+    },
+}
+
+
+@pytest.mark.promise(
+    "Weights that are no tensors of this detector (a pickle, another shape or type, one more or "
+    "less, not finite), and configs that lie about them, are refused by name, without any hash."
+)
+def test_tampered_detectors_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
+    for _ in attack.cases(full=60, selection=1):
+        for name in WEIGHTS:
+            for told, spoil in SPOILT.items():
+                with attack.case((name, told)):
+                    unsealed(folder)
+                    spoil(folder / name, attack.rng)
+                    assert str(folder / name) in refusal(folder)
+                restore(folder, made.detector)
+    for name, lies in LIES.items():
+        good = json.loads((made.detector / name).read_text())
+        for key, values in lies.items():
+            for value in values:
+                with attack.case((name, key, value)):
+                    unsealed(folder)
+                    content = {**good, **({"sha256": {}} if name == DETECTION_FILE else {})}
+                    (folder / name).write_text(json.dumps({**content, key: value}))
+                    refusal(folder)
+                restore(folder, made.detector)
+    assert not Path("unpickled").exists()
+
+
+@pytest.mark.promise(
+    "`skipintro detect` and the service answer nothing with a tampered model: one line names it."
+)
+def test_tampered_models_at_work(
+    attack: Attack,
+    made: Place,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use_cheap_encoder(monkeypatch)
+    place = Place(made.library, folder, made.cache)
+    for number in attack.cases(full=200, selection=6):
+        name = FILES[number % len(FILES)]
+        good = (made.detector / name).read_bytes()
+        at = attack.rng.randrange(len(good))
+        (folder / name).write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with attack.case((name, at)):
+            assert run(place.words(), monkeypatch) == 1
+            told = capsys.readouterr()
+            assert told.out == ""
+            [error] = [line for line in told.err.splitlines() if line.startswith("error: ")]
+            assert str(folder / name) in error
+            assert "Traceback" not in told.err
+            memory = Memory(made.cache)
+            model, _ = find_model(str(folder), None, memory)
+            memory.close()
+            plan = Plan(model, made.cache, Settings("whole"), Roots([made.library]), 4, 6.0)
+            finder = Finder(plan)
+            with pytest.raises(InputError, match=name):
+                finder.of_library([made.library])
+            finder.close()
+        restore(folder, made.detector)
+    assert run(place.words(), monkeypatch) == 0
+
+
+@pytest.mark.promise(
+    "A registered model whose files do not have the registered hash is refused, not replaced by "
+    "another in silence."
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own queries
+def test_registered_models_of_another_hash(
+    attack: Attack, made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
+
+    from skipintro.tracking.delivery import MODEL_TAG  # noqa: PLC0415
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    client = MlflowClient(uri)
+    model = tmp_path / "model"
+    folder = model / "artifacts" / "detector"
+    shutil.copytree(made.detector, folder)
+    (model / "MLmodel").write_text(
+        "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
+    )
+    sha256 = sha256_of_json({path.name: sha256_of_file(path) for path in folder.iterdir()})
+    client.create_registered_model("intro-detector")
+    client.create_model_version("intro-detector", model.as_uri(), tags={MODEL_TAG: sha256})
+    client.set_registered_model_alias("intro-detector", "champion", "1")
+    memory = Memory(tmp_path / "cache")
+    assert find_model(None, None, memory)[0].identity == sha256
+    for number in attack.cases(full=500, selection=15):
+        name = (*FILES, DETECTION_FILE)[number % 5]
+        good = (made.detector / name).read_bytes()
+        (folder / name).write_bytes(good + b" ")
+        wanted = (None, "models:/intro-detector@champion", "models:/intro-detector/1")[number % 3]
+        with attack.case((name, wanted)):
+            with pytest.raises(InputError) as caught:
+                find_model(wanted, None, memory)
+            assert str(caught.value).startswith(f"{folder}: its files are not those that were")
+        (folder / name).write_bytes(good)
+        os.utime(folder / name, ns=(number, number))  # looked at again, though of the same size
+    assert find_model(None, None, memory)[0].identity == sha256
+    memory.close()
+
+
+WATCHED = """
+import os, sys
+model, seen = os.path.realpath(sys.argv.pop(1)), []
+
+def hook(event, args):
+    if event.startswith("pickle."):
+        seen.append(f"{event} {args!r}")
+    elif event == "exec" and getattr(args[0], "co_filename", "").startswith(model):
+        seen.append(f"{event} {args[0].co_filename}")
+    elif event == "open" and isinstance(args[0], str) and args[0].startswith(model):
+        if not args[0].endswith((".json", ".safetensors")):
+            seen.append(f"{event} {args[0]}")
+
+sys.addaudithook(hook)
+import pytest
+from library_cases import use_cheap_encoder
+from skipintro.cli import main
+use_cheap_encoder(pytest.MonkeyPatch())
+seen_while_importing = list(seen)
+try:
+    main()
+finally:
+    print("SEEN", seen)
+    import pickle
+    pickle.loads(pickle.dumps(len))
+    print("HOOKED", len(seen) > 0)
+"""
+
+
+@pytest.mark.promise(
+    "`skipintro detect` unpickles nothing and runs no code of the model's folder (audit hook)."
+)
+def test_no_code_of_a_model_runs(
+    attack: Attack, made: Place, folder: Path, tmp_path: Path
+) -> None:
+    trap = "import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n"
+    for name in ("__init__", "sitecustomize", "pyfunc_model", "skipintro", "conftest", "json"):
+        (folder / f"{name}.py").write_text(trap)
+    for name in ("python_model.pkl", "model.pt", "model.safetensors.pkl", "weights.bin"):
+        (folder / name).write_bytes(pickle.dumps(Evil()))
+    for number in attack.cases(full=2, selection=1):
+        cache = tmp_path / f"cache-{number}"  # nothing is known: all is loaded and decoded
+        words = Place(made.library, folder, cache).words()
+        with attack.case(number):
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", WATCHED, str(folder), *words],
+                capture_output=True,
+                text=True,
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr[-2000:]
+            assert "SEEN []\n" in done.stdout
+            assert "HOOKED True" in done.stdout
+            assert '"start_s"' in done.stdout
+            assert not list(folder.rglob("*.ran"))
+            assert not (folder / "unpickled").exists()

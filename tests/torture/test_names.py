@@ -1,0 +1,211 @@
+"""Names of episodes, files and series that mean to lead elsewhere, or to look like another."""
+
+import random
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from conftest import write_toy_video
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file, write_json
+from skipintro.episodes.labels import check_episode_id
+from skipintro.episodes.naming import series_of_file
+from skipintro.library.choices import Kind
+from skipintro.library.memory import Memory
+from skipintro.library.walking import find_series
+from skipintro.library.writing import Writer
+from skipintro.sidecars.finding import Finding, muxed_place
+from skipintro.stages import ingest
+from torture.conftest import Attack
+
+PARTS = (
+    *("/", "\\", "..", ".", "~", "C:", "C:\\", "//host/", "file:", "%2e%2e%2f", "..%2f", "-rf "),
+    *("CON", "nul", "aux.mp4", "LPT1", "$HOME", "`id`", "$(id)", ";", "|", "*", "?", "[x]", "{a}"),
+    *("\uff0e\uff0e\uff0f", "\u2024\u2024", "\u2215", "\u29f5", "\0", "\n", "\x1b[2J", "\x7f"),
+    *("\u202e", "\u200f", "\u2066", "\ufeff", "\u200b", "\u2028", "\ud800", "\udcff", "\U000e0041"),
+    *("x" * 300, "x" * 190, "ы" * 100, "🎬", "e\u0301", "é", "s01e01", "Show", " ", "\u3000", "'"),
+    *('"', "<", ">", "&", "#", "%", "+", "=", ",", "\t", "labels.json", "manifest.json", ".git"),
+)
+
+
+def odd_name(rng: random.Random) -> str:
+    return "".join(rng.choice(PARTS) for _ in range(rng.choice((1, 1, 2, 3, 5))))
+
+
+def is_accepted(id_: str) -> bool:
+    try:
+        check_episode_id("labels.json", id_)
+    except InputError as error:
+        assert str(error).splitlines() == [str(error)]
+        return False
+    return True
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Give everything below a folder, by content; links are not followed."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or path.is_file())
+    return {
+        str(path): f"-> {path.readlink()}" if path.is_symlink() else sha256_of_file(path)
+        for path in found
+    }
+
+
+@pytest.mark.promise(
+    "An episode's id is refused, or it is the name of one folder, and of nothing elsewhere."
+)
+def test_ids_that_mean_to_lead_elsewhere(attack: Attack, tmp_path: Path) -> None:
+    root = tmp_path / "data" / "ingest"
+    for number in attack.cases(full=100_000, selection=2_000):
+        id_ = odd_name(attack.rng)
+        with attack.case(id_):
+            if not is_accepted(id_):
+                continue
+            for name in (id_, unicodedata.normalize("NFC", id_)):
+                path = root / "train" / name / f"{name}.mkv"
+                assert path.parts[: len(root.parts)] == root.parts
+                assert path.parts[len(root.parts) :] == ("train", name, f"{name}.mkv")
+                assert ".." not in name
+            if number % 20 == 0:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()  # the file system takes it
+
+
+@pytest.mark.promise("The ingest stage writes below its output folder alone, whatever the ids are.")
+def test_ingest_with_odd_ids(
+    attack: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout, source = tmp_path / "checkout", tmp_path / "source"
+    checkout.mkdir()
+    monkeypatch.chdir(checkout)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    write_toy_video(source / "one.mp4", 1, seconds=2)
+    video = (source / "one.mp4").read_bytes()
+    (source / "one.mp4").unlink()
+    ids: dict[str, str] = {}  # one for each composed form
+    while len(ids) < attack.size(full=400, selection=30):
+        id_ = odd_name(attack.rng)
+        if is_accepted(id_):
+            ids.setdefault(unicodedata.normalize("NFC", id_), id_)
+    for split in ("train", "test"):
+        (source / split).mkdir(parents=True)
+        write_json(source / split / "labels.json", {i: {"start": 0, "end": 1} for i in ids.values()})
+        for id_ in ids.values():
+            (source / split / f"{id_}.mp4").write_bytes(video)
+    before = files_of(source)
+    params = ingest.Params(
+        source=source,
+        train_split="train",
+        test_split="test",
+        mode="copy",
+        on_bad_video="fail",
+        truncation_tolerance_s=2.0,
+        extensions=("mp4",),
+    )
+    ingest.main(params)
+    assert files_of(source) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"checkout", "source"}
+    assert {path.name for path in checkout.iterdir()} == {"data", ".skipintro"}
+    assert {path.name for path in (checkout / "data").iterdir()} == {"ingest"}
+    made = {path.relative_to(ingest.OUTPUT) for path in ingest.OUTPUT.rglob("*.mp4")}
+    for id_ in ids.values():
+        with attack.case(id_):
+            for split in ("train", "test"):
+                assert Path(split, id_, f"{id_}.mp4") in made
+    assert len(made) == 2 * len(ids)
+
+
+@pytest.mark.promise(
+    "Sidecars lie beside their video, whatever it is called; a link in their place is not followed."
+)
+def test_sidecars_of_odd_names(attack: Attack, tmp_path: Path) -> None:
+    library, outside = tmp_path / "library", tmp_path / "outside.txt"
+    outside.write_text("not ours")
+    memory = Memory(tmp_path / "cache")
+    for number in attack.cases(full=5_000, selection=150):
+        name = f"{odd_name(attack.rng)}{attack.rng.choice(('.mkv', '.MP4', '.tar.mkv'))}"
+        if "/" in name or "\0" in name or not name.isascii() and not _is_text(name):
+            continue
+        if len(name.encode()) > 200:
+            continue
+        folder = library / str(number)
+        folder.mkdir(parents=True)
+        video = folder / name
+        video.write_bytes(b"video")
+        with attack.case(name):
+            series = find_series([folder], 0)
+            videos = [path for one in series for path in one.videos]
+            assert videos == ([] if name.startswith(".") else [video])
+            finding = Finding(video, "show", 60.0, (1.0, 9.0), 0.9)
+            if number % 2:
+                Writer(memory, overwrite=True, edl_action=3).write(finding, [Kind.EDL], mux=False)
+                [place] = {path for path in folder.iterdir()} - {video}
+                place.unlink()
+                place.symlink_to(outside)
+            writer = Writer(memory, overwrite=True, edl_action=3)
+            writer.write(finding, list(Kind), mux=False)
+            assert writer.written.faults == []
+            assert writer.written.made == len(Kind)
+            found = {path for path in tmp_path.rglob("*") if path.is_file()}
+            beside = found - {video, outside} - set((tmp_path / "cache").rglob("*"))
+            assert {path.parent for path in beside} == {folder}
+            assert len(beside) == len(Kind)
+            assert not any(path.is_symlink() for path in beside)
+            assert muxed_place(video).parent == folder
+            assert video.read_bytes() == b"video"
+            assert outside.read_text() == "not ours"
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+    memory.close()
+
+
+def _is_text(name: str) -> bool:
+    return not any(unicodedata.category(sign) == "Cs" for sign in name)
+
+
+SHOWS = (
+    *("Show Name", "The Expanse", "Moon Hotel", "Xerox Copy", "Café Noir", "Deep Space 9"),
+    *("Северный ветер", "Другой сериал", "Ночная смена", "Тихий Дон", "Моя Прекрасная няня"),
+)
+ALIKE = {
+    **dict(zip("ABEIJKMHOPCTYXSaeijopcyxs", "АВЕІЈКМНОРСТУХЅаеіјорсухѕ", strict=True)),
+    **dict(zip("АВЕІЈКМНОРСТУХЅаеіјорсухѕ", "ABEIJKMHOPCTYXSaeijopcyxs", strict=True)),
+}
+UNSEEN = ("\u200f", "\u200e", "\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad")
+
+
+def disguised(rng: random.Random, show: str) -> str:
+    """Write a name with look-alikes, marks that are not drawn, and letters composed otherwise.
+
+    The first letter of a word that has no look-alike stays, so that its alphabet can be told.
+    """
+    words = []
+    for word in show.split():
+        signs = list(word)
+        mixed = [i for i, sign in enumerate(signs) if sign in ALIKE]
+        if len(mixed) == sum(sign.isalpha() for sign in signs):
+            mixed = mixed[1:] if word.isascii() else []
+        for i in mixed:
+            if rng.random() < 0.5:
+                signs[i] = ALIKE[signs[i]]
+        if rng.random() < 0.3:
+            signs.insert(rng.randrange(len(signs) + 1), rng.choice(UNSEEN))
+        words.append("".join(signs))
+    form = rng.choice(("NFC", "NFD", "NFKC", "NFKD"))
+    return unicodedata.normalize(form, rng.choice((" ", ".", "_", "  ")).join(words))  # type: ignore[arg-type]
+
+
+@pytest.mark.promise(
+    "Episodes of a series find each other where a word mixes Latin and Cyrillic look-alikes, where "
+    "signs that are not drawn stand in the name, and however its letters are composed."
+)
+def test_names_that_look_alike(attack: Attack) -> None:
+    assert len({series_of_file(Path("/", f"{show} S01E01.mkv")) for show in SHOWS}) == len(SHOWS)
+    for number in attack.cases(full=100_000, selection=2_000):
+        show = SHOWS[number % len(SHOWS)]
+        name = disguised(attack.rng, show)
+        with attack.case(name):
+            expected = series_of_file(Path("/", f"{show} S01E01.mkv"))
+            assert series_of_file(Path("/", f"{name}.S01E02.mkv")) == expected
+            assert series_of_file(Path("/", name, "Season 1", "S01E03.mkv")) == expected
