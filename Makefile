@@ -20,7 +20,7 @@ test-services: env  ## the pipeline against PostgreSQL, S3 and an MLflow server,
 	uv pip install --quiet -c requirements.lock --editable '.[dev,services]'
 	pytest -m services
 
-torture: env  ## attacks on every promise of docs/reliability.md, at full size: an hour or so
+torture: env  ## attacks on every promise of docs/reliability.md, at full size: some minutes
 	pytest tests/torture --torture
 
 lint: env  ## formatting, lint and types

@@ -158,7 +158,9 @@ def write_a_torch_checkpoint(path: Path) -> None:
 )
 def test_weights_that_are_not_this_head_s_are_refused_by_name(saved: Path, damage: Any) -> None:
     damage(saved / WEIGHTS_FILE)
-    with pytest.raises(InputError, match=rf"{WEIGHTS_FILE}: not the weights of this config") as told:
+    with pytest.raises(
+        InputError, match=rf"{WEIGHTS_FILE}: not the weights of this config"
+    ) as told:
         load_head(saved, CPU)
     assert str(told.value).isprintable(), "the error is one line"
 

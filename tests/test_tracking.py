@@ -434,9 +434,9 @@ def test_a_store_that_fails_in_the_middle_is_told_in_one_line_without_its_secret
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hunter2@host:5000")
     for error in (MlflowException("http://user:hunter2@host"), ConnectionError("hunter2")):
-        with pytest.raises(InputError, match=r"^http://host:5000: the MLflow store failed") as told:
-            with faults_told():
-                raise error
+        failed = pytest.raises(InputError, match=r"^http://host:5000: the MLflow store failed")
+        with failed as told, faults_told():
+            raise error
         assert "hunter2" not in str(told.value)
     with pytest.raises(FileNotFoundError), faults_told():  # of a file, and told as such
         Path("/nowhere/at/all").read_bytes()

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file as save_arrays
 from library_cases import HEAD, Place, make_place, use_cheap_encoder
 from skipintro import cli
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file, sha256_of_json, write_json
+from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.detection.detector import DETECTION_FILE, DetectorConfig, EpisodeDetector, assemble
 from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS
 from skipintro.library.detecting import Settings
@@ -31,7 +31,7 @@ from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE
 from skipintro.service.finder import Finder, Plan
 from skipintro.service.roots import Roots
 from torture.conftest import Attack
-from torture.mutation import mutated
+from torture.mutation import mutated, read_or_refused
 
 CPU = torch.device("cpu")
 WEIGHTS = (WEIGHTS_FILE, SERIES_WEIGHTS)
@@ -82,14 +82,12 @@ def unsealed(folder: Path) -> None:
 
 def refusal(folder: Path) -> str:
     """Load what must be refused; give the message, one line that names a file of the folder."""
-    try:
+    with pytest.raises(InputError) as caught:
         EpisodeDetector(folder, CPU)
-    except InputError as error:
-        told = str(error)
-        assert told.splitlines() == [told]
-        assert f"{folder}{os.sep}" in told
-        return told
-    pytest.fail("this was taken for a detector")
+    told = str(caught.value)
+    assert told.splitlines() == [told]
+    assert f"{folder}{os.sep}" in told
+    return told
 
 
 @pytest.mark.promise(
@@ -113,24 +111,18 @@ def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) 
 
 
 @pytest.mark.promise(
-    "Weights and configs of no hash that are cut, damaged or not of each other's making are refused "
-    "or read as what they are; nothing but an InputError comes out."
+    "Weights and configs without a hash, cut, damaged or of others, are read as what they are, or "
+    "refused in one line that names one of them."
 )
-def test_any_bytes_of_a_detector_without_hashes(
-    attack: Attack, made: Place, folder: Path
-) -> None:
-    for number in attack.cases(full=8_000, selection=150):
+def test_any_bytes_of_a_detector_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
+    for number in attack.cases(full=4_000, selection=150):
         name = (*FILES, DETECTION_FILE)[number % 5]
         good = (made.detector / name).read_bytes()
         content = mutated(attack.rng, good[:400]) + good[400:]  # the header, above all
         unsealed(folder)
         (folder / name).write_bytes(content)
         with attack.case((name, content[:400])):
-            try:
-                EpisodeDetector(folder, CPU)
-            except InputError as error:
-                assert str(error).splitlines() == [str(error)]
-                assert f"{folder}{os.sep}" in str(error)
+            read_or_refused(folder, lambda: EpisodeDetector(folder, CPU))
         restore(folder, made.detector)
 
 
@@ -216,7 +208,7 @@ SPOILT: dict[str, Callable[[Path, random.Random], object]] = {
 }
 LIES: dict[str, dict[str, tuple[Any, ...]]] = {
     CONFIG_FILE: {
-        "length": (0, -1, 11, 10**9, 10**12, 10**30, 1.5, None, "10", float("nan")),
+        "length": (0, -1, 11, 10**9, 10**12, 10**30, 1.5, None, "ten", float("nan")),
         "dimension": (0, 191, 193, 10**9, 10**30, [192]),
         "layers": (0, 2, 10**9, 10**30),
         "feedforward": (0, 5, 10**12, 10**30),
@@ -244,7 +236,7 @@ LIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "less, not finite), and configs that lie about them, are refused by name, without any hash."
 )
 def test_tampered_detectors_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
-    for _ in attack.cases(full=60, selection=1):
+    for _ in attack.cases(full=30, selection=1):
         for name in WEIGHTS:
             for told, spoil in SPOILT.items():
                 with attack.case((name, told)):
@@ -272,7 +264,6 @@ def test_tampered_models_at_work(
     attack: Attack,
     made: Place,
     folder: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -376,9 +367,7 @@ finally:
 @pytest.mark.promise(
     "`skipintro detect` unpickles nothing and runs no code of the model's folder (audit hook)."
 )
-def test_no_code_of_a_model_runs(
-    attack: Attack, made: Place, folder: Path, tmp_path: Path
-) -> None:
+def test_no_code_of_a_model_runs(attack: Attack, made: Place, folder: Path, tmp_path: Path) -> None:
     trap = "import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n"
     for name in ("__init__", "sitecustomize", "pyfunc_model", "skipintro", "conftest", "json"):
         (folder / f"{name}.py").write_text(trap)

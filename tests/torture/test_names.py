@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from conftest import write_toy_video
-from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.episodes.labels import check_episode_id
 from skipintro.episodes.naming import series_of_file
@@ -18,6 +17,7 @@ from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding, muxed_place
 from skipintro.stages import ingest
 from torture.conftest import Attack
+from torture.mutation import read_or_refused
 
 PARTS = (
     *("/", "\\", "..", ".", "~", "C:", "C:\\", "//host/", "file:", "%2e%2e%2f", "..%2f", "-rf "),
@@ -34,12 +34,11 @@ def odd_name(rng: random.Random) -> str:
 
 
 def is_accepted(id_: str) -> bool:
-    try:
+    def checked() -> str:
         check_episode_id("labels.json", id_)
-    except InputError as error:
-        assert str(error).splitlines() == [str(error)]
-        return False
-    return True
+        return id_
+
+    return read_or_refused(Path("labels.json"), checked) is not None
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -89,7 +88,9 @@ def test_ingest_with_odd_ids(
             ids.setdefault(unicodedata.normalize("NFC", id_), id_)
     for split in ("train", "test"):
         (source / split).mkdir(parents=True)
-        write_json(source / split / "labels.json", {i: {"start": 0, "end": 1} for i in ids.values()})
+        write_json(
+            source / split / "labels.json", {i: {"start": 0, "end": 1} for i in ids.values()}
+        )
         for id_ in ids.values():
             (source / split / f"{id_}.mp4").write_bytes(video)
     before = files_of(source)
@@ -124,7 +125,7 @@ def test_sidecars_of_odd_names(attack: Attack, tmp_path: Path) -> None:
     memory = Memory(tmp_path / "cache")
     for number in attack.cases(full=5_000, selection=150):
         name = f"{odd_name(attack.rng)}{attack.rng.choice(('.mkv', '.MP4', '.tar.mkv'))}"
-        if "/" in name or "\0" in name or not name.isascii() and not _is_text(name):
+        if "/" in name or "\0" in name or not _is_text(name):
             continue
         if len(name.encode()) > 200:
             continue
@@ -139,7 +140,7 @@ def test_sidecars_of_odd_names(attack: Attack, tmp_path: Path) -> None:
             finding = Finding(video, "show", 60.0, (1.0, 9.0), 0.9)
             if number % 2:
                 Writer(memory, overwrite=True, edl_action=3).write(finding, [Kind.EDL], mux=False)
-                [place] = {path for path in folder.iterdir()} - {video}
+                [place] = set(folder.iterdir()) - {video}
                 place.unlink()
                 place.symlink_to(outside)
             writer = Writer(memory, overwrite=True, edl_action=3)

@@ -56,7 +56,9 @@ def _spelt(name: str) -> str:
 
     However its letters are composed, and with look-alikes of another alphabet within a word.
     """
-    plain = re.sub(r"[\s._]+", " ", unicodedata.normalize("NFKC", name)).lstrip(" -").rstrip(" -,[(")
+    plain = (
+        re.sub(r"[\s._]+", " ", unicodedata.normalize("NFKC", name)).lstrip(" -").rstrip(" -,[(")
+    )
     alike = re.sub(r"\w+", lambda word: _of_one_alphabet(word[0]), plain)
     return unicodedata.normalize("NFKC", alike.casefold())
 

@@ -1,5 +1,6 @@
 """Everything that talks to MLflow; no other module imports it."""
 
+import logging
 import os
 
 # MLflow reads these while it is imported, so they have to stand before the first import of it.
@@ -10,3 +11,5 @@ os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 # A server that does not answer is told within seconds, not after MLflow's default of minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# Its warnings repeat whole addresses; what is wrong is told by the errors that follow.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
