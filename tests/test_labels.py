@@ -221,6 +221,7 @@ def test_a_missing_label_file_is_named(label_file: Path) -> None:
         *("a/b", "/etc/passwd", "../x", "a\\b", "..\\x", "..", ".", "", "  ", "a..b", "a .. b"),
         *("a\nb", "a\0b", "a\x1b[31m", "a\x7f", "a\x85b", "\ud800", "x" * 201, "ы" * 101),
         *("a\u2028b", "a\u2029b"),  # ends of lines
+        *("labels.json", "Labels.JSON"),  # stands in the same folder
     ],
 )
 def test_an_id_that_is_no_plain_file_name_is_refused(label_file: Path, id_: str) -> None:

@@ -393,7 +393,11 @@ def test_an_address_is_told_without_its_secrets(
     wanted: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = Memory(tmp_path / "cache")
-    for uri in ("http://user:hunter2@127.0.0.1:9", f"sqlite:///{tmp_path}/gone.db?key=hunter2"):
+    for uri in (
+        "http://user:hunter2@127.0.0.1:9",
+        "postgresql://user:hunter2@127.0.0.1:9/db",  # with a driver and without
+        f"sqlite:///{tmp_path}/gone.db?key=hunter2",
+    ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with pytest.raises(InputError) as caught:
             find_model(wanted, None, memory)

@@ -94,7 +94,7 @@ def refusal(folder: Path) -> str:
     "A detector's folder of which one byte is not as it was made is refused, and the file is named."
 )
 def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) -> None:
-    for number in attack.cases(full=4_000, selection=120):
+    for number in attack.cases(full=1_000, selection=120):
         name = FILES[number % len(FILES)]
         good = (made.detector / name).read_bytes()
         content = mutated(attack.rng, good)
@@ -115,7 +115,7 @@ def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) 
     "refused in one line that names one of them."
 )
 def test_any_bytes_of_a_detector_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
-    for number in attack.cases(full=4_000, selection=150):
+    for number in attack.cases(full=1_000, selection=150):
         name = (*FILES, DETECTION_FILE)[number % 5]
         good = (made.detector / name).read_bytes()
         content = mutated(attack.rng, good[:400]) + good[400:]  # the header, above all
@@ -236,7 +236,7 @@ LIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "less, not finite), and configs that lie about them, are refused by name, without any hash."
 )
 def test_tampered_detectors_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
-    for _ in attack.cases(full=30, selection=1):
+    for _ in attack.cases(full=8, selection=1):
         for name in WEIGHTS:
             for told, spoil in SPOILT.items():
                 with attack.case((name, told)):
@@ -269,7 +269,7 @@ def test_tampered_models_at_work(
 ) -> None:
     use_cheap_encoder(monkeypatch)
     place = Place(made.library, folder, made.cache)
-    for number in attack.cases(full=200, selection=6):
+    for number in attack.cases(full=30, selection=6):
         name = FILES[number % len(FILES)]
         good = (made.detector / name).read_bytes()
         at = attack.rng.randrange(len(good))
@@ -320,7 +320,7 @@ def test_registered_models_of_another_hash(
     client.set_registered_model_alias("intro-detector", "champion", "1")
     memory = Memory(tmp_path / "cache")
     assert find_model(None, None, memory)[0].identity == sha256
-    for number in attack.cases(full=500, selection=15):
+    for number in attack.cases(full=100, selection=15):
         name = (*FILES, DETECTION_FILE)[number % 5]
         good = (made.detector / name).read_bytes()
         (folder / name).write_bytes(good + b" ")

@@ -56,7 +56,7 @@ promote:
 def test_label_files_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     seeds = [json.dumps(content, ensure_ascii=False).encode() for content in (LABELS, OVERRIDES)]
-    for number in attack.cases(full=100_000, selection=3_000):
+    for number in attack.cases(full=40_000, selection=3_000):
         if number % 3:
             content = mutated(attack.rng, attack.rng.choice(seeds))
         else:
@@ -91,7 +91,7 @@ FILES = st.dictionaries(st.text(max_size=9), FIELDS | VALUES, max_size=3) | VALU
 )
 def test_label_files_of_any_values(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
-    size = attack.size(full=10_000, selection=300)
+    size = attack.size(full=3_000, selection=300)
 
     @settings(max_examples=size, deadline=None, derandomize=True, database=None)
     @given(FILES)
@@ -118,7 +118,7 @@ def test_labels_check_of_any_files(
     train, test = tmp_path / "train.json", tmp_path / "test.json"
     content = json.dumps(LABELS, ensure_ascii=False).encode()
     words = ["skipintro", "labels", "check", "--train", str(train), "--test", str(test)]
-    for number in attack.cases(full=1_000, selection=30):
+    for number in attack.cases(full=300, selection=30):
         train.write_bytes(mutated(attack.rng, content) if number % 2 else content)
         test.write_bytes(mutated(attack.rng, content))
         monkeypatch.setattr(sys, "argv", [*words, "--json"] if number % 4 == 0 else words)
@@ -200,7 +200,7 @@ def test_huge_label_files(attack: Attack, tmp_path: Path) -> None:
 )
 def test_params_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    for _ in attack.cases(full=10_000, selection=300):
+    for _ in attack.cases(full=3_000, selection=300):
         content = mutated(attack.rng, PARAMS, YAML_TOKENS)
         with attack.case(content):
             path.write_bytes(content)

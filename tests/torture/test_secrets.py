@@ -136,14 +136,13 @@ def half_dead_server() -> Iterator[int]:
 
 def run_all(checkout: Checkout, jobs: list[tuple[str, list[str]]]) -> tuple[str, str]:
     """Run commands, each with its store; give output and errors."""
-    path = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, json.dumps(jobs)],
         cwd=checkout.folder,
         env={
             **checkout.env,
             **SECRETS,
-            "PYTHONPATH": path,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "XDG_CACHE_HOME": str(checkout.folder / "cache"),
             "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
         },
@@ -181,7 +180,7 @@ def test_canaries_with_servers_that_fail(attack: Attack, checkout: Checkout) -> 
             f"postgresql://{user}@127.0.0.1:9/db",
             f"http://{user}@127.0.0.1:port/",
             f"http://127.0.0.1:{port}/?token={CANARY}",
-            f"sqlite:////nowhere/gone.db?key={CANARY}",
+            f"sqlite:///{checkout.folder}/params.yaml/gone.db?key={CANARY}",
         ]
         size = attack.size(full=len(stores), selection=2)
         video = str(checkout.folder / "Toy S01E01.mp4")

@@ -15,6 +15,7 @@ from skipintro.core.errors import InputError
 _CLOCK = re.compile(r"(?:(?P<h>\d{1,3}):)?(?P<m>\d{1,3}):(?P<s>\d{1,2}(?:\.\d{1,6})?)", re.ASCII)
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of one, ends of lines
 _NUMBER = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
+_TAKEN = {".", "..", "labels.json"}  # other names in a split's folder
 _MOST_BYTES = 16 << 20  # of a file; some hundred thousand labels
 _LONGEST_ID_BYTES = 200  # file systems take 255; extensions and temporary names need room
 
@@ -77,7 +78,7 @@ def read_json_object(path: Path, remedy_if_missing: str) -> dict[str, Any]:
 def check_episode_id(place: str, episode: str) -> None:
     """Raise InputError unless the id can be the name of a folder, and of nothing elsewhere."""
     remedy = "an id is the name of its video, without folders: rename it"
-    if not episode.strip() or episode in {".", ".."}:
+    if not episode.strip() or episode.casefold() in _TAKEN:
         raise InputError(f"{place}: {episode!r} is no usable episode id; {remedy}")
     if "/" in episode or "\\" in episode:
         raise InputError(f"{place}: the id {episode!r} holds a path separator; {remedy}")

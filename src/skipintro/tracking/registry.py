@@ -27,7 +27,7 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
     try:
         source, title, sha256 = _source(wanted, MlflowClient(uri))
         model = _local(source) or _downloaded(source, downloads)
-    except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
+    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
         shown, fault = without_credentials(uri), type(error).__name__
         if shown == uri and str(error):  # else the words of MLflow hold what is not to be shown
             fault = str(error).splitlines()[0]
