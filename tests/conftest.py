@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +20,7 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skipintro import cli
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.episodes.video import Picture, encode_h264
 from skipintro.model.head import HeadConfig, IntroHead
@@ -271,6 +272,19 @@ def copy_of(original: Checkout, folder: Path) -> Checkout:
     ):
         ours.executescript("".join(theirs.iterdump()).replace(str(original.folder), str(folder)))
     return Checkout(folder)
+
+
+def run_command(
+    words: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    """Run `skipintro` in this process; gives its exit code, what it printed, and its errors."""
+    monkeypatch.setattr(sys, "argv", ["skipintro", *words])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    return code, *capsys.readouterr()
 
 
 @pytest.fixture(scope="module")  # no longer: its event loop is in the way of others

@@ -1,9 +1,13 @@
-"""Finished experiments, small enough to be delivered in a second."""
+"""Finished experiments, small enough to be delivered in a second, and stores to deliver them to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
+import pytest
 import torch
 
 from conftest import ENCODER, tiny_config
@@ -14,6 +18,19 @@ from skipintro.model.head import WEIGHTS_FILE, IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment
 
 HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
+
+
+@contextmanager
+def main_workspace(folder: Path, here: Path | None = None) -> Iterator[None]:
+    """Make a folder the main workspace, which has the store; the process runs `here`, or in it."""
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            patch.setenv("DVC_ROOT", str(folder))
+            patch.chdir(here or folder)
+            yield
+    finally:
+        mlflow.set_tracking_uri("")
 
 
 def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperiment:

@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from conftest import TOY_INTRO_S, Checkout, make_checkout, write_toy_video
+from server_cases import Answer
 from skipintro.cli.suspicion import usual_rule
 from skipintro.core.files import write_json
 from skipintro.core.params import load_params
@@ -114,21 +115,6 @@ def result(
         iou=None,
         probabilities=[0.5] * LENGTH_S,
     )
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    def fault(self) -> str:
-        content = self.json()
-        assert list(content) == ["error"]
-        return str(content["error"])
 
 
 def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> Answer:

@@ -1,5 +1,6 @@
-"""Servers of other makers, started for a test and ended with it."""
+"""Servers that a test starts and ends, and what they answer."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,9 +9,29 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def fault(self) -> str:
+        """Give the fault; an answer with one holds nothing else, and no traceback."""
+        content = self.json()
+        assert list(content) == ["error"]
+        assert "Traceback" not in content["error"]
+        assert "\n" not in content["error"]
+        return str(content["error"])
 
 
 def free_port() -> int:

@@ -1,18 +1,16 @@
 """Today's champion beside a report, and the page that `skipintro report` writes."""
 
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
 
-from conftest import ENCODER, ROOT
+from conftest import ENCODER, ROOT, run_command
+from experiment_cases import main_workspace
 from report_cases import report
 from series_cases import CANDIDATES
-from skipintro import cli
 from skipintro.core.files import write_json
 from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.series_detector import SeriesConfig
@@ -86,14 +84,10 @@ def test_the_champion_stands_beside_another_model_on_the_same_test_data_alone(
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give a checkout's folder with a store of its own."""
     folder = tmp_path_factory.mktemp("champion")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setenv("DVC_ROOT", str(folder))
-        patch.chdir(folder)
+    with main_workspace(folder):
         write_evaluated(folder)
         connect("skipintro")
         yield folder
-    mlflow.set_tracking_uri("")
 
 
 @pytest.fixture
@@ -205,13 +199,7 @@ class Command:
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
         """Give its exit code and what it has printed."""
-        self._patch.setattr(sys, "argv", ["skipintro", "report", *words])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *self._capsys.readouterr()
+        return run_command(["report", *words], self._patch, self._capsys)
 
 
 @pytest.fixture

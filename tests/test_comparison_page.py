@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import mlflow
 import pytest
 from playwright.sync_api import Browser, Page
 
 from browser_cases import visiting
-from experiment_cases import experiment
+from experiment_cases import experiment, main_workspace
 from server_cases import free_port, is_healthy, running, wait_for
 from skipintro.tracking.delivery import deliver
 from skipintro.tracking.store import connect
@@ -50,10 +49,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Deliver two experiments to a new store, and serve it."""
     folder = tmp_path_factory.mktemp("comparison")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setenv("DVC_ROOT", str(folder))
-        patch.chdir(folder)
+    with main_workspace(folder):
         store = connect("skipintro")
         for epochs, score in SCORES.items():
             history = [
@@ -68,7 +64,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 metrics={METRIC: score, "windows/test/f1": score - 0.125},
             )
             deliver(store, finished, "intro-detector")
-    mlflow.set_tracking_uri("")
     port = free_port()
     words = [
         *(str(Path(sys.executable).parent / "mlflow"), "ui", "--workers", "1"),

@@ -3,19 +3,17 @@
 import math
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import mlflow
 import pytest
 import yaml
 
-from conftest import ROOT
-from skipintro import cli
+from conftest import ROOT, run_command
+from experiment_cases import main_workspace
 from skipintro.core.errors import InputError
 from skipintro.tracking.champion import CHAMPION
 from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
@@ -255,13 +253,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("promotion")
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setenv("DVC_ROOT", str(folder))
-        patch.chdir(folder)
+    with main_workspace(folder):
         connect("skipintro")
         yield folder
-    mlflow.set_tracking_uri("")
 
 
 def register(
@@ -366,13 +360,7 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     monkeypatch.setenv("COLUMNS", "200")
 
     def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["skipintro", "promote", *words])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
+        return run_command(["promote", *words], monkeypatch, capsys)
 
     code, _, errors = command()
     assert (code, errors.count("\n")) == (1, 1)

@@ -1,15 +1,13 @@
 """`skipintro models`, `runs` and `promote` look at the store as it is, and make none."""
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import mlflow
 import pytest
 
-from conftest import ROOT
-from skipintro import cli
+from conftest import ROOT, run_command
+from experiment_cases import main_workspace
 from skipintro.tracking.champion import CHAMPION
 from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
 from skipintro.tracking.live import COMPLETE_TAG
@@ -23,27 +21,18 @@ Command = Callable[..., tuple[int, str, str]]  # words in; exit code, output, er
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workspace(tmp_path: Path) -> Iterator[Path]:
     """Give a checkout's folder without a store."""
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    mlflow.set_tracking_uri("")
+    with main_workspace(tmp_path):
+        yield tmp_path
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["skipintro", *words])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
+        return run_command(words, monkeypatch, capsys)
 
     return run
 

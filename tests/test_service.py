@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 
 from library_cases import INTERVALS, Place, make_place, use_cheap_encoder
+from server_cases import Answer
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.library.detecting import Settings
@@ -36,24 +37,6 @@ from skipintro.service.server import Server, make_server
 
 MOST_BYTES = 300_000
 TOKEN = "a long word that nobody guesses"  # noqa: S105  of these tests alone
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    def fault(self) -> str:
-        """Give the fault; an answer with one holds nothing else, and no traceback."""
-        content = self.json()
-        assert list(content) == ["error"]
-        assert "Traceback" not in content["error"]
-        assert "\n" not in content["error"]
-        return str(content["error"])
 
 
 def lying(folder: Path) -> list[Path]:

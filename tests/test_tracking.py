@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from conftest import ENCODER
-from experiment_cases import HISTORY, experiment
+from experiment_cases import HISTORY, experiment, main_workspace
 from skipintro.core.errors import InputError
 from skipintro.tracking.delivery import FinishedExperiment, deliver
 from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
@@ -35,13 +35,9 @@ MODEL = "intro-detector"
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give the main workspace; the process itself runs elsewhere, as in a DVC experiment."""
     folder = tmp_path_factory.mktemp("tracking")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setenv("DVC_ROOT", str(folder))
-        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    with main_workspace(folder, tmp_path_factory.mktemp("elsewhere")):
         connect("first")  # makes the store, which takes seconds
         yield folder
-    mlflow.set_tracking_uri("")
 
 
 @pytest.fixture
