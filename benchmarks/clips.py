@@ -34,12 +34,13 @@ def _frames(sources: Sequence[Path]) -> Iterator[av.VideoFrame]:
 def repeat(path: Path, clip: Path, length_s: int) -> None:
     """Write a clip over and over, without encoding it anew, until `length_s` is reached."""
     with av.open(str(path), "w") as container:
-        copy = None
-        for turn in range(-(-length_s // LENGTH_S)):
+        copy, played_s = None, Fraction(0)
+        while played_s < length_s:
             with av.open(str(clip)) as given:
                 source = given.streams.video[0]
                 copy = copy or container.add_stream_from_template(source)
-                shift = int(turn * LENGTH_S / (source.time_base or 1))
+                tick = source.time_base or Fraction(1, av.time_base)
+                shift = int(played_s / tick)
                 for packet in given.demux(source):
                     if packet.dts is None or packet.pts is None:
                         continue
@@ -49,3 +50,4 @@ def repeat(path: Path, clip: Path, length_s: int) -> None:
                         copy,
                     )
                     container.mux(packet)
+                played_s += (source.duration or 0) * tick

@@ -232,8 +232,8 @@ def checkout(tmp_path: Path, toy_series: Path) -> Checkout:
     return make_checkout(tmp_path / "checkout", toy_series)
 
 
-def make_checkout(folder: Path, source: Path) -> Checkout:
-    """Copy what Git tracks, or would track, into a repository of its own."""
+def copy_tracked(folder: Path) -> Checkout:
+    """Copy what Git tracks, or would track, but for the lock file of other data."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -245,7 +245,12 @@ def make_checkout(folder: Path, source: Path) -> Checkout:
         if (ROOT / name).is_file() and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    made = Checkout(folder)
+    return Checkout(folder)
+
+
+def make_checkout(folder: Path, source: Path) -> Checkout:
+    """Make a repository of its own of a copy."""
+    made = copy_tracked(folder)
     made.set_params({**TINY, "ingest.source": str(source)})
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
         made.run("git", *words)

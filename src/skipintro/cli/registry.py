@@ -1,6 +1,8 @@
 """`skipintro promote`, `models` and `runs`: the registry of detectors, and where they came from."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,12 +30,12 @@ def promote(
     from skipintro.tracking.promotion import GateParams
     from skipintro.tracking.promotion import promote as promote_best
     from skipintro.tracking.report import comparison
-    from skipintro.tracking.store import StoreParams, faults_told
+    from skipintro.tracking.store import StoreParams
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    with faults_told():
-        verdict = promote_best(_opened(tracking.experiment), tracking.model, gate, version)
+    with _store(tracking.experiment) as store:
+        verdict = promote_best(store, tracking.model, gate, version)
     comparison(verdict, gate.metric, equal_too=every_figure)
     if verdict.refusals:
         for refusal in verdict.refusals:
@@ -50,12 +52,12 @@ def models() -> None:
     from skipintro.core.params import load_params
     from skipintro.tracking import report
     from skipintro.tracking.promotion import GateParams, standings
-    from skipintro.tracking.store import StoreParams, faults_told
+    from skipintro.tracking.store import StoreParams
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    with faults_told():
-        found = standings(_opened(tracking.experiment), tracking.model, gate)
+    with _store(tracking.experiment) as store:
+        found = standings(store, tracking.model, gate)
     report.versions(found, gate)
 
 
@@ -69,22 +71,24 @@ def runs(
     from skipintro.core.params import load_params
     from skipintro.tracking import report
     from skipintro.tracking.promotion import GateParams, measured_runs
-    from skipintro.tracking.store import StoreParams, faults_told
+    from skipintro.tracking.store import StoreParams
 
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    with faults_told():
-        found = measured_runs(_opened(tracking.experiment), last)
+    with _store(tracking.experiment) as store:
+        found = measured_runs(store, last)
     report.runs(found, gate)
 
 
-def _opened(experiment: str) -> "Store":
-    """Open the store to look into it; one that was never made stays so."""
+@contextmanager
+def _store(experiment: str) -> "Iterator[Store]":
+    """Open the store to look into it; one that was never made stays so. Its faults are told."""
     from skipintro.tracking.champion import existing_store
-    from skipintro.tracking.store import tracking_uri, without_credentials
+    from skipintro.tracking.store import faults_told, tracking_uri, without_credentials
 
-    store = existing_store(experiment)
-    if store is None:
-        shown = without_credentials(tracking_uri())
-        raise InputError(f"{shown}: no such store yet; run `dvc repro` first")
-    return store
+    with faults_told():
+        store = existing_store(experiment)
+        if store is None:
+            shown = without_credentials(tracking_uri())
+            raise InputError(f"{shown}: no such store yet; run `dvc repro` first")
+        yield store
