@@ -636,7 +636,7 @@ def test_a_full_disk_costs_nothing_that_was_there(
         pytest.skip("only root can mount a small disk")
     with full_disk(checkout.folder / place):
         assert_refused(
-            checkout, stage, f"{place}/{stage}", ": no space left", "free some space and run `dvc"
+            checkout, stage, f"{place}/{stage}", ": no space left", "free some space and run again"
         )
 
 

@@ -245,7 +245,7 @@ def test_only_the_first_part_is_decoded_where_that_is_asked_for(
     for search, n_seconds in (("first-quarter", 7), ("9", 9)):
         assert main(place.words(video, "--search", search), monkeypatch) == 0
         [vectors] = place.cache.glob(f"vectors/*/*-first-{n_seconds}.npy")
-        assert vectors.stat().st_size == 128 + n_seconds * 192 * 4
+        assert vectors.stat().st_size == 128 + n_seconds * 192 * 4 + 32  # header, vectors, hash
     assert "1 decoded" in capsys.readouterr().err
 
 

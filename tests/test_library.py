@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,32 @@ def test_a_broken_memory_is_told_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "answers.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(InputError, match=r"answers\.sqlite: cannot be used .* delete it"):
         Memory(tmp_path)
+
+
+def test_an_answer_that_is_damaged_or_another_s_is_forgotten(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    memory.put("series", "a", [[36.0, [4.0, 20.0], 0.9]])
+    memory.put("series", "b", [[36.0, None, None]])
+    change = "UPDATE answers SET value = {} WHERE key = 'a'"
+    for value in (
+        "replace(value, '20.0', '28.0')",
+        "(SELECT value FROM answers WHERE key = 'b')",
+        "'[[36.0, [4.0, 28.0], 0.9]]'",  # of an earlier version
+        "x'00ff'",
+        "NULL",
+    ):
+        memory.put("series", "a", [[36.0, [4.0, 20.0], 0.9]])
+        with closing(sqlite3.connect(tmp_path / "answers.sqlite")) as other, other:
+            assert other.execute(change.format(value)).rowcount == 1
+        assert memory.get("series", "a") is None
+        assert memory.get("series", "b") == [[36.0, None, None]]
+
+
+def test_a_full_disk_under_the_memory_is_told_with_its_own_remedy(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    memory._answers.execute("PRAGMA max_page_count = 2")
+    with pytest.raises(InputError, match=r"answers\.sqlite: .*full\); free some space"):
+        memory.put("x", "y", "long" * 10_000)
 
 
 def test_two_runs_may_share_a_memory(tmp_path: Path) -> None:

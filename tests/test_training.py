@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from conftest import tiny_config
+from damage_cases import flip_bit
 from skipintro.model import training
 from skipintro.model.head import IntroHead
 from skipintro.model.training import (
@@ -258,34 +259,13 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def drop_the_optimizer(path: Path) -> None:
-    state = torch.load(path, weights_only=True)
-    del state["optimizer"]
-    torch.save(state, path)
-
-
-def spoil_the_history(path: Path) -> None:
-    state = torch.load(path, weights_only=True)
-    state["history"] = [{"epoch": "one"}]
-    torch.save(state, path)
-
-
-def change_a_shape(path: Path) -> None:
-    state = torch.load(path, weights_only=True)
-    state["head"]["position"] = torch.zeros(1, 2, 8)
-    torch.save(state, path)
+def flip_one_bit(path: Path) -> None:
+    flip_bit(path, seed=1)
 
 
 @pytest.mark.parametrize(
     "damage",
-    [
-        cut_in_the_middle,
-        write_nonsense,
-        empty,
-        drop_the_optimizer,
-        spoil_the_history,
-        change_a_shape,
-    ],
+    [cut_in_the_middle, write_nonsense, empty, flip_one_bit],
 )
 def test_a_broken_checkpoint_is_told_and_training_begins_anew(
     tmp_path: Path, damage: Any, caplog: pytest.LogCaptureFixture
@@ -296,7 +276,7 @@ def test_a_broken_checkpoint_is_told_and_training_begins_anew(
         run(checkpoint, break_off_after(2))
     damage(checkpoint)
     anew, anew_history = run(checkpoint)
-    assert f"{checkpoint}: broken" in caplog.text
+    assert f"{checkpoint}: damaged" in caplog.text
     assert same_weights(anew, unbroken)
     assert anew_history == history
 

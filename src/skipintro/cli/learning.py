@@ -47,7 +47,7 @@ def cv(
 
     Example: skipintro cv --folds 4 --seeds 3
     """
-    from skipintro.core.files import output_folder, read_model, write_json
+    from skipintro.core.files import check_sums, output_folder, read_model, write_json
     from skipintro.core.params import load_params
     from skipintro.detection.labelled import labelled_episodes
     from skipintro.detection.series_files import PriorFile
@@ -57,6 +57,8 @@ def cv(
     from skipintro.stages import evaluate, rank
 
     os.chdir(find_checkout())
+    for made in (rank.ANNOTATIONS.parent, rank.EMBEDDED):
+        check_sums(made)
     annotations = read_model(Annotations, rank.ANNOTATIONS)
     embedded = read_model(EmbedManifest, rank.EMBEDDED / "manifest.json")
     episodes = {

@@ -4,6 +4,7 @@ import errno
 import glob
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -19,8 +20,12 @@ from skipintro.core.errors import InputError
 
 M = TypeVar("M", bound=BaseModel)
 
+SUMS_FILE = "SHA256SUMS"  # of a stage's output folder; `sha256sum -c` reads it, too
 _PARTIAL = ".partial"
+_SHA256_SIZE = 32  # bytes
 _NO_ROOM = {errno.ENOSPC: "no space left", errno.EDQUOT: "the disk quota is used up"}
+
+log = logging.getLogger(__name__)
 
 
 def sha256_of_file(path: Path) -> str:
@@ -74,6 +79,76 @@ def output_folder(path: Path) -> Iterator[Path]:
         yield draft
 
 
+def append_sum(path: Path) -> None:
+    """Put the hash of a file's content at its end, so that `is_intact` can tell damage."""
+    with path.open("r+b") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+        file.write(digest)
+
+
+def is_intact(path: Path) -> bool:
+    """Tell whether a file is there, and as it was when its hash was put at its end.
+
+    One that is not is told in the log: disks err, and it is made anew.
+    """
+    try:
+        with path.open("rb") as file:
+            left = os.fstat(file.fileno()).st_size - _SHA256_SIZE
+            hashed = hashlib.sha256()
+            while left > 0 and (block := file.read(min(left, 2**20))):
+                hashed.update(block)
+                left -= len(block)
+            if left == 0 and file.read() == hashed.digest():
+                return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        log.warning("%s", describe_os_error(error))
+        return False
+    log.warning("%s: damaged, not as it was written; made anew", path)
+    return False
+
+
+def remember(path: Path, content: bytes) -> None:
+    """Write a file that `remembered` reads; it appears whole."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+        append_sum(draft)
+
+
+def remembered(path: Path) -> bytes | None:
+    """Give the content of a file that `remember` wrote; None where it is missing or damaged."""
+    return path.read_bytes()[:-_SHA256_SIZE] if is_intact(path) else None
+
+
+def write_sums(folder: Path, pattern: str = "**/*") -> None:
+    """Write the hashes of a folder's files into it, for `check_sums`."""
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
+    lines = [f"{sha256_of_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    (folder / SUMS_FILE).write_text("".join(lines), encoding="utf-8")
+
+
+def check_sums(folder: Path) -> None:
+    """Hold a stage's output folder against the hashes that its stage wrote.
+
+    Raises InputError naming the file that is missing or damaged. A folder that has no hashes, put
+    together by hand, is taken as it is.
+    """
+    sums = folder / SUMS_FILE
+    if not sums.is_file():
+        return
+    for line in sums.read_bytes().splitlines():
+        expected, _, name = line.decode("utf-8", "replace").partition("  ")
+        path = folder / name
+        found = sha256_of_file(path) if path.is_file() else "no file"
+        if found != expected:
+            raise InputError(
+                f"{path}: not as its stage wrote it (sha256 {found:.12}, expected {expected:.12}); "
+                f"delete {folder}, run `chmod -R u+w .dvc/cache`, so that DVC looks its cache "
+                "through, and then `dvc repro`"
+            )
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that a person can read; models become objects. The file appears whole."""
     if isinstance(value, BaseModel):
@@ -121,6 +196,6 @@ def describe_os_error(error: OSError) -> str:
     if error.errno in _NO_ROOM:
         reason = _NO_ROOM[error.errno]
         place = error.filename2 or place  # of a copy, the file that is written
-        return f"{place}: {reason}; free some space and run `dvc repro` again, nothing is lost"
+        return f"{place}: {reason}; free some space and run again, nothing is lost"
     reason = os.strerror(error.errno) if error.errno else str(error)
     return f"{place}: {reason}; check that it exists, may be read and written, and has room"

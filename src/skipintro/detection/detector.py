@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model, sha256_of_file, write_json
+from skipintro.core.files import check_sums, read_model, sha256_of_file, write_json
 from skipintro.detection.decoding import DetectionConfig, detect_by_head
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.series_detector import SeriesDetector
@@ -124,6 +124,7 @@ def assemble(folder: Path, *, head: Path, series: Path, config: DetectorConfig) 
         (head, (WEIGHTS_FILE, CONFIG_FILE)),
         (series, (SERIES_WEIGHTS, SERIES_CONFIG)),
     ):
+        check_sums(source)
         for name in names:
             shutil.copyfile(source / name, folder / name)
     hashes = {name: sha256_of_file(folder / name) for name in _FILES}

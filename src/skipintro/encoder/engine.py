@@ -23,7 +23,7 @@ from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.encoder import TOLERATE_BF16, load_encoder
 from skipintro.encoder.embedding import Search, embed_video, searched_seconds
-from skipintro.episodes.embeddings import EncoderIdentity, write_vectors
+from skipintro.episodes.embeddings import EncoderIdentity, remember_vectors
 
 # All of this folder but the engines: by what they remember, it makes no difference who made it.
 _CODE = (
@@ -137,7 +137,7 @@ class LocalEngine:
     def embed(self, jobs: Sequence[Job]) -> Iterator[Job]:
         """Yield each job when its target is written."""
         for job in jobs:
-            write_vectors(job.target, self._embedder.vectors(job))
+            remember_vectors(job.target, self._embedder.vectors(job))
             yield job
 
 

@@ -28,7 +28,7 @@ from ray.exceptions import RayError, RayTaskError, UnserializableException
 
 from skipintro.core.errors import InputError
 from skipintro.encoder.engine import Embedder, EncoderSpec, Job, Origin, RayParams
-from skipintro.episodes.embeddings import write_vectors
+from skipintro.episodes.embeddings import remember_vectors
 
 _ATTEMPTS = 3  # of one episode; what ends its worker that often will do so again
 _CONNECT_S = 5.0
@@ -126,7 +126,7 @@ class RayEngine:
         if job is None:
             self._check(result, worker)
         else:
-            write_vectors(job.target, result)
+            remember_vectors(job.target, result)
 
     def _start(self, running: dict[Any, tuple[Any, Job | None]]) -> None:
         """Ask for one more worker; it may have to wait until the cluster has room."""

@@ -1,5 +1,6 @@
 """The embeddings of all episodes as files: one array an episode, and a manifest of their origin."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import replacing
+from skipintro.core.files import remember, remembered, replacing
 
 
 class EncoderIdentity(BaseModel):
@@ -62,3 +63,16 @@ def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Write one episode's array, whole or not at all."""
     with replacing(path) as draft, draft.open("wb") as file:
         np.save(file, vectors, allow_pickle=False)
+
+
+def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
+    """Keep an array for later runs; one that is damaged meanwhile will not be taken for it."""
+    buffer = BytesIO()
+    np.save(buffer, vectors, allow_pickle=False)
+    remember(path, buffer.getvalue())
+
+
+def remembered_vectors(path: Path) -> NDArray[np.float32] | None:
+    """Give the array that was kept, float32 (n_seconds, D); None where it is missing or damaged."""
+    content = remembered(path)
+    return None if content is None else np.asarray(np.load(BytesIO(content)), np.float32)

@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from skipintro.core.errors import InputError
+from skipintro.core.files import is_intact
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, load_same_encoder
 from skipintro.encoder import Encoder
 from skipintro.encoder.embedding import Search, embed_video, searched_seconds
 from skipintro.episodes import video
-from skipintro.episodes.embeddings import read_vectors, write_vectors
+from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
 from skipintro.library.detecting import Answer, Settings
 from skipintro.library.memory import Memory
 
@@ -56,7 +57,11 @@ class Embedder:
             self._lengths[answer.sha256] = video.length_s(answer.video)
         except video.VideoError:
             self._lengths[answer.sha256] = None
-        return self._file(answer).exists()
+        file = self._file(answer)
+        if is_intact(file):
+            return True
+        file.unlink(missing_ok=True)  # damaged vectors of the whole would hide those of a part
+        return False
 
     def embed(self, answer: Answer) -> NDArray[np.float32] | InputError:
         """Give the vectors (n_seconds, D), or the fault of the video; may run in any thread."""
@@ -76,11 +81,14 @@ class Embedder:
 
     def keep(self, answer: Answer, vectors: NDArray[np.float32]) -> None:
         """Write the vectors, whole or not at all."""
-        write_vectors(self._made_file(answer), vectors)
+        remember_vectors(self._made_file(answer), vectors)
 
     def vectors(self, answer: Answer) -> NDArray[np.float32]:
         """Give the vectors that are at hand."""
-        return read_vectors(self._file(answer))[: self._first_s(answer)]
+        vectors = remembered_vectors(file := self._file(answer))
+        if vectors is None:
+            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
+        return vectors[: self._first_s(answer)]
 
     def length_s(self, answer: Answer) -> float:
         """Give the video's length: its container's, else that of what was decoded."""

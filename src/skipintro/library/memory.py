@@ -1,9 +1,12 @@
 """What earlier runs have found out, in the user's cache folder and never in the library.
 
+Everything carries its hash, so that what a disk has damaged is found out anew and never used.
+
 Reads and writes  <folder>/answers.sqlite: small answers as JSON, by kind and key
                   <folder>/vectors/<encoder>/<sha256 of the video>.npy
 """
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -44,13 +47,16 @@ class Memory:
             row = self._answers.execute(
                 "SELECT value FROM answers WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
-        return None if row is None else json.loads(row[0])
+        sum_, _, text = str(row[0] if row else "").partition(" ")
+        return json.loads(text) if row and sum_ == _sum(kind, key, text) else None
 
     def put(self, kind: str, key: str, value: Any) -> None:
         """Keep an answer: any JSON value."""
+        text = json.dumps(value)
         with self._told():
             self._answers.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (kind, key, json.dumps(value))
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
+                (kind, key, f"{_sum(kind, key, text)} {text}"),
             )
 
     def close(self) -> None:
@@ -62,9 +68,15 @@ class Memory:
         try:
             yield
         except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            remedy = "free some space" if code == sqlite3.SQLITE_FULL else "delete it"
             raise InputError(
-                f"{self._path}: cannot be used ({error}); delete it, or choose another --cache"
+                f"{self._path}: cannot be used ({error}); {remedy}, or choose another --cache"
             ) from error
+
+
+def _sum(kind: str, key: str, text: str) -> str:
+    return hashlib.sha256(f"{kind} {key} {text}".encode()).hexdigest()
 
 
 def content_of(path: Path, memory: Memory) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_json
+from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.params import read_params_file
 from skipintro.library.memory import Memory, content_of, stamp_of
 
@@ -77,7 +77,12 @@ def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: no detector's folder: {name} is missing")
     files = [path for name in _FILES + _SERIES_FILES if (path := folder / name).is_file()]
-    identity = sha256_of_json({path.name: content_of(path, memory) for path in files})
+    # The small files are read each time; the weights are held against them when they are loaded.
+    hashes = {
+        path.name: sha256_of_file(path) if path.suffix == ".json" else content_of(path, memory)
+        for path in files
+    }
+    identity = sha256_of_json(hashes)
     return Model(title, identity, lambda: nullcontext(folder))
 
 

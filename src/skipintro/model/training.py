@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -19,25 +18,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from skipintro.core.device import Precision, type_of
-from skipintro.core.files import replacing
+from skipintro.core.files import append_sum, is_intact, replacing
 from skipintro.model.head import HeadConfig, IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
 from skipintro.model.windows import FrameSequence, SplitWindows, window_starts
 
 CHECKPOINT_SHARE = 0.05  # of the training's time; how often changes no result
 THRESHOLD = 0.5  # of the per-frame figures while training; the write-up's
-
-# What reading a checkpoint raises that is cut short, or is none of this loop's.
-_BROKEN = (
-    RuntimeError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    OSError,
-    UnpicklingError,
-)
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +151,7 @@ def train(
 
     After an epoch, but for CHECKPOINT_SHARE of the time at most, the state is stored at
     `checkpoint`; where one lies there, the loop goes on from it and calls `on_epoch` for its
-    epochs again, in order. One that cannot be read is told in the log, and training begins anew.
+    epochs again, in order. One that is damaged is told in the log, and training begins anew.
     """
     torch.use_deterministic_algorithms(mode=True)
     head, optimizer, history = _start(config, settings, checkpoint, device)
@@ -292,23 +279,20 @@ def _store(
     }
     with replacing(path) as draft:
         torch.save(state, draft)
+        append_sum(draft)
 
 
 def _start(
     config: HeadConfig, settings: TrainSettings, checkpoint: Path, device: torch.device
 ) -> tuple[IntroHead, torch.optim.Optimizer, list[EpochRow]]:
-    """Give head, optimizer and history from the checkpoint; fresh ones where none can be read."""
+    """Give head, optimizer and history from the checkpoint; fresh ones without an intact one."""
     head, optimizer = _fresh(config, settings, device)
-    if not checkpoint.exists():
+    if not is_intact(checkpoint):
         return head, optimizer, []
-    try:
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        history = [EpochRow.model_validate(row) for row in state["history"]]
-        head.load_state_dict(state["head"])
-        optimizer.load_state_dict(state["optimizer"])
-    except _BROKEN as error:
-        log.warning("%s: broken (%s); training begins anew", checkpoint, type(error).__name__)
-        return *_fresh(config, settings, device), []
+    state = torch.load(checkpoint, map_location=device, weights_only=True)
+    history = [EpochRow.model_validate(row) for row in state["history"]]
+    head.load_state_dict(state["head"])
+    optimizer.load_state_dict(state["optimizer"])
     log.info("going on after epoch %d", len(history))
     return head, optimizer, history
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, write_json
+from skipintro.core.files import check_sums, output_folder, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage
 from skipintro.episodes.annotations import (
@@ -57,6 +57,7 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Annotate every labelled episode of both splits."""
+    check_sums(INGESTED)
     manifest = read_model(IngestManifest, INGESTED / "manifest.json")
     overrides = read_overrides(params.overrides)
     rule = params.rule()
@@ -90,6 +91,7 @@ def main(params: Params) -> None:
                 "rule": rule.model_dump(),
             },
         )
+        write_sums(folder)
     log.info("%s", ", ".join(f"{counts[status]} {status}" for status in Status))
     for episode in episodes:
         if not episode.usable:

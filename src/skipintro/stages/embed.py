@@ -5,7 +5,6 @@ Writes  data/embed/<split>/<id>.npy, float32 (n_seconds, dimension), and data/em
 """
 
 import logging
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,14 @@ from typing import Literal
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, write_json
+from skipintro.core.files import (
+    check_sums,
+    is_intact,
+    output_folder,
+    read_model,
+    write_json,
+    write_sums,
+)
 from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import scratch_folder
@@ -28,7 +34,12 @@ from skipintro.encoder.engine import (
     open_engine,
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, VideoInfo
-from skipintro.episodes.embeddings import EmbeddedEpisode, EmbedManifest, read_vectors
+from skipintro.episodes.embeddings import (
+    EmbeddedEpisode,
+    EmbedManifest,
+    remembered_vectors,
+    write_vectors,
+)
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/embed")
@@ -52,6 +63,7 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Embed every usable episode; what the same encoder has embedded before is remembered."""
+    check_sums(INGESTED)
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
     device = engine_device(params.engine, params.device, params.ray)
     spec = EncoderSpec(
@@ -74,7 +86,7 @@ def main(params: Params) -> None:
     )
     memory = scratch_folder(f"embeddings/{origin.key}")
     usable = ingested.usable().values()
-    jobs = [job for job in _jobs(usable, memory) if not job.target.exists()]
+    jobs = [job for job in _jobs(usable, memory) if not is_intact(job.target)]
     for _ in progress(engine.embed(jobs), len(jobs), "episodes"):
         pass
     with output_folder(OUTPUT) as folder:
@@ -90,6 +102,7 @@ def main(params: Params) -> None:
             versions=origin.versions,
         )
         write_json(folder / "manifest.json", manifest)
+        write_sums(folder)
     log.info("%d episodes, %d of them embedded now", len(usable), len(jobs))
 
 
@@ -107,16 +120,17 @@ def _remembered(
 ) -> EmbeddedEpisode:
     """Put one episode's vectors from memory into the output folder."""
     path, sha256, video = _content(episode)
-    array = memory / f"{sha256}.npy"
-    n_found, n_wanted = len(read_vectors(array)), searched_seconds(search, video.n_seconds)
+    vectors = remembered_vectors(array := memory / f"{sha256}.npy")
+    if vectors is None:
+        raise InputError(f"{array}: gone or damaged meanwhile; run `dvc repro` to make it anew")
+    n_found, n_wanted = len(vectors), searched_seconds(search, video.n_seconds)
     if n_found != n_wanted:
         raise InputError(
             f"{path}: {n_found} pictures, {n_wanted} when it was ingested; "
             "run `dvc repro --force ingest`"
         )
     file = Path(episode.split) / f"{episode.id}.npy"
-    (folder / episode.split).mkdir(exist_ok=True)
-    shutil.copyfile(array, folder / file)
+    write_vectors(folder / file, vectors)
     return EmbeddedEpisode(
         split=episode.split,
         id=episode.id,

@@ -3,7 +3,7 @@
 Reads   models/train, models/rank, data/window, data/embed, data/ingest, data/annotate
 Writes  reports/evaluate/report.html, report.json (the page as data), comparison.md,
         comparison.json, metrics.json, episodes.json, manifest.json, loss.png, confusion.png,
-        precision_recall.png, timelines/<id>.png
+        precision_recall.png, timelines/<id>.png, SHA256SUMS
 """
 
 import csv
@@ -16,7 +16,14 @@ from pydantic import Field
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, sha256_of_json, write_json
+from skipintro.core.files import (
+    check_sums,
+    output_folder,
+    read_model,
+    sha256_of_json,
+    write_json,
+    write_sums,
+)
 from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, versions
@@ -86,6 +93,8 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Evaluate on both splits' windows and on the test split's whole episodes."""
+    for folder in (HEAD, RANKED, WINDOWS, EMBEDDED, INGESTED, ANNOTATIONS.parent):
+        check_sums(folder)
     head = load_head(HEAD, choose_device(params.device))
     series = load_series(RANKED)
     window = read_model(WindowManifest, WINDOWS / "manifest.json")
@@ -166,6 +175,7 @@ def main(params: Params) -> None:
         threshold = params.threshold if params.detector == "head" else None
         for result in told:
             plots.timeline(folder / "timelines" / f"{result.id}.png", result, threshold)
+        write_sums(folder)
     _tell(metrics, comparison)
 
 

@@ -13,7 +13,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.core.files import (
+    output_folder,
+    remember,
+    remembered,
+    sha256_of_file,
+    write_json,
+    write_sums,
+)
 from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of, scratch_folder
@@ -107,6 +114,7 @@ def main(params: Params) -> None:
             versions=made_with,
         )
         write_json(folder / "manifest.json", manifest)
+        write_sums(folder, "**/*.json")  # of the videos, the manifest has them
     _report(manifest)
 
 
@@ -128,11 +136,12 @@ def _inspected(
     verdict = memory / f"{sha256}.json"
     info, problem = None, None
     try:
-        if verdict.exists():
-            info = read_model(VideoInfo, verdict)
+        known = remembered(verdict)
+        if known is not None:
+            info = VideoInfo.model_validate_json(known)
         else:
             info = video.inspect(path, truncation_tolerance_s=params.truncation_tolerance_s)
-            write_json(verdict, info)
+            remember(verdict, info.model_dump_json().encode())
     except video.VideoError as error:
         if params.on_bad_video == "fail":
             raise

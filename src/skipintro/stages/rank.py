@@ -12,7 +12,14 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, sha256_of_file, write_json
+from skipintro.core.files import (
+    check_sums,
+    output_folder,
+    read_model,
+    sha256_of_file,
+    write_json,
+    write_sums,
+)
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, versions
 from skipintro.detection.candidates import CandidateConfig
@@ -71,6 +78,8 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Fit on train; no test episode is looked at."""
+    for folder in (ANNOTATIONS.parent, EMBEDDED):
+        check_sums(folder)
     annotations = read_model(Annotations, ANNOTATIONS)
     embedded = read_model(EmbedManifest, EMBEDDED / "manifest.json")
     train = labelled_episodes("train", annotations, embedded, EMBEDDED)
@@ -95,6 +104,7 @@ def main(params: Params) -> None:
             versions=versions("numpy", "scikit-learn", "scipy"),
         )
         write_json(folder / "manifest.json", manifest)
+        write_sums(folder)
     chosen = fitted.chosen
     log.info(
         "held-out series: %d right and %d wrong of %d episodes, at similarity %.2f, "

@@ -19,6 +19,8 @@ from pathlib import Path
 import yaml
 
 from skipintro.core.files import (
+    SUMS_FILE,
+    check_sums,
     output_folder,
     read_model,
     sha256_of_file,
@@ -50,6 +52,8 @@ def main(params: Params) -> None:
 
 
 def _deliver(params: Params) -> None:
+    for folder in (MODEL, RANKED, REPORTS):
+        check_sums(folder)
     store = connect(params.experiment)
     evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
     trained = read_model(TrainManifest, MODEL / "manifest.json")
@@ -65,7 +69,7 @@ def _deliver(params: Params) -> None:
                 model_sha256=model_sha256,
                 test_data_sha256=evaluated.test_data_sha256,
             )
-        shutil.copytree(REPORTS, reports, ignore=shutil.ignore_patterns("report.*"))
+        shutil.copytree(REPORTS, reports, ignore=shutil.ignore_patterns("report.*", SUMS_FILE))
         (reports / "report.html").write_text(render(report), encoding="utf-8")
         experiment = FinishedExperiment(
             name=os.environ.get("DVC_EXP_NAME"),

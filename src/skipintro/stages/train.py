@@ -18,11 +18,13 @@ from pydantic import Field
 from skipintro.core.device import choose_device, choose_precision, has_native_bf16
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
+    check_sums,
     output_folder,
     read_model,
     sha256_of_file,
     sha256_of_json,
     write_json,
+    write_sums,
 )
 from skipintro.core.params import StageParams, load_params
 from skipintro.core.scratch import key_of, scratch_folder
@@ -60,6 +62,7 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Train on the train windows; a killed training goes on where it stood."""
     tracking = load_params(StoreParams, "track")
+    check_sums(WINDOWS)
     manifest = read_model(WindowManifest, WINDOWS / "manifest.json")
     if manifest.encoder.dimension % params.heads:
         raise InputError(
@@ -123,6 +126,7 @@ def main(params: Params) -> None:
                     versions=versions("torch", "numpy", "safetensors"),
                 ),
             )
+            write_sums(folder)
             live.name_weights(sha256_of_file(folder / WEIGHTS_FILE))
     checkpoint.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, write_json
+from skipintro.core.files import check_sums, output_folder, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, versions
 from skipintro.episodes.annotations import Annotation, Annotations
@@ -46,6 +46,8 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Write both splits' sequences."""
+    for folder in (ANNOTATIONS.parent, EMBEDDED):
+        check_sums(folder)
     annotations = read_model(Annotations, ANNOTATIONS)
     embedded = read_model(EmbedManifest, EMBEDDED / "manifest.json")
     splits, left_out = {}, dict(embedded.left_out)
@@ -84,6 +86,7 @@ def main(params: Params) -> None:
             versions=versions("numpy"),
         )
         write_json(folder / "manifest.json", manifest)
+        write_sums(folder)
 
 
 def _episodes(annotations: list[Annotation], embedded: EmbedManifest) -> Iterator[LabelledVectors]:

@@ -7,7 +7,8 @@ the run is made from the files.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,9 +16,19 @@ from typing import Any
 
 import mlflow
 from filelock import FileLock
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Param,
+    Run,
+    RunStatus,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
+from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.files import sha256_of_json
 from skipintro.core.scratch import scratch_folder
@@ -89,41 +100,63 @@ class FinishedExperiment:
 
 
 def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> None:
-    """Log, register and complete the experiment's run; do nothing where that was done before."""
+    """Log, register and complete the experiment's run; do nothing where that was done before.
+
+    What fails in the middle is completed by the next call. A request that was repeated, since its
+    answer got lost, leaves nothing behind.
+    """
     with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
-        close_stale_runs(store)
         done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
-        live = _find(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
-        if done is not None:
-            if live is not None:  # trained once more, to the same bytes
-                store.client.delete_run(live.info.run_id)
-            log.info("this experiment is in MLflow already: run %s", done.info.run_name)
-            _name(store, done, experiment)
-            _register(store, done.info.run_id, experiment, model_name)
-            return
-        if live is not None and not _fits(live, experiment):  # params of a run never change
-            store.client.delete_run(live.info.run_id)
-            live = None
-        run_id = live.info.run_id if live is not None else _new_run(store, experiment)
-        _log(store, run_id, experiment)
-        model_version = _register(store, run_id, experiment, model_name)
-        store.client.set_tag(run_id, COMPLETE_TAG, "true")
-        store.client.set_terminated(run_id)
-        log.info("run %s; %s version %s", _title(experiment), model_name, model_version)
+        unfinished = {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"}
+        if done:
+            log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
+            _name(store, done[0], experiment)
+            _register(store, done[0].info.run_id, experiment, model_name)
+        else:
+            fitting = [run for run in _find(store, unfinished) if _fits(run, experiment)]
+            run_id = fitting[0].info.run_id if fitting else _new_run(store, experiment)
+            with _failing(store, run_id):
+                _log(store, run_id, experiment)
+                model_version = _register(store, run_id, experiment, model_name)
+                store.client.set_tag(run_id, COMPLETE_TAG, "true")
+                store.client.set_terminated(run_id)
+            log.info("run %s; %s version %s", _title(experiment), model_name, model_version)
+        for left_over in _find(store, unfinished):  # trained once more, or of other params
+            store.client.delete_run(left_over.info.run_id)
+        close_stale_runs(store)
 
 
-def _find(store: Store, tags: Mapping[str, str]) -> Run | None:
+def _find(store: Store, tags: Mapping[str, str]) -> list[Run]:
     clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-    runs = store.client.search_runs(
-        [store.experiment_id], " AND ".join([*clauses, "attributes.status != 'KILLED'"])
+    return list(
+        store.client.search_runs(
+            [store.experiment_id], " AND ".join([*clauses, "attributes.status != 'KILLED'"])
+        )
     )
-    return runs[0] if runs else None
 
 
 def _fits(live: Run, experiment: FinishedExperiment) -> bool:
-    """Tell whether the live run's params are the experiment's: a threshold may be new since."""
+    """Tell whether an unfinished run can become the experiment's.
+
+    Its params are those (a threshold may be new since), and no other one's figures stand in it.
+    """
     wanted = {name: str(value) for name, value in experiment.params.items()}
-    return live.data.params.items() <= wanted.items()
+    sha256 = experiment.sha256()
+    return (
+        live.data.params.items() <= wanted.items()
+        and live.data.tags.get(EXPERIMENT_TAG, sha256) == sha256
+    )
+
+
+@contextmanager
+def _failing(store: Store, run_id: str) -> Iterator[None]:
+    """Let no run claim to be running whose delivery has failed, if the store can still be told."""
+    try:
+        yield
+    except BaseException:
+        with suppress(MlflowException, SQLAlchemyError, OSError):
+            store.client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
+        raise
 
 
 def _title(experiment: FinishedExperiment) -> str:
@@ -146,6 +179,7 @@ def _new_run(store: Store, experiment: FinishedExperiment) -> str:
 
 
 def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
+    store.client.set_tag(run_id, EXPERIMENT_TAG, experiment.sha256())  # before any of its figures
     now = int(time.time() * 1000)
     known = _logged_epochs(store, run_id, experiment)
     curves = [
@@ -158,7 +192,6 @@ def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
         store.client.log_batch(run_id, metrics=curves[first : first + 1000])
     tags = {
         **experiment.tags,
-        EXPERIMENT_TAG: experiment.sha256(),
         MODEL_TAG: experiment.model_sha256,
         TEST_DATA_TAG: experiment.test_data_sha256,
         "encoder.name": experiment.encoder.name,
@@ -203,24 +236,35 @@ def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_n
         client.get_registered_model(model_name)
     except MlflowException:
         client.create_registered_model(model_name)
-    for known in client.search_model_versions(f"name = '{model_name}'"):
-        if known.tags.get(MODEL_TAG) == experiment.model_sha256:
-            return str(known.version)
-    logged = _log_model(run_id, experiment)
-    made = client.create_model_version(
-        model_name,
-        source=logged.model_uri,
-        run_id=run_id,
-        model_id=logged.model_id,  # a server takes no source that it cannot check by this
-        tags={
-            MODEL_TAG: experiment.model_sha256,
-            TEST_DATA_TAG: experiment.test_data_sha256,
-            TRAINED_TAG: str(experiment.encoder.trained).lower(),
-            "encoder.name": experiment.encoder.name,
-        },
-    )
-    client.set_registered_model_alias(model_name, CHALLENGER, made.version)
-    return str(made.version)
+    same = _versions(store, experiment, model_name)
+    if not same:
+        logged = _log_model(run_id, experiment)
+        client.create_model_version(
+            model_name,
+            source=logged.model_uri,
+            run_id=run_id,
+            model_id=logged.model_id,  # a server takes no source that it cannot check by this
+            tags={
+                MODEL_TAG: experiment.model_sha256,
+                TEST_DATA_TAG: experiment.test_data_sha256,
+                TRAINED_TAG: str(experiment.encoder.trained).lower(),
+                "encoder.name": experiment.encoder.name,
+            },
+        )
+        same = _versions(store, experiment, model_name)
+        for repeated in same[1:]:
+            client.delete_model_version(model_name, str(repeated))
+    newest = max(int(v.version) for v in client.search_model_versions(f"name = '{model_name}'"))
+    aliases = client.get_registered_model(model_name).aliases
+    if newest == same[0] and str(newest) not in map(str, aliases.values()):  # nor the champion
+        client.set_registered_model_alias(model_name, CHALLENGER, str(newest))
+    return str(same[0])
+
+
+def _versions(store: Store, experiment: FinishedExperiment, model_name: str) -> list[int]:
+    """Give the versions with the experiment's model, the oldest first."""
+    found = store.client.search_model_versions(f"name = '{model_name}'")
+    return sorted(int(v.version) for v in found if v.tags.get(MODEL_TAG) == experiment.model_sha256)
 
 
 def _log_model(run_id: str, experiment: FinishedExperiment) -> ModelInfo:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.params import flat_params
 from skipintro.episodes.embeddings import EncoderIdentity
@@ -55,7 +56,7 @@ class LiveRun:
             return
         try:
             call()
-        except (MlflowException, OSError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             self._away = True
             log.warning(
                 "MLflow does not answer any more (%s); training goes on, and the track stage "

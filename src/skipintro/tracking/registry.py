@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing
 from skipintro.tracking.delivery import MODEL_TAG
-from skipintro.tracking.store import without_credentials
+from skipintro.tracking.store import open_client, without_credentials
 
 
 def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
@@ -23,9 +23,8 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
     one. What lies on a server is downloaded once, into `downloads`. Raises InputError where the
     store does not answer or does not know it.
     """
-    mlflow.set_tracking_uri(uri)
     try:
-        source, title, sha256 = _source(wanted, MlflowClient(uri))
+        source, title, sha256 = _source(wanted, open_client(uri))
         model = _local(source) or _downloaded(source, downloads)
     except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
         shown, fault = without_credentials(uri), type(error).__name__

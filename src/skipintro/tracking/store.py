@@ -6,6 +6,7 @@ main workspace, also for experiments that DVC runs in a temporary folder.
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as database
 from mlflow.tracking import MlflowClient
 from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +23,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipintro.core.errors import InputError
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
+
+_ATTEMPTS = 3  # at a database that does not answer; MLflow's own 10 take 103 s
+_MOVE_AWAY = (
+    "put a copy of it back, or move it away and run `dvc repro --force track` for a new one"
+)
+_REMEDIES = {  # of what SQLite says, by its code
+    sqlite3.SQLITE_BUSY: "end what holds it",
+    sqlite3.SQLITE_CORRUPT: _MOVE_AWAY,
+    sqlite3.SQLITE_FULL: "free some space",
+    sqlite3.SQLITE_NOTADB: _MOVE_AWAY,
+    sqlite3.SQLITE_READONLY: "give yourself the right to write it",
+}
 
 log = logging.getLogger(__name__)
 
@@ -50,37 +64,48 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace()}/mlflow.db"
 
 
+def open_client(uri: str) -> MlflowClient:
+    """Give a client of the store, for this process and all that MLflow does in it by itself."""
+    database.MAX_RETRY_COUNT = _ATTEMPTS
+    mlflow.set_tracking_uri(uri)
+    return MlflowClient(uri)
+
+
 def connect(experiment: str) -> Store:
     """Open the store and make the experiment where it is missing.
 
     Raises InputError, within seconds, where the store does not answer.
     """
     uri = tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    try:
-        with FileLock(scratch_folder("locks") / "mlflow-store.lock"):  # two first users at once
-            client = MlflowClient(uri)
-            found = client.get_experiment_by_name(experiment)
-            if found is None:
-                place = None if uri.startswith("http") else (workspace() / "mlartifacts").as_uri()
-                made = client.create_experiment(experiment, artifact_location=place)
-            else:
-                if found.lifecycle_stage == "deleted":
-                    client.restore_experiment(found.experiment_id)
-                made = found.experiment_id
-    except ImportError as error:
-        raise InputError(
-            f"{without_credentials(uri)}: MLflow lacks a driver for this store ({error}); install "
-            "it, correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this checkout"
-        ) from error
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise InputError(
-            f"{without_credentials(uri)}: the MLflow store does not answer "
-            f"({type(error).__name__}); start the server, correct MLFLOW_TRACKING_URI, or unset it "
-            "to use mlflow.db in this checkout; nothing is lost, `dvc repro` goes on from here"
-        ) from error
+    with FileLock(scratch_folder("locks") / "mlflow-store.lock"):  # two first users at once
+        try:
+            client = open_client(uri)
+            made = _experiment_id(client, uri, experiment)
+        except ImportError as error:
+            raise InputError(
+                f"{without_credentials(uri)}: MLflow lacks a driver for this store ({error}); "
+                "install it, correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this "
+                "checkout"
+            ) from error
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            fault, remedy = _fault(error, "start the server")
+            raise InputError(
+                f"{without_credentials(uri)}: the MLflow store does not answer ({fault}); "
+                f"{remedy}, correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this "
+                "checkout; nothing is lost, `dvc repro` goes on from here"
+            ) from error
     mlflow.set_experiment(experiment_id=made)
     return Store(client, made)
+
+
+def _experiment_id(client: MlflowClient, uri: str, experiment: str) -> str:
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        place = None if uri.startswith("http") else (workspace() / "mlartifacts").as_uri()
+        return str(client.create_experiment(experiment, artifact_location=place))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
 
 
 @contextmanager
@@ -94,10 +119,25 @@ def faults_told() -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of a file, not of a server
             raise
+        fault, remedy = _fault(error, "see to it")
         raise InputError(
-            f"{without_credentials(tracking_uri())}: the MLflow store failed "
-            f"({type(error).__name__}); see to it and run again, nothing is lost"
+            f"{without_credentials(tracking_uri())}: the MLflow store failed ({fault}); {remedy}, "
+            "and run again, nothing is lost"
         ) from error
+
+
+def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
+    """Give what may be shown of a store's fault, and the remedy for it, else the usual one.
+
+    That is SQLite's own words, which hold no address, or the name of the error.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, sqlite3.Error):
+            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest tells a kind of it
+            return str(cause), _REMEDIES.get(code, remedy)
+        cause = cause.__cause__
+    return type(error).__name__, remedy
 
 
 def without_credentials(uri: str) -> str:

@@ -1,0 +1,17 @@
+"""Damage as disks do it: one bit, and neither the size nor the time of the file tells."""
+
+import os
+import random
+from pathlib import Path
+
+
+def flip_bit(path: Path, seed: int) -> None:
+    """Flip one bit of a file, whatever its rights; rights and time stay as they are."""
+    rng = random.Random(seed)  # noqa: S311  no secret
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    path.chmod(before.st_mode | 0o200)
+    path.write_bytes(content)
+    path.chmod(before.st_mode)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

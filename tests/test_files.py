@@ -1,0 +1,98 @@
+"""Files that can tell whether they are as they were written."""
+
+import logging
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from damage_cases import flip_bit
+from skipintro.core.errors import InputError
+from skipintro.core.files import (
+    SUMS_FILE,
+    append_sum,
+    check_sums,
+    is_intact,
+    remember,
+    remembered,
+    write_sums,
+)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 8000], ids=len)
+def test_what_is_remembered_comes_back_as_it_was(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    assert remembered(path) is None
+    remember(path, content)
+    assert remembered(path) == content
+    assert is_intact(path)
+
+
+def test_what_is_damaged_is_not_remembered_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "file"
+    for seed in range(50):
+        remember(path, b"some content")
+        flip_bit(path, seed)
+        caplog.clear()
+        assert remembered(path) is None
+        assert f"{path}: damaged" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"cut", b"not written by `remember` at all" * 2])
+def test_other_content_is_none_that_was_remembered(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert not is_intact(tmp_path / "file")
+
+
+def test_what_cannot_be_read_is_not_remembered_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert remembered(tmp_path) is None
+    assert f"{tmp_path}: Is a directory" in caplog.text
+
+
+def test_the_sum_is_put_behind_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    append_sum(path)
+    assert path.read_bytes().hex().startswith("616263" + "ba7816bf8f01cfea")  # of FIPS 180-2
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give an output folder with its sums."""
+    (tmp_path / "train").mkdir()
+    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "train" / "«серия» 01.npy").write_bytes(b"abc")
+    write_sums(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_as_its_stage_wrote_it_passes_also_with_the_usual_tool(folder: Path) -> None:
+    check_sums(folder)
+    subprocess.run(["sha256sum", "--strict", "-c", SUMS_FILE], cwd=folder, check=True)
+
+
+def test_of_a_folder_without_sums_nothing_is_asked(folder: Path) -> None:
+    (folder / SUMS_FILE).unlink()
+    check_sums(folder)
+
+
+def test_any_bit_that_flips_in_a_folder_is_noticed_and_the_remedy_told(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for seed, path in enumerate(files * 20):
+        before = path.read_bytes()
+        flip_bit(path, seed)
+        with pytest.raises(InputError, match=r"not as its stage wrote it .* delete .*dvc/cache"):
+            check_sums(folder)
+        path.write_bytes(before)
+    check_sums(folder)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"manifest\.json: .*no file"):
+        check_sums(folder)
