@@ -18,8 +18,8 @@ from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
-from skipintro.episodes import video
 from skipintro.episodes.catalog import (
+    DecodingLimits,
     IngestedEpisode,
     IngestManifest,
     VideoInfo,
@@ -27,7 +27,9 @@ from skipintro.episodes.catalog import (
     leaked_ids,
     video_of,
 )
+from skipintro.episodes.decoder import inspect
 from skipintro.episodes.labels import read_labels
+from skipintro.episodes.video import VideoError
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
@@ -44,6 +46,7 @@ class Params(StageParams):
     mode: Literal["copy", "reference"]
     on_bad_video: Literal["set_aside", "fail"]
     truncation_tolerance_s: float = Field(ge=0)
+    decoding: DecodingLimits
     extensions: tuple[Annotated[str, Field(pattern="^[a-z0-9]+$")], ...] = Field(min_length=1)
 
 
@@ -53,9 +56,11 @@ def main(params: Params) -> None:
         raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
     made_with = versions("av")
     key = key_of(
+        "episodes/decoder",
         "episodes/video",
         "episodes/catalog",
         tolerance_s=params.truncation_tolerance_s,
+        decoding=params.decoding.model_dump(),
         versions=made_with,
     )
     memory = scratch_folder(f"inspections/{key}")
@@ -101,6 +106,7 @@ def main(params: Params) -> None:
                 )
         manifest = IngestManifest(
             mode=params.mode,
+            decoding=params.decoding,
             episodes=episodes,
             unlabelled=unlabelled,
             leaked=leaked_ids(episodes, TRAIN, TEST),
@@ -131,9 +137,13 @@ def _inspected(
         if verdict.exists():
             info = read_model(VideoInfo, verdict)
         else:
-            info = video.inspect(path, truncation_tolerance_s=params.truncation_tolerance_s)
+            info = inspect(
+                path,
+                params.decoding,
+                truncation_tolerance_s=params.truncation_tolerance_s,
+            )
             write_json(verdict, info)
-    except video.VideoError as error:
+    except VideoError as error:
         if params.on_bad_video == "fail":
             raise
         problem = error.fault
