@@ -16,8 +16,8 @@ from pathlib import Path
 
 from clips import DEMO, repeat
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
-from skipintro.episodes.video import inspect
+from skipintro.episodes.catalog import USUAL_LIMITS, IngestedEpisode, IngestManifest
+from skipintro.episodes.decoder import inspect
 from tables import tell
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,11 +37,18 @@ def ingest(folder: Path, length_s: int) -> None:
                 id=path.stem,
                 path=path,
                 sha256=sha256_of_file(path),
-                video=inspect(path, truncation_tolerance_s=60),
+                video=inspect(path, USUAL_LIMITS, truncation_tolerance_s=60),
                 problem=None,
             )
         )
-    made = IngestManifest(mode="copy", episodes=episodes, unlabelled=[], leaked=[], versions={})
+    made = IngestManifest(
+        mode="copy",
+        decoding=USUAL_LIMITS,
+        episodes=episodes,
+        unlabelled=[],
+        leaked=[],
+        versions={},
+    )
     write_json(folder / "data/ingest/manifest.json", made)
 
 

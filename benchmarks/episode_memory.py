@@ -2,10 +2,10 @@
 
     python benchmarks/episode_memory.py [VIDEO ...]
 
-The videos are as in embedding_speed.py, repeated. Each length is embedded by a process of its own.
+The videos are as in embedding_speed.py, repeated. Each length is embedded by a process of its own;
+the child in which it decodes counts as well.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from clips import DEMO, compose, repeat
+from main_job import PeakMemory
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
 from tables import tell
@@ -22,10 +23,9 @@ LENGTHS_S = (600, 7200)
 
 
 def embed(path: Path) -> None:
-    """Embed one file and print (seconds of video, peak MiB of this process)."""
+    """Embed one file and print the seconds of video."""
     encoder = load_encoder("efficientnet-lite0", "openai", device=torch.device("cpu"))
-    vectors = embed_video(path, encoder, 32)
-    print(len(vectors), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(len(embed_video(path, encoder, 32)))
 
 
 def main(sources: list[Path]) -> None:
@@ -36,16 +36,14 @@ def main(sources: list[Path]) -> None:
         compose(clip, sources)
         for length_s in LENGTHS_S:
             repeat(path, clip, length_s)
-            done = subprocess.run(
-                [sys.executable, __file__, "--embed", str(path)],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            n_seconds, peak = map(float, done.stdout.split())
+            words = [sys.executable, __file__, "--embed", str(path)]
+            process = subprocess.Popen(words, stdout=subprocess.PIPE)
+            memory = PeakMemory(process)
+            n_seconds = int(process.communicate()[0])
+            peak = memory.bytes / 2**20
             first = float(rows[0]["peak MiB"]) if rows else peak
             rows.append(
-                {"episode": f"{n_seconds:.0f} s", "peak MiB": peak, "to the first": peak / first}
+                {"episode": f"{n_seconds} s", "peak MiB": peak, "to the first": peak / first}
             )
     tell("episode_memory", rows)
 

@@ -75,12 +75,11 @@ def test_what_is_no_video_is_told(tmp_path: Path) -> None:
 def test_nothing_is_decoded_after_the_last_second_that_is_wanted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def damaged_at_6(_: Path, size: int) -> Iterator[Picture]:
-        for second in range(6):
-            yield np.full((size, size, 3), grey(second), np.uint8)
-        raise AssertionError("decoded too far")
+    def six(_: Path, size: int, n_seconds: int) -> Iterator[Picture]:
+        assert n_seconds == 6
+        return (np.full((size, size, 3), grey(second), np.uint8) for second in range(n_seconds))
 
-    monkeypatch.setattr(frames, "pictures", damaged_at_6)
+    monkeypatch.setattr(frames, "pictures", six)
     assert seconds_shown(pictures_around(Path("any"), [3])[0])[-1] == (5, 5)
 
 

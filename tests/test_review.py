@@ -41,7 +41,7 @@ from skipintro.cli.suspicion import usual_rule
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, read_overrides
-from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, VideoInfo
+from skipintro.episodes.catalog import USUAL_LIMITS, IngestedEpisode, IngestManifest, VideoInfo
 from skipintro.episodes.video import thumbnails
 from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.doubts import EVALUATED, HELD_OUT, Doubt, gather
@@ -100,7 +100,12 @@ class Labels:
         for name, rows in self._labels.items():
             write_json(self.folder / "data/ingest" / name / "labels.json", rows)
         manifest = IngestManifest(
-            mode="copy", episodes=self._episodes, unlabelled=[], leaked=[], versions={}
+            mode="copy",
+            decoding=USUAL_LIMITS,
+            episodes=self._episodes,
+            unlabelled=[],
+            leaked=[],
+            versions={},
         )
         write_json(self.folder / "data/ingest/manifest.json", manifest)
 

@@ -1,6 +1,7 @@
 """Every picture is checked against a slow reference; each frame shows its own number in blocks."""
 
 import io
+import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
@@ -561,8 +562,8 @@ def test_decoding_only_what_is_needed_changes_no_picture(
     """Noise: a frame decoded without one that it refers to would show it at once."""
     n, path = 8 * N_NOISE, tmp_path / name
     write_constant(path, Fraction(25), n, frames=noise(n), **options)
-    needed_alone = list(video._pictures_of_needed(path, SIDE))
-    np.testing.assert_array_equal(needed_alone, list(video._pictures_of_all(path, SIDE)))
+    needed_alone = list(video._pictures_of_needed(path, SIDE, math.inf))
+    np.testing.assert_array_equal(needed_alone, list(video._pictures_of_all(path, SIDE, math.inf)))
 
 
 @pytest.mark.parametrize("name", ["faststart.mp4", "cut.mkv", "cut.webm", "cut.avi"])

@@ -8,6 +8,7 @@ import pytest
 
 from conftest import write_toy_video
 from skipintro.core.files import sha256_of_file, write_json
+from skipintro.episodes.catalog import USUAL_LIMITS
 from skipintro.episodes.labels import check_episode_id
 from skipintro.episodes.naming import series_of_file
 from skipintro.library.choices import Kind
@@ -101,6 +102,7 @@ def test_ingest_with_odd_ids(
         mode="copy",
         on_bad_video="fail",
         truncation_tolerance_s=2.0,
+        decoding=USUAL_LIMITS,
         extensions=("mp4",),
     )
     ingest.main(params)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from skipintro.encoder import Encoder
-from skipintro.episodes.video import Picture, pictures
+from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
+from skipintro.episodes.decoder import pictures
+from skipintro.episodes.video import Picture
 
 # The part of an episode that is looked at, from its beginning; a number is of seconds.
 Search = Literal["whole", "first-quarter"] | Annotated[int, Field(ge=1)]
@@ -28,24 +29,21 @@ def searched_seconds(search: Search, n_seconds: int) -> int:
 
 
 def embed_video(
-    path: Path, encoder: Encoder, batch_size: int, n_seconds: int | None = None
+    path: Path,
+    encoder: Encoder,
+    batch_size: int,
+    n_seconds: int | None = None,
+    limits: DecodingLimits = USUAL_LIMITS,
 ) -> NDArray[np.float32]:
     """Give the vectors of t = 0, 1, 2 … s as float32 (n_seconds, dimension).
 
-    The next batch of pictures is decoded while one is encoded; no more are in memory. `None`
-    seconds are all of them. Raises VideoError where decoding fails.
+    The decoder is ahead by some pictures, whatever the length. `None` seconds are all of them.
+    Raises VideoError where decoding fails.
     """
-    stream = islice(pictures(path, encoder.identity.image_size), n_seconds)
-    vectors = []
-    with ThreadPoolExecutor(1, thread_name_prefix="decoding") as decoding:
-        batch = _batch(stream, batch_size)
-        while batch is not None:
-            following = decoding.submit(_batch, stream, batch_size)
-            vectors.append(encoder.encode(batch))
-            batch = following.result()
-    return np.concatenate(vectors)
+    stream = pictures(path, encoder.identity.image_size, n_seconds, limits)
+    return np.concatenate([encoder.encode(batch) for batch in _batches(stream, batch_size)])
 
 
-def _batch(stream: Iterator[Picture], size: int) -> NDArray[np.uint8] | None:
-    batch = list(islice(stream, size))
-    return np.stack(batch) if batch else None
+def _batches(stream: Iterator[Picture], size: int) -> Iterator[NDArray[np.uint8]]:
+    while batch := list(islice(stream, size)):
+        yield np.stack(batch)

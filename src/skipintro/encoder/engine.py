@@ -23,10 +23,12 @@ from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.encoder import TOLERATE_BF16, load_encoder
 from skipintro.encoder.embedding import Search, embed_video, searched_seconds
+from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
 from skipintro.episodes.embeddings import EncoderIdentity, remember_vectors
 
 # All of this folder but the engines: by what they remember, it makes no difference who made it.
 _CODE = (
+    "episodes/decoder",
     "episodes/sampling",
     "episodes/video",
     "encoder/__init__",
@@ -70,6 +72,7 @@ class Job:
     sha256: str
     n_seconds: int
     target: Path
+    limits: DecodingLimits = USUAL_LIMITS
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ class Embedder:
             )
         with _threads(self._spec.threads):
             n_seconds = searched_seconds(self._spec.search, job.n_seconds)
-            return embed_video(job.path, self._encoder, self._spec.batch_size, n_seconds)
+            return embed_video(
+                job.path, self._encoder, self._spec.batch_size, n_seconds, job.limits
+            )
 
 
 class Engine(Protocol):

@@ -4,9 +4,28 @@ import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
+
+
+class DecodingLimits(BaseModel):
+    """Section `ingest.decoding` of params.yaml: beyond them a video is set aside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    stall_s: float = Field(gt=0)  # without any progress
+    memory_mb: int = Field(gt=0)  # of the process that decodes; kept to on Linux alone
+    max_length_h: float = Field(gt=0)
+
+    @property
+    def max_length_s(self) -> float:
+        """The longest video."""
+        return self.max_length_h * 3600
+
+
+# Those of params.yaml, for commands that work outside a checkout.
+USUAL_LIMITS = DecodingLimits(stall_s=60, memory_mb=4000, max_length_h=24)
 
 
 class VideoInfo(BaseModel):
@@ -45,6 +64,7 @@ class IngestManifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mode: str
+    decoding: DecodingLimits
     episodes: list[IngestedEpisode]
     unlabelled: list[str]  # video files that no label names
     leaked: list[str]  # ids whose test video stands in train as well, by id or by content

@@ -2,14 +2,14 @@
 
 import io
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.video import Picture, pictures, thumbnails
+from skipintro.episodes.decoder import pictures, thumbnails
+from skipintro.episodes.video import Picture
 
 MARGIN_S = 2  # before and after
 SIZE = 224  # px, as encoders see them
@@ -26,7 +26,7 @@ def pictures_around(video: Path, seconds: Sequence[int]) -> list[list[tuple[int,
     wanted = {second for row in rows for second in row}
     found = {}
     n_seconds = 0
-    for second, picture in enumerate(islice(pictures(video, SIZE), max(wanted) + 1)):
+    for second, picture in enumerate(pictures(video, SIZE, max(wanted) + 1)):
         n_seconds = second + 1
         if second in wanted:
             found[second] = picture

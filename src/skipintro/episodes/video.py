@@ -3,6 +3,9 @@
 The picture of second k is what a player shows at t = k s, by presentation time, so variable
 and odd frame rates are sampled rightly. Pictures are upright (rotation flags applied) and have
 square pixels (anamorphic video is stretched to its display shape).
+
+What libav does over a hostile file may end the process: `skipintro.episodes.decoder` calls what
+decodes in one of its own.
 """
 
 import bisect
@@ -26,6 +29,7 @@ from PIL import Image
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.catalog import VideoInfo
+from skipintro.episodes.isolation import tell_progress
 from skipintro.episodes.sampling import IrregularStreamError, Sample, needed
 
 Picture = NDArray[np.uint8]  # (height, width, 3), RGB
@@ -64,18 +68,22 @@ class VideoError(InputError):
 
     def __reduce__(self) -> tuple[type["VideoError"], tuple[Path, str, str]]:
         """Lets it pass from one process to another."""
-        return VideoError, self._made_of
+        return type(self), self._made_of
 
 
-def inspect(path: Path, *, truncation_tolerance_s: float) -> VideoInfo:
+def inspect(
+    path: Path, *, truncation_tolerance_s: float, max_length_s: float = math.inf
+) -> VideoInfo:
     """Decode every frame of a video and describe it; width and height are as displayed.
 
-    Raises VideoError where the file is missing, empty, no video, damaged, or ends more than
-    `truncation_tolerance_s` before the length that its container promises.
+    Raises VideoError where the file is missing, empty, no video, damaged, longer than
+    `max_length_s`, or ends more than `truncation_tolerance_s` before the length that its container
+    promises.
     """
     with _opened(path) as (container, stream):
         n_frames, n_seconds, end, shape = 0, 0, Fraction(0), (0, 0)
         for shown in _shown(path, container, stream):
+            _check_length(path, shown.n_seconds, max_length_s)
             if not n_frames:
                 shape = _display_shape(shown.frame, stream)
             n_frames, n_seconds, end = n_frames + 1, shown.n_seconds, shown.until
@@ -97,25 +105,25 @@ def inspect(path: Path, *, truncation_tolerance_s: float) -> VideoInfo:
         )
 
 
-def pictures(path: Path, size: int) -> Iterator[Picture]:
+def pictures(path: Path, size: int, *, max_length_s: float = math.inf) -> Iterator[Picture]:
     """Yield the picture of every second as uint8 (size, size, 3), RGB.
 
     The shorter side is brought to `size` with a bicubic filter and the middle is cut out, as in
     CLIP's own preprocessing (https://github.com/openai/CLIP, `_transform`). Memory does not
     grow with the length of the video.
 
-    Raises VideoError where the file is missing or decoding fails.
+    Raises VideoError where the file is missing, longer than `max_length_s` or decoding fails.
     """
     n_given = 0
     try:
-        for picture in _pictures_of_needed(path, size):
+        for picture in _pictures_of_needed(path, size, max_length_s):
             yield picture
             n_given += 1
     except (IrregularStreamError, av.error.FFmpegError, ValueError):
-        yield from islice(_pictures_of_all(path, size), n_given, None)
+        yield from islice(_pictures_of_all(path, size, max_length_s), n_given, None)
 
 
-def _pictures_of_needed(path: Path, size: int) -> Iterator[Picture]:
+def _pictures_of_needed(path: Path, size: int, max_length_s: float) -> Iterator[Picture]:
     """Yield the picture of every second, decoding no more than it takes.
 
     Raises IrregularStreamError where the file does not tell in advance what that is, or does not
@@ -125,7 +133,7 @@ def _pictures_of_needed(path: Path, size: int) -> Iterator[Picture]:
         if container.format.name not in _SEEKABLE or stream.codec_context is None:
             raise IrregularStreamError
         asked: deque[tuple[int, int]] = deque()  # time stamp, seconds that show the frame
-        for frame in _frames_of_needed(container, stream, asked):
+        for frame in _frames_of_needed(container, stream, asked, max_length_s):
             if frame.pts is None or (asked and frame.pts > asked[0][0]):
                 raise IrregularStreamError
             if asked and frame.pts == asked[0][0]:
@@ -139,6 +147,7 @@ def _frames_of_needed(
     container: "av.container.InputContainer",
     stream: "av.VideoStream",
     asked: deque[tuple[int, int]],
+    max_length_s: float,
 ) -> Iterator["av.VideoFrame"]:
     """Decode the needed packets, and put down before which of their frames are asked for."""
     tick, origin = stream.time_base or Fraction(1, av.time_base), _origin(container)
@@ -149,12 +158,16 @@ def _frames_of_needed(
 
     def seconds_of_last(last: Sample["av.Packet[av.VideoStream]"]) -> int:
         time = last.pts * tick - origin
-        return _n_seconds_of_last(time, time + ((last.packet.duration or 0) * tick or nominal))
+        until = time + ((last.packet.duration or 0) * tick or nominal)
+        if until > max_length_s:
+            raise IrregularStreamError
+        return _n_seconds_of_last(time, until)
 
     decoder = stream.codec_context
     decoder.options = {"err_detect": "explode"}  # a concealed error is not for this way to judge
     skips = decoder.name in _TELLS_REFERENCES
-    for sample in needed(_samples(container, stream), tick_of, seconds_of_last):
+    samples = _samples(container, stream, (max_length_s + origin) / tick)
+    for sample in needed(samples, tick_of, seconds_of_last):
         if sample.n_seconds:
             bisect.insort(asked, (sample.pts, sample.n_seconds))
         if skips:
@@ -164,14 +177,15 @@ def _frames_of_needed(
 
 
 def _samples(
-    container: "av.container.InputContainer", stream: "av.VideoStream"
+    container: "av.container.InputContainer", stream: "av.VideoStream", last_tick: float
 ) -> Iterator[Sample["av.Packet[av.VideoStream]"]]:
     is_h264, header = stream.codec_context.name == "h264", stream.codec_context.extradata or b""
     length_bytes = (header[4] & 3) + 1 if len(header) > 4 else 4
     for packet in container.demux(stream):
         if not packet.size:
             continue  # asks the decoder for what it still holds
-        if packet.pts is None or packet.is_corrupt:
+        tell_progress()
+        if packet.pts is None or packet.pts > last_tick or packet.is_corrupt:
             raise IrregularStreamError
         is_key = packet.is_keyframe and (not is_h264 or _refreshes(packet, length_bytes))
         yield Sample(packet, packet.pts, packet.dts, is_key, not packet.is_discard)
@@ -193,11 +207,12 @@ def _refreshes(packet: "av.Packet[av.VideoStream]", length_bytes: int) -> bool:
     return False
 
 
-def _pictures_of_all(path: Path, size: int) -> Iterator[Picture]:
+def _pictures_of_all(path: Path, size: int, max_length_s: float) -> Iterator[Picture]:
     """Yield the picture of every second, decoding every frame."""
     with _opened(path) as (container, stream):
         second = 0
         for shown in _shown(path, container, stream):
+            _check_length(path, shown.n_seconds, max_length_s)
             if second < shown.n_seconds:
                 picture = _square(shown.frame, stream, size)
             while second < shown.n_seconds:
@@ -336,6 +351,11 @@ def _shown(
             yield _Shown(frame, time, until, n_seconds)
 
 
+def _check_length(path: Path, n_seconds: int, max_length_s: float) -> None:
+    if n_seconds > max_length_s:
+        raise VideoError(path, f"longer than {max_length_s / 3600:g} h, by its time stamps")
+
+
 def _n_seconds_of_last(time: Fraction, until: Fraction) -> int:
     """Give the whole seconds of a video whose last frame is on screen between these times."""
     return max(1, math.ceil(time), math.ceil(until - _CLOCK_ROUNDING_S))
@@ -405,6 +425,7 @@ def _timed(
     end = Fraction(0)
     try:
         for frame in container.decode(stream):
+            tell_progress()
             if frame.pts is not None:
                 time = frame.pts * (frame.time_base or Fraction(1)) - origin
             else:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Interval = tuple[float, float]
 FIRST_QUARTER = "first-quarter"
 _DETECTING = ("detection", "model", "episodes/naming", "library/detecting", "library/embedding")
-_DECODING = ("episodes/video", "episodes/sampling")
+_DECODING = ("episodes/decoder", "episodes/video", "episodes/sampling")
 
 log = logging.getLogger(__name__)
 
@@ -144,9 +144,12 @@ class Detection:
         faults: dict[str, str],
     ) -> None:
         """Keep the vectors of one video, or its fault."""
+        from skipintro.episodes.decoder import DecoderLostError  # noqa: PLC0415  loaded by now
+
         if isinstance(made, InputError):
             faults[answer.sha256] = fault = str(getattr(made, "fault", made))
-            self._memory.put("fault", f"{answer.sha256} {self._decoding}", fault)
+            if not isinstance(made, DecoderLostError):  # the next time all may go well
+                self._memory.put("fault", f"{answer.sha256} {self._decoding}", fault)
             return
         embedder.keep(answer, made)
         self.n_embedded += 1

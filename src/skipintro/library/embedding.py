@@ -13,8 +13,9 @@ from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, load_same_encoder
 from skipintro.encoder import Encoder
 from skipintro.encoder.embedding import Search, embed_video, searched_seconds
-from skipintro.episodes import video
+from skipintro.episodes.decoder import length_s
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
+from skipintro.episodes.video import VideoError
 from skipintro.library.detecting import Answer, Settings
 from skipintro.library.memory import Memory
 
@@ -39,6 +40,7 @@ class Embedder:
         self._lengths: dict[str, float | None] = {}  # by sha256
         key = key_of(
             "encoder",
+            "episodes/decoder",
             "episodes/video",
             "episodes/sampling",
             encoder=detector.encoder.model_dump(),
@@ -54,8 +56,8 @@ class Embedder:
     def has(self, answer: Answer) -> bool:
         """Tell whether the vectors are at hand; what cannot be opened has none."""
         try:
-            self._lengths[answer.sha256] = video.length_s(answer.video)
-        except video.VideoError:
+            self._lengths[answer.sha256] = length_s(answer.video)
+        except VideoError:
             self._lengths[answer.sha256] = None
         file = self._file(answer)
         if is_intact(file):
@@ -70,13 +72,13 @@ class Embedder:
         first_s = self._first_s(answer)
         try:
             vectors = embed_video(answer.video, self._encoder, self._batch_size, n_seconds=first_s)
-        except video.VideoError as error:
+        except VideoError as error:
             return error
         promised = self._lengths[answer.sha256] or 0.0
         wanted = promised if first_s is None else min(promised, first_s)
         if len(vectors) < wanted - _TRUNCATION_TOLERANCE_S:
             fault = f"truncated: {len(vectors)} s can be decoded of {promised:.1f} s"
-            return video.VideoError(answer.video, fault)
+            return VideoError(answer.video, fault)
         return vectors
 
     def keep(self, answer: Answer, vectors: NDArray[np.float32]) -> None:

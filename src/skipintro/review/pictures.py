@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from skipintro.episodes.video import Picture, VideoError, frames_between
+from skipintro.episodes.decoder import frames_between
+from skipintro.episodes.video import Picture, VideoError
 
 _HEIGHT = 90  # px
 _GAP_S = 5.0  # between two times that are still read in one go

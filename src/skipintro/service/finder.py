@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skipintro.episodes import video
+from skipintro.episodes.decoder import length_s
+from skipintro.episodes.video import VideoError
 from skipintro.library.asking import asked_rows, row_of
 from skipintro.library.detecting import Answer, Detection, Settings
 from skipintro.library.memory import Memory
@@ -59,8 +60,8 @@ class Finder:
 
     def _check_length(self, path: Path) -> None:
         try:
-            hours = (video.length_s(path) or 0.0) / 3600
-        except video.VideoError:
+            hours = (length_s(path) or 0.0) / 3600
+        except VideoError:
             return  # its row tells the fault
         if hours > self._plan.max_hours:
             raise RefusalError(

@@ -33,7 +33,12 @@ from skipintro.encoder.engine import (
     engine_precision,
     open_engine,
 )
-from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, VideoInfo
+from skipintro.episodes.catalog import (
+    DecodingLimits,
+    IngestedEpisode,
+    IngestManifest,
+    VideoInfo,
+)
 from skipintro.episodes.embeddings import (
     EmbeddedEpisode,
     EmbedManifest,
@@ -86,7 +91,8 @@ def main(params: Params) -> None:
     )
     memory = scratch_folder(f"embeddings/{origin.key}")
     usable = ingested.usable().values()
-    jobs = [job for job in _jobs(usable, memory) if not is_intact(job.target)]
+    wanted = _jobs(usable, ingested.decoding, memory)
+    jobs = [job for job in wanted if not is_intact(job.target)]
     for _ in progress(engine.embed(jobs), len(jobs), "episodes"):
         pass
     with output_folder(OUTPUT) as folder:
@@ -106,12 +112,13 @@ def main(params: Params) -> None:
     log.info("%d episodes, %d of them embedded now", len(usable), len(jobs))
 
 
-def _jobs(episodes: Iterable[IngestedEpisode], memory: Path) -> list[Job]:
+def _jobs(episodes: Iterable[IngestedEpisode], limits: DecodingLimits, memory: Path) -> list[Job]:
     """Give one job for each content; a leaked episode stands in two splits."""
     jobs: dict[str, Job] = {}
     for episode in episodes:
         path, sha256, video = _content(episode)
-        jobs.setdefault(sha256, Job(path, sha256, video.n_seconds, memory / f"{sha256}.npy"))
+        target = memory / f"{sha256}.npy"
+        jobs.setdefault(sha256, Job(path, sha256, video.n_seconds, target, limits))
     return list(jobs.values())
 
 

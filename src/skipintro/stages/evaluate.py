@@ -32,8 +32,9 @@ from skipintro.detection.labelled import labelled_episodes
 from skipintro.detection.series_files import RankManifest, load_series
 from skipintro.episodes.annotations import Annotations, Status
 from skipintro.episodes.catalog import IngestManifest
+from skipintro.episodes.decoder import thumbnails
 from skipintro.episodes.embeddings import EmbedManifest, EncoderIdentity
-from skipintro.episodes.video import VideoError, thumbnails
+from skipintro.episodes.video import VideoError
 from skipintro.evaluation import plots
 from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.calibration import reliability, risk_coverage
@@ -207,7 +208,8 @@ def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
     for outcome in progress(outcomes, len(outcomes), "episodes"):
         path = paths.get(outcome.id)
         try:
-            jpegs = [] if path is None else thumbnails(path, picture_seconds(outcome))
+            seconds = picture_seconds(outcome)
+            jpegs = [] if path is None else thumbnails(path, seconds, ingested.decoding)
         except VideoError as error:
             log.warning("%s; the report shows no pictures of it", error)
             jpegs = []

@@ -25,8 +25,8 @@ from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, versions
-from skipintro.episodes import video
 from skipintro.episodes.catalog import (
+    DecodingLimits,
     IngestedEpisode,
     IngestManifest,
     VideoInfo,
@@ -34,7 +34,9 @@ from skipintro.episodes.catalog import (
     leaked_ids,
     video_of,
 )
+from skipintro.episodes.decoder import inspect
 from skipintro.episodes.labels import read_labels
+from skipintro.episodes.video import VideoError
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
@@ -51,6 +53,7 @@ class Params(StageParams):
     mode: Literal["copy", "reference"]
     on_bad_video: Literal["set_aside", "fail"]
     truncation_tolerance_s: float = Field(ge=0)
+    decoding: DecodingLimits
     extensions: tuple[Annotated[str, Field(pattern="^[a-z0-9]+$")], ...] = Field(min_length=1)
 
 
@@ -60,9 +63,11 @@ def main(params: Params) -> None:
         raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
     made_with = versions("av")
     key = key_of(
+        "episodes/decoder",
         "episodes/video",
         "episodes/catalog",
         tolerance_s=params.truncation_tolerance_s,
+        decoding=params.decoding.model_dump(),
         versions=made_with,
     )
     memory = scratch_folder(f"inspections/{key}")
@@ -108,6 +113,7 @@ def main(params: Params) -> None:
                 )
         manifest = IngestManifest(
             mode=params.mode,
+            decoding=params.decoding,
             episodes=episodes,
             unlabelled=unlabelled,
             leaked=leaked_ids(episodes, TRAIN, TEST),
@@ -140,9 +146,13 @@ def _inspected(
         if known is not None:
             info = VideoInfo.model_validate_json(known)
         else:
-            info = video.inspect(path, truncation_tolerance_s=params.truncation_tolerance_s)
+            info = inspect(
+                path,
+                params.decoding,
+                truncation_tolerance_s=params.truncation_tolerance_s,
+            )
             remember(verdict, info.model_dump_json().encode())
-    except video.VideoError as error:
+    except VideoError as error:
         if params.on_bad_video == "fail":
             raise
         problem = error.fault

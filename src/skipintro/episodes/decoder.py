@@ -1,0 +1,86 @@
+"""Decodes videos of users: the functions of `video`, at work in a child process.
+
+Whatever a file does to libav, this process lives: the fault is told as a VideoError.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from skipintro.episodes import video
+from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits, VideoInfo
+from skipintro.episodes.isolation import LostError, isolated
+from skipintro.episodes.video import Picture, VideoError
+
+
+class DecoderLostError(VideoError):
+    """A file over which the decoder crashed, stood still or wanted too much.
+
+    On another machine, or another day, it may not.
+    """
+
+
+def inspect(path: Path, limits: DecodingLimits, *, truncation_tolerance_s: float) -> VideoInfo:
+    """Describe a video as `video.inspect` does."""
+    [info] = _decoded(
+        video.inspect,
+        path,
+        limits,
+        truncation_tolerance_s=truncation_tolerance_s,
+        max_length_s=limits.max_length_s,
+    )
+    return info  # type: ignore[no-any-return]
+
+
+def pictures(
+    path: Path, size: int, n_seconds: int | None = None, limits: DecodingLimits = USUAL_LIMITS
+) -> Iterator[Picture]:
+    """Yield the pictures of `video.pictures`, of the first `n_seconds` or all; a child is ahead."""
+    return _decoded(
+        _first_pictures, path, limits, size, n_seconds, max_length_s=limits.max_length_s
+    )
+
+
+def thumbnails(
+    path: Path, seconds: Sequence[float], limits: DecodingLimits = USUAL_LIMITS
+) -> list[bytes | None]:
+    """Give the thumbnails of `video.thumbnails`."""
+    [found] = _decoded(video.thumbnails, path, limits, seconds)
+    return found  # type: ignore[no-any-return]
+
+
+def length_s(path: Path, limits: DecodingLimits = USUAL_LIMITS) -> float | None:
+    """Give the length that `video.length_s` gives."""
+    [length] = _decoded(video.length_s, path, limits)
+    return length  # type: ignore[no-any-return]
+
+
+def frames_between(
+    path: Path,
+    since_s: float,
+    until_s: float,
+    *,
+    height: int,
+    limits: DecodingLimits = USUAL_LIMITS,
+) -> Iterator[tuple[Fraction, Picture]]:
+    """Yield the frames of `video.frames_between`."""
+    return _decoded(video.frames_between, path, limits, since_s, until_s, height=height)
+
+
+def _first_pictures(
+    path: Path, size: int, n_seconds: int | None, *, max_length_s: float
+) -> Iterator[Picture]:
+    return islice(video.pictures(path, size, max_length_s=max_length_s), n_seconds)
+
+
+def _decoded(
+    function: Callable[..., Any], path: Path, limits: DecodingLimits, *args: Any, **kwargs: Any
+) -> Iterator[Any]:
+    """Yield what a function gives of a file. Raises VideoError as it does, and DecoderLostError."""
+    stall_s, memory_mb = limits.stall_s, limits.memory_mb
+    try:
+        yield from isolated(function, path, *args, stall_s=stall_s, memory_mb=memory_mb, **kwargs)
+    except LostError as error:
+        raise DecoderLostError(path, f"the decoder {error}") from error

@@ -1,0 +1,263 @@
+"""Runs functions in child processes: a crash, an endless loop or a want of memory ends the child.
+
+A child serves one call after the other, and is replaced when it is lost. It ends with its parent,
+whose Ctrl-C it does not hear. It is a plain `python -c`: a child of `multiprocessing` would import
+its parent's main module anew, torch and all, and a fork would copy torch's threads. It guards
+against accidents and is no sandbox: it reads and writes what its parent may.
+"""
+
+import atexit
+import math
+import os
+import pickle
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import Queue, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from skipintro.core.errors import InputError
+
+_PROGRAM = f"from {__name__} import serve; serve()"
+_SOURCE = Path(__file__).resolve().parents[2]
+_START_S = 60.0  # a loaded machine takes some
+_END_S = 5.0
+_LOOK_EVERY_S = 1.0  # so that a parent that was suspended finds what came meanwhile
+_TELL_EVERY_S = 0.2
+_READ_AHEAD = 64  # items
+_STARVED = 77  # a child's exit code
+_READY, _ALIVE, _ITEM, _RAISED, _DONE = range(5)
+
+# Folder, memory in MB, function, its arguments.
+_Call = tuple[Path, int, Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class LostError(Exception):
+    """A child that did not bring its call to an end, and why."""
+
+
+def isolated(
+    function: Callable[..., Any], *args: Any, stall_s: float, memory_mb: int, **kwargs: Any
+) -> Iterator[Any]:
+    """Yield what a function gives in a child: one value, or all of an iterator's.
+
+    The child is up to 64 values ahead. Raises what the function raises, and LostError where the
+    child ends, is silent for `stall_s`, or wants more than `memory_mb` (Linux; other systems
+    have no such limit). Who leaves before the end loses the child, too: the next call starts one.
+    """
+    child = _idle_child()
+    is_done = False
+    try:
+        child.send((Path.cwd(), memory_mb, function, args, kwargs))
+        while not is_done:
+            kind, value = child.receive(stall_s, memory_mb)
+            is_done = kind in {_RAISED, _DONE}
+            if kind == _ITEM:
+                yield value
+            elif kind == _RAISED:
+                raise value
+    finally:
+        if is_done:
+            _idle.append(child)
+        else:
+            child.end()
+
+
+def tell_progress() -> None:
+    """Let the parent know, if there is one, that the work goes on: cheap, to be called often."""
+    if _outbox is not None:
+        _outbox.tell_progress()
+
+
+class _Child:
+    """A process that serves calls."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # an allocator's last words
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([str(_SOURCE), *filter(None, sys.path)]),
+                    "OPENBLAS_NUM_THREADS": "1",  # its threads count as memory, and do nothing
+                },
+            )
+        try:
+            self.receive(_START_S, 0)
+        except LostError as error:
+            self.end()
+            raise InputError(
+                f"{sys.executable}: the decoder's process {error} at its start; look whether the "
+                "environment is whole (`make env`)"
+            ) from error
+
+    def is_there(self) -> bool:
+        """Whether it lives."""
+        return self._process.poll() is None
+
+    def send(self, call: _Call) -> None:
+        """Hand a call over."""
+        with suppress(OSError):  # it has just died: `receive` tells
+            self._connection.send(call)
+
+    def receive(self, stall_s: float, memory_mb: int) -> tuple[int, Any]:
+        """Give the next message, but signs of life. Raises LostError."""
+        n_looks = math.ceil(stall_s / _LOOK_EVERY_S)
+        n_left = n_looks
+        while n_left:
+            n_left -= 1
+            try:
+                if not self._connection.poll(stall_s / n_looks):
+                    continue
+                kind, value = self._connection.recv()
+            except (EOFError, OSError):
+                raise LostError(self._last_words(memory_mb)) from None
+            if kind != _ALIVE:
+                return kind, value
+            n_left = n_looks
+        raise LostError(f"stood still for {stall_s:g} s")
+
+    def end(self) -> None:
+        """Kill it, whatever it does."""
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):  # a disk that does not answer
+            self._process.wait(_END_S)
+        self._connection.close()
+
+    def _last_words(self, memory_mb: int) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        code = self._process.poll()
+        if code == _STARVED:
+            return f"wanted more than {memory_mb} MB of memory"
+        if code is not None and code < 0:
+            return f"crashed (signal {-code})"
+        return f"ended (exit code {code})"
+
+
+_idle: list[_Child] = []
+
+
+def _idle_child() -> _Child:
+    while _idle:
+        with suppress(IndexError):  # another thread was faster
+            child = _idle.pop()
+            if child.is_there():
+                return child
+            child.end()
+    return _Child()
+
+
+def _end_idle() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+atexit.register(_end_idle)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
+
+
+# From here on: what runs in the child.
+
+
+class _Outbox:
+    """Messages to the parent; who puts one waits while the parent is far behind."""
+
+    def __init__(self) -> None:
+        self._messages: Queue[bytes] = Queue(_READ_AHEAD)
+        self._told = 0.0  # when there was one
+
+    def put(self, kind: int, value: object = None) -> None:
+        """Add a message."""
+        self._messages.put(pickle.dumps((kind, value), pickle.HIGHEST_PROTOCOL))
+        self._told = time.monotonic()
+
+    def get(self) -> bytes:
+        """Take a message, as soon as there is one."""
+        return self._messages.get()
+
+    def tell_progress(self) -> None:
+        """Add a sign of life, unless there is one."""
+        if time.monotonic() - self._told > _TELL_EVERY_S and self._messages.empty():
+            self.put(_ALIVE)
+
+
+_outbox: _Outbox | None = None  # None: this process is no child
+
+
+def serve() -> None:
+    """Serve the calls that come on standard input, a socket, until it is closed."""
+    global _outbox  # noqa: PLW0603  a process has one parent
+    outbox = _outbox = _Outbox()
+    connection = Connection(0)
+    calls: SimpleQueue[_Call] = SimpleQueue()
+    for step in (
+        lambda: calls.put(connection.recv()),
+        lambda: connection.send_bytes(outbox.get()),
+    ):
+        Thread(target=_for_ever, args=(step,), daemon=True).start()
+    outbox.put(_READY)
+    _for_ever(lambda: _serve_one(calls.get(), outbox))
+
+
+def _serve_one(call: _Call, outbox: _Outbox) -> None:
+    folder, memory_mb, function, args, kwargs = call
+    try:
+        os.chdir(folder)
+        _limit_memory(memory_mb)
+        given = function(*args, **kwargs)
+        for item in given if isinstance(given, Iterator) else (given,):
+            outbox.put(_ITEM, item)
+    except Exception as error:
+        if _is_of_memory(error):
+            os._exit(_STARVED)
+        if not isinstance(error, InputError):  # a mistake in the code shows where
+            error.add_note(traceback.format_exc())
+        outbox.put(_RAISED, error)
+    else:
+        outbox.put(_DONE)
+
+
+def _limit_memory(memory_mb: int) -> None:
+    """Limit what this process may write to; no other system than Linux keeps to it."""
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415  not on every system
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = memory_mb << 20
+        least = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (least, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file behind
+
+
+def _is_of_memory(error: BaseException | None) -> bool:
+    """Whether an exception, or one that led to it, is of want of memory."""
+    while error is not None and not isinstance(error, MemoryError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _for_ever(step: Callable[[], None]) -> None:
+    """Do one step after the other; what cannot be told to the parent ends the process."""
+    while True:
+        try:
+            step()
+        except (EOFError, OSError):  # the parent is gone
+            os._exit(0)
+        except MemoryError:
+            os._exit(_STARVED)
+        except BaseException:
+            os._exit(1)

@@ -1,0 +1,115 @@
+"""What a child process is made to do: to crash, to loop, to want memory, or to work in order."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from skipintro.episodes.isolation import tell_progress
+
+MEMORY_MB = 400
+
+
+def crash(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def read_nowhere() -> None:
+    """Crash for real, in C."""
+    ctypes.string_at(0)
+
+
+def leave() -> None:
+    os._exit(3)
+
+
+def loop() -> None:
+    while True:
+        pass
+
+
+def loop_in_c() -> None:
+    """Never let another thread of Python's work."""
+    sum(iter(int, 1))
+
+
+def want_memory() -> None:
+    kept = [bytearray(2**20)]
+    while True:
+        kept.append(bytearray(2**24))
+
+
+# By name: the call, its arguments, and what is told of it.
+ACCIDENTS: dict[str, tuple[Callable[..., None], tuple[Any, ...], str]] = {
+    "segmentation fault": (crash, (signal.SIGSEGV,), "crashed (signal 11)"),
+    "a real one": (read_nowhere, (), "crashed (signal 11)"),
+    "abort": (crash, (signal.SIGABRT,), "crashed (signal 6)"),
+    "killed": (crash, (signal.SIGKILL,), "crashed (signal 9)"),
+    "end": (leave, (), "ended (exit code 3)"),
+    "endless loop": (loop, (), "stood still for 0.5 s"),
+    "endless loop in C": (loop_in_c, (), "stood still for 0.5 s"),
+    "memory": (want_memory, (), f"wanted more than {MEMORY_MB} MB of memory"),
+}
+
+
+def where() -> int:
+    return os.getpid()
+
+
+def names_of_modules() -> list[str]:
+    return sorted(sys.modules)
+
+
+def group() -> int:
+    return os.getpgid(0)
+
+
+def is_there(path: Path) -> bool:
+    return path.exists()
+
+
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+def give_large(path: Path, n: int) -> Iterator[bytes]:
+    """Give more than fits between two processes; the file grows by a byte for each."""
+    with path.open("wb", buffering=0) as file:
+        for _ in range(n):
+            file.write(b".")
+            yield bytes(2**20)
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def work_slowly(seconds: float) -> str:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.01)
+        tell_progress()
+    return "done"
+
+
+def are_gone(pids: list[int], within_s: float = 10.0) -> bool:
+    """Whether processes end within some seconds."""
+    end = time.monotonic() + within_s
+    while any(map(_runs, pids)):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
