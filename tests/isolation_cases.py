@@ -7,11 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from skipintro.episodes import isolation
 from skipintro.episodes.isolation import tell_progress
+
+if TYPE_CHECKING:
+    import pytest
 
 MEMORY_MB = 400
 
@@ -113,3 +117,45 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+# By a word in a file's name: what opening it does, and what is told of that.
+BOOBY_TRAPS = {
+    "segfault": "crashed (signal 11)",
+    "abort": "crashed (signal 6)",
+    "loop": "stood still for 2 s",
+    "bomb": "wanted more than 500 MB of memory",
+}
+_TRAPS = """
+import ctypes, os
+from pathlib import Path
+import av
+
+def hungry():
+    kept = []
+    while True:
+        kept.append(bytearray(2**24))
+
+TRAPS = {
+    "segfault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "loop": lambda: sum(iter(int, 1)),
+    "bomb": hungry,
+}
+
+def trapped(file, *args, _open=av.open, **options):
+    for word, spring in TRAPS.items():
+        if word in Path(file).stem:
+            spring()
+    return _open(file, *args, **options)
+
+av.open = trapped
+"""
+
+
+def use_booby_traps(folder: Path, patch: "pytest.MonkeyPatch") -> None:
+    """Make every child that starts from now on fall into traps when it opens certain names."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_TRAPS)
+    patch.syspath_prepend(folder)
+    isolation.end_idle()

@@ -180,7 +180,7 @@ def test_a_parent_that_ends_in_order_leaves_no_child_and_says_nothing() -> None:
 
 
 def test_an_environment_in_which_no_child_starts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    isolation._end_idle()
-    monkeypatch.setattr(isolation, "_PROGRAM", "import sys; sys.exit(4)")
+    isolation.end_idle()
+    monkeypatch.setattr(isolation, "_PROGRAM", "exit(4)")
     with pytest.raises(InputError, match=r"ended \(exit code 4\) at its start"):
         call(divmod, 17, 5)

@@ -14,99 +14,17 @@ import numpy as np
 import psutil
 import pytest
 from av.video.frame import PictureType
-from numpy.typing import NDArray
 from PIL import Image
 
 from skipintro.episodes import video
 from skipintro.episodes.video import VideoError, encode_h264, inspect, pictures, thumbnails
+from video_cases import SIDE, SOUND_HZ, Pixels, noise, number_in, numbered, write, write_silence
 
-SIDE = 32  # pixels of a picture that is read back
 TOLERANCE_S = 0.5
-SOUND_HZ = 48_000
 CLOCKS = {".mkv": Fraction(1, 1000), ".webm": Fraction(1, 1000), ".ts": Fraction(1, 90_000)}
 REMEDY = "replace the file or drop the episode"
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-Pixels = NDArray[np.uint8]
-
-
-def numbered(index: int) -> Pixels:
-    """Draw a number as 16 bits: white or black blocks in a 4 x 4 grid of 64 x 64 pixels."""
-    bits = np.array([index >> bit & 1 for bit in range(16)], np.uint8).reshape(4, 4)
-    return np.kron(bits[:, :, None] * np.ones(3, np.uint8), np.full((16, 16, 1), 255, np.uint8))
-
-
-def number_in(picture: Pixels) -> int:
-    """Read what `numbered` drew from a picture of SIDE x SIDE."""
-    blocks = picture[4::8, 4::8].mean(axis=2).ravel() > 127
-    return sum(1 << bit for bit, white in enumerate(blocks) if white)
-
-
-def noise(n_frames: int) -> list[Pixels]:
-    """Draw pictures that do not compress, so that the middle of a file holds pictures."""
-    return list(np.random.default_rng(7).integers(0, 256, (n_frames, 64, 64, 3), np.uint8))
-
-
-def write(
-    path: Path,
-    stamps: Sequence[int],
-    end: int,
-    clock: Fraction,
-    *,
-    frames: Sequence[Pixels] | None = None,
-    codec: str = "libx264",
-    pix_fmt: str = "yuv420p",
-    aspect: Fraction | None = None,
-    sound: tuple[str, float] | None = None,
-    muxing: dict[str, str] | None = None,
-    **options: Any,
-) -> Path:
-    """Write frames that appear at `stamps`, in units of `clock`; the last one stays until `end`.
-
-    `frames` are numbered pictures unless given; `sound` is a codec and a length in seconds.
-    """
-    if codec not in av.codecs_available:
-        pytest.skip(f"this PyAV build has no encoder {codec}")
-    if frames is None:
-        frames = [numbered(index) for index in range(len(stamps))]
-    if codec == "libx264":
-        options = {"preset": "superfast", "bf": "0", "threads": "1", **options}
-    stays = dict(zip(stamps, np.diff([*stamps, end]).tolist(), strict=True))
-    rate = Fraction(len(stamps), end - stamps[0]) / clock
-    with av.open(str(path), "w", options=muxing or {}) as container:
-        stream: Any = container.add_stream(codec, rate=rate.limit_denominator(1001))
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.options = pix_fmt, options
-        stream.codec_context.time_base = clock
-        if aspect:
-            stream.codec_context.sample_aspect_ratio = aspect
-        listen = container.add_stream(sound[0], rate=SOUND_HZ) if sound else None
-        shown: list[Any] = []
-        for stamp, pixels in zip(stamps, frames, strict=True):
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = stamp, clock
-            shown.append(frame)
-        for frame in [*shown, None]:
-            for packet in stream.encode(frame):
-                packet.duration = stays[packet.pts]
-                container.mux(packet)
-        if listen and sound:
-            write_silence(container, listen, sound[1])
-    return path
-
-
-def write_silence(container: Any, stream: Any, length_s: float) -> None:
-    step = stream.codec_context.frame_size or 1024  # AAC's, until the encoder is open
-    planar = stream.codec_context.format.is_planar
-    silence = np.zeros((2, step) if planar else (1, 2 * step), np.float32)
-    for start in range(0, round(length_s * SOUND_HZ), step):
-        frame = av.AudioFrame.from_ndarray(
-            silence, format="fltp" if planar else "flt", layout="stereo"
-        )
-        frame.sample_rate, frame.pts, frame.time_base = SOUND_HZ, start, Fraction(1, SOUND_HZ)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode())
 
 
 def write_constant(path: Path, rate: Fraction, n_frames: int, **how: Any) -> list[int]:
@@ -610,6 +528,18 @@ def test_a_file_that_is_no_video_is_refused(
     path = tmp_path / "серия 1.mp4"
     path.write_bytes(content)
     assert_refused(path, fault, read)
+
+
+@pytest.mark.parametrize(
+    "text", ["ffconcat version 1.0\nfile 'secret.mp4'\n", "#EXTM3U\nsecret.ts\n"]
+)
+def test_a_list_of_other_files_is_no_video(tmp_path: Path, text: str) -> None:
+    for name in ("secret.mp4", "secret.ts"):
+        write_constant(tmp_path / name, Fraction(25), 50)
+    path = tmp_path / "list.mp4"
+    path.write_text(text)
+    for read in (read_info, read_pictures):
+        assert_refused(path, "cannot be opened as video", read)
 
 
 @pytest.mark.parametrize("with_cover", [False, True])

@@ -25,7 +25,7 @@ from typing import Any
 
 from skipintro.core.errors import InputError
 
-_PROGRAM = f"from {__name__} import serve; serve()"
+_PROGRAM = f"import {{}}; from {__name__} import serve; serve()"
 _SOURCE = Path(__file__).resolve().parents[2]
 _START_S = 60.0  # a loaded machine takes some
 _END_S = 5.0
@@ -52,7 +52,7 @@ def isolated(
     child ends, is silent for `stall_s`, or wants more than `memory_mb` (Linux; other systems
     have no such limit). Who leaves before the end loses the child, too: the next call starts one.
     """
-    child = _idle_child()
+    child = _idle_child(function.__module__)
     is_done = False
     try:
         child.send((Path.cwd(), memory_mb, function, args, kwargs))
@@ -77,13 +77,13 @@ def tell_progress() -> None:
 
 
 class _Child:
-    """A process that serves calls."""
+    """A process that serves calls; it imports a module before, which takes its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str) -> None:
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _PROGRAM],
+                [sys.executable, "-P", "-c", _PROGRAM.format(module)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # an allocator's last words
@@ -150,22 +150,23 @@ class _Child:
 _idle: list[_Child] = []
 
 
-def _idle_child() -> _Child:
+def _idle_child(module: str) -> _Child:
     while _idle:
         with suppress(IndexError):  # another thread was faster
             child = _idle.pop()
             if child.is_there():
                 return child
             child.end()
-    return _Child()
+    return _Child(module)
 
 
-def _end_idle() -> None:
+def end_idle() -> None:
+    """End the children that have nothing to do; the next call starts one."""
     while _idle:
         _idle.pop().end()
 
 
-atexit.register(_end_idle)
+atexit.register(end_idle)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import chain, islice, pairwise, repeat
 from pathlib import Path
 
@@ -48,6 +49,9 @@ _TELLS_REFERENCES = {"h264"}
 # Types of H.264's NAL units: ITU-T H.264, table 7-1.
 _SLICES = range(1, 6)
 _IDR_SLICE = 5
+
+# Formats whose files name other files, or addresses, to be read in their place.
+_NAMES_OTHER_FILES = {"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"}
 
 _THUMBNAIL_WIDTH = 160  # pixels
 _JPEG_QUALITY = 75  # of 95: Pillow's default
@@ -313,7 +317,7 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
     if path.stat().st_size == 0:
         raise VideoError(path, "the file is empty (0 bytes)")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(str(path), options=_sources(), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise VideoError(path, f"cannot be opened as video ({_reason(error)})") from error
     with container:
@@ -323,6 +327,13 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
             raise VideoError(path, "holds no video stream")
         moving[0].thread_type = "AUTO"
         yield container, moving[0]
+
+
+@cache
+def _sources() -> dict[str, str]:
+    """Give libav's options by which it reads the file that it is given, and no other."""
+    formats = sorted(av.formats_available - _NAMES_OTHER_FILES)
+    return {"format_whitelist": ",".join(formats), "protocol_whitelist": "file"}
 
 
 @dataclass(frozen=True)
