@@ -13,11 +13,11 @@ from typing import Literal
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, read_model, write_json
+from skipintro.core.files import read_model, write_json
 from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import scratch_folder
-from skipintro.core.stage import run_stage
+from skipintro.core.stage import run_stage, stage_output
 from skipintro.encoder.embedding import Search, searched_seconds
 from skipintro.encoder.engine import (
     EncoderSpec,
@@ -77,7 +77,7 @@ def main(params: Params) -> None:
     jobs = [job for job in _jobs(usable, memory) if not job.target.exists()]
     for _ in progress(engine.embed(jobs), len(jobs), "episodes"):
         pass
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         manifest = EmbedManifest(
             encoder=origin.identity,
             precision=spec.precision,
