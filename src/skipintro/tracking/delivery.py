@@ -22,7 +22,7 @@ from mlflow.models.model import ModelInfo
 from skipintro.core.files import sha256_of_json
 from skipintro.core.scratch import scratch_folder
 from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs, title
+from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs, process_tags, title
 from skipintro.tracking.store import Store
 
 EXPERIMENT_TAG, MODEL_TAG, TEST_DATA_TAG = "experiment.sha256", "model.sha256", "test_data.sha256"
@@ -93,31 +93,34 @@ def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> No
     with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
         close_stale_runs(store)
         done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
-        live = _find(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
-        if done is not None:
-            if live is not None:  # trained once more, to the same bytes
-                store.client.delete_run(live.info.run_id)
-            log.info("this experiment is in MLflow already: run %s", done.info.run_name)
-            _name(store, done, experiment)
-            _register(store, done.info.run_id, experiment, model_name)
+        live = [
+            run
+            for run in _find(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
+            if run.info.status != "KILLED" or EXPERIMENT_TAG in run.data.tags
+        ]
+        # Params of a run never change. One that was killed while it was delivered goes first.
+        fitting = [] if done else [run for run in live if _fits(run, experiment)]
+        fitting.sort(key=lambda run: EXPERIMENT_TAG not in run.data.tags)
+        for run in live:  # trained more than once, to the same bytes
+            if run not in fitting[:1]:
+                store.client.delete_run(run.info.run_id)
+        if done:
+            log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
+            _name(store, done[0], experiment)
+            _register(store, done[0].info.run_id, experiment, model_name)
             return
-        if live is not None and not _fits(live, experiment):  # params of a run never change
-            store.client.delete_run(live.info.run_id)
-            live = None
-        run_id = live.info.run_id if live is not None else _new_run(store, experiment)
+        run_id = fitting[0].info.run_id if fitting else _new_run(store, experiment)
         _log(store, run_id, experiment)
-        model_version = _register(store, run_id, experiment, model_name)
-        store.client.set_tag(run_id, COMPLETE_TAG, "true")
+        model_version = _register(store, run_id, experiment, model_name, goes_on=True)
         store.client.set_terminated(run_id)
+        store.client.set_tag(run_id, COMPLETE_TAG, "true")  # the last step
         log.info("run %s; %s version %s", _title(experiment), model_name, model_version)
 
 
-def _find(store: Store, tags: Mapping[str, str]) -> Run | None:
+def _find(store: Store, tags: Mapping[str, str]) -> list[Run]:
+    """Give the runs with these tags, the newest first."""
     clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-    runs = store.client.search_runs(
-        [store.experiment_id], " AND ".join([*clauses, "attributes.status != 'KILLED'"])
-    )
-    return runs[0] if runs else None
+    return list(store.client.search_runs([store.experiment_id], " AND ".join(clauses)))
 
 
 def _fits(live: Run, experiment: FinishedExperiment) -> bool:
@@ -140,7 +143,11 @@ def _new_run(store: Store, experiment: FinishedExperiment) -> str:
     run_id: str = store.client.create_run(
         store.experiment_id,
         run_name=_title(experiment),
-        tags={COMPLETE_TAG: "false", WEIGHTS_TAG: experiment.weights_sha256},
+        tags={
+            **process_tags(),
+            COMPLETE_TAG: "false",
+            WEIGHTS_TAG: experiment.weights_sha256,
+        },
     ).info.run_id
     return run_id
 
@@ -158,6 +165,7 @@ def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
         store.client.log_batch(run_id, metrics=curves[first : first + 1000])
     tags = {
         **experiment.tags,
+        **process_tags(),
         EXPERIMENT_TAG: experiment.sha256(),
         MODEL_TAG: experiment.model_sha256,
         TEST_DATA_TAG: experiment.test_data_sha256,
@@ -196,8 +204,18 @@ def _logged_epochs(
     }
 
 
-def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_name: str) -> str:
-    """Give the version of the registered model, made where there is none with this hash."""
+def _register(
+    store: Store,
+    run_id: str,
+    experiment: FinishedExperiment,
+    model_name: str,
+    *,
+    goes_on: bool = False,
+) -> str:
+    """Give the version of the registered model, made where there is none with this hash.
+
+    A delivery that `goes_on` may have been killed when it had made the version, without an alias.
+    """
     client = store.client
     try:
         client.get_registered_model(model_name)
@@ -205,6 +223,8 @@ def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_n
         client.create_registered_model(model_name)
     for known in client.search_model_versions(f"name = '{model_name}'"):
         if known.tags.get(MODEL_TAG) == experiment.model_sha256:
+            if goes_on and known.run_id == run_id:
+                client.set_registered_model_alias(model_name, CHALLENGER, known.version)
             return str(known.version)
     logged = _log_model(run_id, experiment)
     made = client.create_model_version(
