@@ -83,7 +83,8 @@ def test_the_closure_follows_imports_inside_functions() -> None:
 def test_stage_module_section_and_command_share_one_name(stage: str) -> None:
     assert stage in SECTIONS
     assert stage in STAGES[stage]["params"]
-    assert STAGES[stage]["cmd"] == f"PYTHONPATH=src python -m skipintro.stages.{stage}"
+    command = f"python -m skipintro.stages.{stage}"
+    assert STAGES[stage]["cmd"] == f"PYTHONPATH=src DVC_PID=$PPID {command}"
 
 
 @pytest.mark.parametrize("stage", STAGES)

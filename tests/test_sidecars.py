@@ -11,7 +11,7 @@ import pytest
 from conftest import write_toy_video
 from library_cases import packets, read_chapters, read_edl
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file
+from skipintro.core.files import replacing, sha256_of_file
 from skipintro.episodes.labels import read_labels
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.chapters import Chapter, with_intro
@@ -146,8 +146,8 @@ def test_a_copy_has_the_intro_as_a_chapter_and_the_very_packets_of_its_original(
     write_toy_video(tmp_path / "silent.mp4", 5, seconds=26)
     video = with_sound(tmp_path / "silent.mp4", (tmp_path / NAME).with_suffix(suffix))
     before = sha256_of_file(video)
-    copy = write_copy(Finding(video, "x", 26.0, (5.0, 21.0), 0.9), (5.0, 21.0))
-    assert copy == muxed_place(video)
+    copy = muxed_place(video)
+    write_copy(Finding(video, "x", 26.0, (5.0, 21.0), 0.9), (5.0, 21.0), copy)
     assert is_muxed(copy)
     assert not is_muxed(video)
     assert read_chapters(copy) == [(0, 5, "One"), (5, 21, "Intro"), (21, 26, "Two")]
@@ -162,6 +162,7 @@ def test_a_copy_that_fails_leaves_nothing_and_says_what_to_do(tmp_path: Path) ->
     broken = tmp_path / "broken.mkv"
     broken.write_bytes(b"no video")
     for video, reason in ((broken, "cannot be copied"), (tmp_path / "old.avi", "--write")):
-        with pytest.raises(InputError, match=reason):
-            write_copy(finding(video), (1.0, 2.0))
+        copy = muxed_place(video)
+        with pytest.raises(InputError, match=reason), replacing(copy) as draft:
+            write_copy(finding(video), (1.0, 2.0), draft)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.mkv"]

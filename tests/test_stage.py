@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from skipintro.core import scratch
-from skipintro.core.files import output_folder
+from skipintro.core.files import output_folder, replacing
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import versions
 
@@ -21,7 +22,7 @@ import errno, logging, os, pathlib, time
 from skipintro.core.errors import InputError
 from skipintro.core.files import output_folder
 from skipintro.core.params import StageParams
-from skipintro.core.stage import run_stage
+from skipintro.core.stage import run_stage, stage_output
 
 log = logging.getLogger(__name__)
 
@@ -126,15 +127,99 @@ def test_a_stage_that_is_told_to_end_takes_its_half_written_output_along(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "before").touch()
     process = start(tmp_path, body)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert len(list(tmp_path.iterdir())) == 4  # params.yaml, begun, out, and the draft
+    wait_for(tmp_path / "begun")
+    assert len(list(tmp_path.glob(".draft.*"))) == 1
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == code
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["begun", "out", "params.yaml"]
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == [".skipintro", "begun", "out", "params.yaml"]
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["before"]
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def start_beside_dvc(folder: Path, body: str, dvc: "subprocess.Popen[bytes]") -> Any:
+    """Start a stage as that of a process that stands in for DVC, and is not its parent."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_STAGE", "window")
+        patch.setenv("DVC_PID", str(dvc.pid))
+        return start(folder, body)
+
+
+@pytest.fixture
+def dvc() -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("is_reaped", [True, False])
+def test_a_stage_ends_with_the_dvc_that_is_named_to_it(
+    tmp_path: Path, dvc: "subprocess.Popen[bytes]", is_reaped: bool
+) -> None:
+    body = "pathlib.Path('begun').touch(); time.sleep(300)"
+    process = start_beside_dvc(tmp_path, body, dvc)
+    wait_for(tmp_path / "begun")
+    dvc.kill()
+    if is_reaped:
+        dvc.wait()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert errors == "window: error: DVC is gone; ending, run `dvc repro` to go on\n"
+
+
+def test_a_stage_whose_dvc_is_gone_before_it_begins_ends_too(
+    tmp_path: Path, dvc: "subprocess.Popen[bytes]"
+) -> None:
+    dvc.kill()
+    dvc.wait()
+    process = start_beside_dvc(tmp_path, "time.sleep(300)", dvc)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+
+
+def test_a_stage_that_hears_of_nothing_writes_no_output_when_dvc_is_gone(
+    tmp_path: Path, dvc: "subprocess.Popen[bytes]"
+) -> None:
+    body = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    with stage_output(pathlib.Path('out')) as folder:\n"
+        "        pathlib.Path('begun').touch()\n"
+        "        while not pathlib.Path('go on').exists(): time.sleep(0.01)"
+    )
+    process = start_beside_dvc(tmp_path, body, dvc)
+    wait_for(tmp_path / "begun")
+    dvc.kill()
+    (tmp_path / "go on").touch()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "out: DVC is gone, it is not written; run `dvc repro` to go on\n" in errors
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stage_waits_for_one_that_was_left_behind_even_if_that_is_stopped(
+    tmp_path: Path,
+) -> None:
+    first = start(tmp_path, "pathlib.Path('begun').touch(); time.sleep(300)")
+    wait_for(tmp_path / "begun")
+    first.send_signal(signal.SIGSTOP)
+    second = start(tmp_path, "pathlib.Path('second').touch()")
+    told = second.stderr.readline()
+    waiting = "another stage is at work in this workspace; waiting for its end"
+    assert told == f"window: warning: {waiting}\n"
+    assert not (tmp_path / "second").exists()
+    first.kill()
+    first.communicate()
+    second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert (tmp_path / "second").exists()
 
 
 def test_versions_are_those_that_are_installed() -> None:
@@ -194,10 +279,26 @@ def test_what_a_killed_process_left_behind_is_removed_and_a_live_ones_draft_stay
 ) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    stale = tmp_path / f".embed.{dead.pid}.x1_y2z3w.partial"
-    other = tmp_path / f".embed.{os.getppid()}.x1_y2z3w.partial"
-    for folder in (stale, other):
-        (folder / "embed").mkdir(parents=True)
+    with replacing(tmp_path / "file") as draft:
+        own = draft.parent.name
+        draft.touch()
+    host = own.split(".")[2].partition("-")[0]
+    stale = tmp_path / own.replace(str(os.getpid()), str(dead.pid))
+    kept = [
+        own.replace(str(os.getpid()), str(os.getppid())),
+        own.replace(host, "0" * 8).replace(str(os.getpid()), str(dead.pid)),  # another machine's
+        f".embed.{dead.pid}.x1_y2z3w.partial",  # somebody's
+    ]
+    for name in (stale.name, *kept):
+        (tmp_path / name / "embed").mkdir(parents=True)
     with output_folder(tmp_path / "embed"):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, "embed"])
+    names = [path.name for path in tmp_path.iterdir()]
+    assert sorted(names) == sorted([*kept, "embed", "file"])
+
+
+def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path) -> None:
+    place = tmp_path / ("x" * 251 + ".edl")
+    with replacing(place) as draft:
+        draft.write_bytes(b"1")
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]

@@ -363,6 +363,59 @@ def test_a_training_that_was_killed_or_makes_other_weights_is_not_completed(
     assert found == [("FINISHED", "false"), ("KILLED", "false"), ("FINISHED", "true")]
 
 
+@pytest.mark.parametrize("is_live", [True, False])
+@pytest.mark.parametrize(
+    "last",
+    [
+        "log_artifacts",
+        "create_registered_model",
+        "create_model_version",
+        "set_registered_model_alias",
+        "set_terminated",
+        "set_tag",
+    ],
+)
+def test_a_delivery_that_was_killed_goes_on_to_one_run_and_one_version(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str, is_live: bool
+) -> None:
+    model = f"killed-after-{last}-{is_live}"
+    finished = experiment(tmp_path, 14)
+    if is_live:
+        train_live(store, finished, 1, 2, 3)
+    call = getattr(MlflowClient, last)
+
+    def killed(*words: Any, **named: Any) -> None:
+        call(*words, **named)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, last, killed)
+        with pytest.raises(KeyboardInterrupt):
+            deliver(store, finished, model)
+    for run in runs(store):  # as a process leaves it that is killed, and cannot end its run
+        if run.data.tags["complete"] == "false":
+            store.client.update_run(run.info.run_id, status="RUNNING")
+            store.client.set_tag(run.info.run_id, "process.started", "1.0")
+    deliver(store, finished, model)
+    [run] = runs(store)
+    assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
+    [version] = store.client.search_model_versions(f"name = '{model}'")
+    assert version.run_id == run.info.run_id
+    aliases = store.client.get_registered_model(model).aliases
+    assert aliases == {"challenger": version.version}
+
+
+def test_training_the_same_twice_before_it_is_delivered_leaves_one_run(
+    store: Store, tmp_path: Path
+) -> None:
+    finished = experiment(tmp_path, 15)
+    for _ in range(3):
+        train_live(store, finished, 1, 2, 3)
+    deliver(store, finished, MODEL)
+    [run] = runs(store)
+    assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
+
+
 def test_training_the_same_once_more_leaves_one_run(store: Store, tmp_path: Path) -> None:
     finished = experiment(tmp_path, 5)
     for _ in range(2):

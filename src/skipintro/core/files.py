@@ -1,11 +1,12 @@
 """Reading, hashing and writing files so that a half-written one is never taken for whole."""
 
 import errno
-import glob
 import hashlib
 import json
 import logging
 import os
+import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -13,16 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
 from pydantic import BaseModel, ValidationError
 
 from skipintro.core.errors import InputError
+from skipintro.core.processes import is_alive
 
 M = TypeVar("M", bound=BaseModel)
 
 SUMS_FILE = "SHA256SUMS"  # of a stage's output folder; `sha256sum -c` reads it, too
-_PARTIAL = ".partial"
 _SHA256_SIZE = 32  # bytes
+_DRAFT = re.compile(r"\.draft\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)\.\w{8}\.partial")
 _NO_ROOM = {errno.ENOSPC: "no space left", errno.EDQUOT: "the disk quota is used up"}
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Whatever stood at `path` before stays until then; after an error nothing of the new is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{os.getpid()}."
-    workshop = Path(tempfile.mkdtemp(prefix=prefix, suffix=_PARTIAL, dir=path.parent))
+    prefix = f".draft.{_host()}-{os.getpid()}."
+    workshop = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=path.parent))
     draft, before = workshop / path.name, workshop / "before"
     try:
         yield draft
@@ -67,16 +68,24 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def output_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds.
-
-    What a killed process left behind of the same output is removed.
-    """
-    for left_behind in path.parent.glob(f".{glob.escape(path.name)}.*{_PARTIAL}"):
-        if not psutil.pid_exists(int(left_behind.name.split(".")[-3])):
-            shutil.rmtree(left_behind, ignore_errors=True)
+    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds."""
+    sweep(path.parent)
     with replacing(path) as draft:
         draft.mkdir()
         yield draft
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts that killed processes of this machine have left in a folder."""
+    for left_behind in folder.glob(".draft.*"):
+        draft = _DRAFT.fullmatch(left_behind.name)
+        if draft and draft["host"] == _host() and not is_alive(int(draft["pid"])):
+            shutil.rmtree(left_behind, ignore_errors=True)
+
+
+def _host() -> str:
+    """Tell this machine from others that share a folder: their processes are not seen here."""
+    return sha256_of_json(platform.node())[:8]
 
 
 def append_sum(path: Path) -> None:

@@ -7,7 +7,7 @@ training checkpoints, locks) lies here, keyed by a hash of everything that it de
 import os
 from pathlib import Path
 
-from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.core.files import sha256_of_file, sha256_of_json, sweep
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -16,6 +16,7 @@ def scratch_folder(name: str) -> Path:
     """Give `.skipintro/<name>` of the main workspace, also from an experiment's temporary one."""
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".skipintro" / name
     folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
     return folder
 
 

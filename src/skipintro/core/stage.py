@@ -6,17 +6,24 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock, Timeout
+
 from skipintro.core.errors import InputError
-from skipintro.core.files import describe_os_error
+from skipintro.core.files import describe_os_error, output_folder, sha256_of_json
 from skipintro.core.params import StageParams, load_params
+from skipintro.core.processes import is_alive
+from skipintro.core.scratch import scratch_folder
 
 P = TypeVar("P", bound=StageParams)
 
-_WATCH_EVERY_S = 1.0
+_DVC = "DVC_PID"  # set in `dvc.yaml`
+_WATCH_EVERY_S, _LAST_S = 0.2, 30.0
 
 
 def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
@@ -33,10 +40,13 @@ def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _leave)  # temporary folders are removed on the way out
     if "DVC_STAGE" in os.environ:
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        if not os.environ.get(_DVC):  # fish knows no $PPID
+            os.environ[_DVC] = str(os.getppid())
+        threading.Thread(target=_end_with_dvc, daemon=True).start()
     log = logging.getLogger(__name__)
     try:
-        main(load_params(params, name))
+        with _only_one():
+            main(load_params(params, name))
     except InputError as error:
         log.error("%s", error)
         sys.exit(1)
@@ -53,12 +63,51 @@ def versions(*packages: str) -> dict[str, str]:
     return {package: version(package) for package in packages}
 
 
-def _end_with(parent: int) -> None:
+@contextmanager
+def stage_output(path: Path) -> Iterator[Path]:
+    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds.
+
+    Raises InputError where DVC is gone: its successor has plans of its own with `path`.
+    """
+    with output_folder(path) as folder:
+        yield folder
+        if _dvc_is_gone():
+            raise InputError(f"{path}: DVC is gone, it is not written; run `dvc repro` to go on")
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Hold this workspace's lock: one stage at a time, also where DVC was killed and one is left.
+
+    The system takes the lock from a process that is killed.
+    """
+    here = sha256_of_json(str(Path.cwd().resolve()))[:16]
+    lock = FileLock(scratch_folder("locks") / f"stage-{here}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        log = logging.getLogger(__name__)
+        log.warning("another stage is at work in this workspace; waiting for its end")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _end_with_dvc() -> None:
     """End this process when DVC is gone: a stage left behind would write beside its successor."""
-    while os.getppid() == parent:
+    while not _dvc_is_gone():
         time.sleep(_WATCH_EVERY_S)
     logging.getLogger(__name__).error("DVC is gone; ending, run `dvc repro` to go on")
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_LAST_S)  # for temporary folders; a long call of a library hears of no signal
+    os._exit(128 + signal.SIGTERM)
+
+
+def _dvc_is_gone() -> bool:
+    """Tell whether the DVC that runs this stage has ended; there is none where a person runs it."""
+    return "DVC_STAGE" in os.environ and not is_alive(int(os.environ[_DVC]))
 
 
 def _leave(number: int, _frame: object) -> None:

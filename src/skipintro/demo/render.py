@@ -5,7 +5,9 @@ one machine, not on the number of processes that render it.
 """
 
 import multiprocessing
+import os
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -268,8 +270,7 @@ def _run(jobs: list[_Job], n_workers: int) -> None:
     pool = ProcessPoolExecutor(
         n_workers,
         multiprocessing.get_context("spawn"),
-        initializer=cv2.setNumThreads,
-        initargs=(1,),
+        initializer=_begin_worker,
     )
     try:
         running = [pool.submit(_render, job) for job in jobs]
@@ -277,6 +278,19 @@ def _run(jobs: list[_Job], n_workers: int) -> None:
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Use one thread, and end with the process that wants the files, even if that is killed."""
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _render(job: _Job) -> None:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import is_intact
+from skipintro.core.files import is_intact, sweep
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, load_same_encoder
 from skipintro.encoder import Encoder
@@ -47,6 +47,7 @@ class Embedder:
             device=device.type,  # which the precision goes by
         )
         self._folder = memory.folder / "vectors" / key
+        sweep(self._folder)
 
     def load(self) -> None:
         """Load the encoder. Raises InputError where its weights are not those of the detector."""

@@ -1,14 +1,17 @@
 """Puts sidecars beside videos: whole or not at all, and never over what someone else wrote."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from skipintro.core.errors import InputError
-from skipintro.core.files import describe_os_error, replacing
+from skipintro.core.files import describe_os_error, replacing, sweep
 from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
@@ -40,6 +43,8 @@ class Writer:
     def __init__(self, memory: Memory, *, overwrite: bool, edl_action: int) -> None:
         self._memory, self._overwrite, self._edl_action = memory, overwrite, edl_action
         self._claimed: set[Path] = set()
+        self._swept: set[Path] = set()
+        self._lock = FileLock(memory.folder / "sidecars.lock")  # two runs over one library
         self.written = Written()
 
     def write(self, finding: Finding, kinds: list[Kind], *, mux: bool) -> None:
@@ -54,8 +59,12 @@ class Writer:
             self.written.kept.append(place)
             return
         self._claimed.add(place)
+        if place.parent not in self._swept:
+            sweep(place.parent)
+            self._swept.add(place.parent)
         try:
-            write()
+            with self._lock:
+                write()
         except InputError as error:
             self.written.faults.append(str(error))
         except OSError as error:
@@ -65,18 +74,19 @@ class Writer:
         place = _PLACES[kind](finding.video)
         wanted = self._text(finding, kind)
         before = place.read_bytes() if place.exists() else None
+        now = None if before is None else hashlib.sha256(before).hexdigest()
         if before == wanted:
             self.written.in_place += before is not None
-        elif not self._may_change(place, before and hashlib.sha256(before).hexdigest()):
+        elif not self._may_change(now, self._ours(place)):
             self.written.kept.append(place)
         elif wanted is None:
             place.unlink()
             self.written.removed += 1
         else:
-            with replacing(place) as draft:
+            digest = hashlib.sha256(wanted).hexdigest()
+            with self._replacing(place, lambda _: digest) as draft:
                 draft.write_bytes(wanted)
             self.written.made += 1
-            self._remember(place, hashlib.sha256(wanted).hexdigest())
 
     def _text(self, finding: Finding, kind: Kind) -> bytes | None:
         if kind is Kind.EDL:
@@ -93,12 +103,12 @@ class Writer:
         place = mux_place(finding.video)
         recipe = [*stamp_of(finding.video), finding.interval and [*finding.interval]]
         stamp = _stamp(place)
-        known = self._memory.get("written", str(place.absolute()))
-        if stamp is not None and known == [stamp, recipe]:
+        known = self._ours(place)
+        if [stamp, recipe] in known:
             self.written.in_place += 1
         elif stamp is None and finding.interval is None:
             return
-        elif not self._may_change(place, stamp, known and known[0]):
+        elif not self._may_change(stamp, [copy[0] for copy in known]):
             self.written.kept.append(place)
         elif finding.interval is None:
             place.unlink()
@@ -106,20 +116,27 @@ class Writer:
         else:
             from skipintro.sidecars.mux import write_copy  # noqa: PLC0415  loads FFmpeg
 
-            write_copy(finding, finding.interval)
+            with self._replacing(place, lambda draft: [stamp_of(draft), recipe]) as draft:
+                write_copy(finding, finding.interval, draft)
             self.written.made += 1
-            self._remember(place, [_stamp(place), recipe])
 
-    def _may_change(self, place: Path, now: Any, known: Any = None) -> bool:
+    def _may_change(self, now: Any, ours: list[Any]) -> bool:
         """Tell whether a file is not there, is ours and unchanged, or may be overwritten."""
-        if now is None or self._overwrite:
-            return True
-        if known is None:
-            known = self._memory.get("written", str(place.absolute()))
-        return bool(known == now)
+        return now is None or self._overwrite or now in ours
 
-    def _remember(self, place: Path, value: Any) -> None:
-        self._memory.put("written", str(place.absolute()), value)
+    def _ours(self, place: Path) -> list[Any]:
+        """Give what the last runs have written there, or were to write when they were killed."""
+        known = (self._memory.get(kind, str(place.absolute())) for kind in ("written", "writing"))
+        return [one for one in known if one is not None]
+
+    @contextmanager
+    def _replacing(self, place: Path, known_by: Callable[[Path], Any]) -> Iterator[Path]:
+        """Give a draft that becomes `place`, remembered as ours at every moment."""
+        with replacing(place) as draft:
+            yield draft
+            ours = known_by(draft)
+            self._memory.put("writing", str(place.absolute()), ours)
+        self._memory.put("written", str(place.absolute()), ours)
 
 
 def _stamp(path: Path) -> list[int] | None:

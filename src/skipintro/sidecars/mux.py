@@ -10,35 +10,32 @@ import av
 import av.error
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import replacing
 from skipintro.sidecars.chapters import Chapter, with_intro
-from skipintro.sidecars.finding import Finding, Interval, muxed_place
+from skipintro.sidecars.finding import Finding, Interval
 
 SUFFIXES = {".mkv", ".mp4", ".m4v", ".mov", ".webm"}
 _MS = Fraction(1, 1000)
 _COPIED = {"video", "audio", "subtitle", "attachment"}  # data: an MP4's chapters, made anew
 
 
-def write_copy(finding: Finding, interval: Interval) -> Path:
-    """Write the copy, whole or not at all, and give its path; the video itself is only read.
+def write_copy(finding: Finding, interval: Interval, copy: Path) -> None:
+    """Write the copy; the video itself is only read.
 
     Raises InputError where the container cannot be written or holds what cannot be copied.
     """
-    video, copy = finding.video, muxed_place(finding.video)
+    video = finding.video
     if video.suffix.lower() not in SUFFIXES:
         raise InputError(
             f"{video}: chapters can be written into {', '.join(sorted(SUFFIXES))}; use --write "
             "for a file beside it"
         )
     try:
-        with replacing(copy) as draft:
-            _remux(video, draft, interval, finding.length_s)
+        _remux(video, copy, interval, finding.length_s)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
             f"{video}: cannot be copied with chapters ({reason}); use --write for a file beside it"
         ) from error
-    return copy
 
 
 def _remux(video: Path, copy: Path, interval: Interval, length_s: float) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import check_sums, output_folder, read_model, write_json, write_sums
+from skipintro.core.files import check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
-from skipintro.core.stage import run_stage
+from skipintro.core.stage import run_stage, stage_output
 from skipintro.episodes.annotations import (
     Annotation,
     Annotations,
@@ -79,7 +79,7 @@ def main(params: Params) -> None:
         )
     annotations = Annotations(episodes=episodes, leaked=manifest.leaked)
     counts = Counter(episode.status for episode in episodes)
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         write_json(folder / "annotations.json", annotations)
         write_json(
             folder / "manifest.json",

@@ -8,9 +8,9 @@ import logging
 import os
 from pathlib import Path
 
-from skipintro.core.files import output_folder, write_json
+from skipintro.core.files import write_json
 from skipintro.core.params import StageParams
-from skipintro.core.stage import run_stage, versions
+from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.demo.plan import EpisodeForm, FaultForm, LibraryForm, PictureForm, plan_library
 from skipintro.demo.render import manifest, render_library
 
@@ -38,7 +38,7 @@ def main(params: Params) -> None:
         picture=params.picture,
         faults=params.faults,
     )
-    with output_folder(OUT) as folder:
+    with stage_output(OUT) as folder:
         render_library(
             folder,
             library,

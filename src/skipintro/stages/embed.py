@@ -12,18 +12,11 @@ from typing import Literal
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import (
-    check_sums,
-    is_intact,
-    output_folder,
-    read_model,
-    write_json,
-    write_sums,
-)
+from skipintro.core.files import check_sums, is_intact, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import scratch_folder
-from skipintro.core.stage import run_stage
+from skipintro.core.stage import run_stage, stage_output
 from skipintro.encoder.embedding import Search, searched_seconds
 from skipintro.encoder.engine import (
     EncoderSpec,
@@ -95,7 +88,7 @@ def main(params: Params) -> None:
     jobs = [job for job in wanted if not is_intact(job.target)]
     for _ in progress(engine.embed(jobs), len(jobs), "episodes"):
         pass
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         manifest = EmbedManifest(
             encoder=origin.identity,
             precision=spec.precision,

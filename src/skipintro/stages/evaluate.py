@@ -16,17 +16,10 @@ from pydantic import Field
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
-from skipintro.core.files import (
-    check_sums,
-    output_folder,
-    read_model,
-    sha256_of_json,
-    write_json,
-    write_sums,
-)
+from skipintro.core.files import check_sums, read_model, sha256_of_json, write_json, write_sums
 from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
-from skipintro.core.stage import run_stage, versions
+from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.labelled import labelled_episodes
 from skipintro.detection.series_files import RankManifest, load_series
@@ -150,7 +143,7 @@ def main(params: Params) -> None:
     )
     told = results(outcomes[params.detector])
     history = _history()
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         write_json(folder / "metrics.json", metrics)
         write_json(folder / "comparison.json", comparison)
         (folder / "comparison.md").write_text(_tables(comparison), encoding="utf-8")

@@ -13,18 +13,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import (
-    output_folder,
-    remember,
-    remembered,
-    sha256_of_file,
-    write_json,
-    write_sums,
-)
+from skipintro.core.files import remember, remembered, sha256_of_file, write_json, write_sums
 from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of, scratch_folder
-from skipintro.core.stage import run_stage, versions
+from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.episodes.catalog import (
     DecodingLimits,
     IngestedEpisode,
@@ -71,7 +64,7 @@ def main(params: Params) -> None:
         versions=made_with,
     )
     memory = scratch_folder(f"inspections/{key}")
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         episodes: list[IngestedEpisode] = []
         unlabelled: list[str] = []
         for split, name in ((TRAIN, params.train_split), (TEST, params.test_split)):

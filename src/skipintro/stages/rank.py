@@ -12,16 +12,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import (
-    check_sums,
-    output_folder,
-    read_model,
-    sha256_of_file,
-    write_json,
-    write_sums,
-)
+from skipintro.core.files import check_sums, read_model, sha256_of_file, write_json, write_sums
 from skipintro.core.params import StageParams
-from skipintro.core.stage import run_stage, versions
+from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.detection.candidates import CandidateConfig
 from skipintro.detection.contradiction import HeldOut
 from skipintro.detection.episode import LabelledEpisode
@@ -88,7 +81,7 @@ def main(params: Params) -> None:
     prior = read_model(PriorFile, params.prior) if params.use_prior else None
     priors = None if prior is None else prior.priors()
     fitted = fit(train, params.candidates(), params.settings(), priors)
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         save_series(folder, fitted.detector)
         write_json(folder / "held_out.json", _held_out(fitted, train))
         manifest = RankManifest(

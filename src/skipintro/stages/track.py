@@ -21,13 +21,12 @@ import yaml
 from skipintro.core.files import (
     SUMS_FILE,
     check_sums,
-    output_folder,
     read_model,
     sha256_of_file,
     sha256_of_json,
     write_json,
 )
-from skipintro.core.stage import run_stage
+from skipintro.core.stage import run_stage, stage_output
 from skipintro.detection.detector import DetectorConfig, assemble
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
 from skipintro.evaluation.report import Report, render
@@ -86,7 +85,7 @@ def _deliver(params: Params) -> None:
             reports=reports,
         )
         deliver(store, experiment, params.model)
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         write_json(
             folder / "receipt.json",
             {

@@ -7,28 +7,23 @@ Writes  models/train/model.safetensors, config.json, history.csv, manifest.json
 import csv
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
 from pydantic import Field
 
 from skipintro.core.device import choose_device, choose_precision, has_native_bf16
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
     check_sums,
-    output_folder,
     read_model,
     sha256_of_file,
-    sha256_of_json,
     write_json,
     write_sums,
 )
 from skipintro.core.params import StageParams, load_params
 from skipintro.core.scratch import key_of, scratch_folder
-from skipintro.core.stage import run_stage, versions
+from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.model.head import WEIGHTS_FILE, HeadConfig, save_head
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
@@ -102,7 +97,7 @@ def main(params: Params) -> None:
     checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
     name = title(params.epochs, os.environ.get("DVC_EXP_NAME"))
     store = connect(tracking.experiment)
-    with _only_one(), faults_told(), live_run(store, name, _tags()) as live:
+    with faults_told(), live_run(store, name, _tags()) as live:
         live.log_params(run_params(manifest.encoder))
         head, history = train(
             config,
@@ -113,7 +108,7 @@ def main(params: Params) -> None:
             checkpoint=checkpoint,
             on_epoch=lambda row: _told(row, params.epochs, live),
         )
-        with output_folder(OUTPUT) as folder:
+        with stage_output(OUTPUT) as folder:
             save_head(folder, head)
             _write_history(folder / "history.csv", history)
             write_json(
@@ -129,22 +124,6 @@ def main(params: Params) -> None:
             write_sums(folder)
             live.name_weights(sha256_of_file(folder / WEIGHTS_FILE))
     checkpoint.unlink(missing_ok=True)
-
-
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """Hold this workspace's training lock, waiting for a training that was left behind."""
-    here = sha256_of_json(str(Path.cwd().resolve()))[:16]
-    lock = FileLock(scratch_folder("locks") / f"train-{here}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.warning("another training writes in this workspace; waiting for its end")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _told(row: EpochRow, epochs: int, live: LiveRun) -> None:

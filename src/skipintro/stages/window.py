@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import check_sums, output_folder, read_model, write_json, write_sums
+from skipintro.core.files import check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
-from skipintro.core.stage import run_stage, versions
+from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.episodes.annotations import Annotation, Annotations
 from skipintro.episodes.embeddings import EmbedManifest, read_vectors
 from skipintro.model.windows import (
@@ -52,7 +52,7 @@ def main(params: Params) -> None:
     embedded = read_model(EmbedManifest, EMBEDDED / "manifest.json")
     splits, left_out = {}, dict(embedded.left_out)
     left_out |= {f"{a.split}/{a.id}": a.reason for a in annotations.episodes if not a.usable}
-    with output_folder(OUTPUT) as folder:
+    with stage_output(OUTPUT) as folder:
         for split in ("train", "test"):
             build = whole_sequence if (split, params.train_frames) == WHOLE else balanced_sequence
             sequence = build(

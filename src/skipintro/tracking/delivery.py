@@ -33,7 +33,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipintro.core.files import sha256_of_json
 from skipintro.core.scratch import scratch_folder
 from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs, title
+from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs, process_tags, title
 from skipintro.tracking.store import Store
 
 EXPERIMENT_TAG, MODEL_TAG, TEST_DATA_TAG = "experiment.sha256", "model.sha256", "test_data.sha256"
@@ -107,32 +107,35 @@ def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> No
     """
     with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
         done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
-        unfinished = {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"}
         if done:
             log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
             _name(store, done[0], experiment)
             _register(store, done[0].info.run_id, experiment, model_name)
         else:
-            fitting = [run for run in _find(store, unfinished) if _fits(run, experiment)]
+            fitting = [run for run in _unfinished(store, experiment) if _fits(run, experiment)]
+            fitting.sort(key=lambda run: EXPERIMENT_TAG not in run.data.tags)  # what was begun
             run_id = fitting[0].info.run_id if fitting else _new_run(store, experiment)
             with _failing(store, run_id):
                 _log(store, run_id, experiment)
                 model_version = _register(store, run_id, experiment, model_name)
-                store.client.set_tag(run_id, COMPLETE_TAG, "true")
                 store.client.set_terminated(run_id)
+            store.client.set_tag(run_id, COMPLETE_TAG, "true")  # the last step
             log.info("run %s; %s version %s", _title(experiment), model_name, model_version)
-        for left_over in _find(store, unfinished):  # trained once more, or of other params
+        for left_over in _unfinished(store, experiment):  # trained once more, or of other params
             store.client.delete_run(left_over.info.run_id)
         close_stale_runs(store)
 
 
+def _unfinished(store: Store, experiment: FinishedExperiment) -> list[Run]:
+    """Give the runs of these weights that wait for their delivery, or were killed within it."""
+    found = _find(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
+    return [run for run in found if run.info.status != "KILLED" or EXPERIMENT_TAG in run.data.tags]
+
+
 def _find(store: Store, tags: Mapping[str, str]) -> list[Run]:
+    """Give the runs with these tags, the newest first."""
     clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-    return list(
-        store.client.search_runs(
-            [store.experiment_id], " AND ".join([*clauses, "attributes.status != 'KILLED'"])
-        )
-    )
+    return list(store.client.search_runs([store.experiment_id], " AND ".join(clauses)))
 
 
 def _fits(live: Run, experiment: FinishedExperiment) -> bool:
@@ -173,13 +176,18 @@ def _new_run(store: Store, experiment: FinishedExperiment) -> str:
     run_id: str = store.client.create_run(
         store.experiment_id,
         run_name=_title(experiment),
-        tags={COMPLETE_TAG: "false", WEIGHTS_TAG: experiment.weights_sha256},
+        tags={
+            **process_tags(),
+            COMPLETE_TAG: "false",
+            WEIGHTS_TAG: experiment.weights_sha256,
+        },
     ).info.run_id
     return run_id
 
 
 def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
-    store.client.set_tag(run_id, EXPERIMENT_TAG, experiment.sha256())  # before any of its figures
+    begun = {**process_tags(), EXPERIMENT_TAG: experiment.sha256()}  # before any of its figures
+    store.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in begun.items()])
     now = int(time.time() * 1000)
     known = _logged_epochs(store, run_id, experiment)
     curves = [
@@ -230,7 +238,10 @@ def _logged_epochs(
 
 
 def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_name: str) -> str:
-    """Give the version of the registered model, made where there is none with this hash."""
+    """Give the version of the registered model, made where there is none with this hash.
+
+    A delivery before may have made it and been killed before it had its alias.
+    """
     client = store.client
     try:
         client.get_registered_model(model_name)

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.params import flat_params
+from skipintro.core.processes import is_alive
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.tracking.store import Store
 
@@ -79,17 +80,10 @@ def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
 def live_run(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[LiveRun]:
     """Open a run for the length of the block; a killed or failed one is closed as that."""
     close_stale_runs(store)
-    process = psutil.Process()
     run = store.client.create_run(
         store.experiment_id,
         run_name=name,
-        tags={
-            **tags,
-            COMPLETE_TAG: "false",
-            _HOST: socket.gethostname(),
-            _PROCESS: str(process.pid),
-            _STARTED: str(process.create_time()),
-        },
+        tags={**tags, **process_tags(), COMPLETE_TAG: "false"},
     )
     live = LiveRun(store, run.info.run_id)
     try:
@@ -101,6 +95,16 @@ def live_run(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[LiveR
         live.end(RunStatus.to_string(RunStatus.KILLED))
         raise
     live.end(RunStatus.to_string(RunStatus.FINISHED))
+
+
+def process_tags() -> dict[str, str]:
+    """Name the process that works on a run, so that others can tell whether it lives."""
+    process = psutil.Process()
+    return {
+        _HOST: socket.gethostname(),
+        _PROCESS: str(process.pid),
+        _STARTED: str(process.create_time()),
+    }
 
 
 def close_stale_runs(store: Store) -> None:
@@ -117,7 +121,6 @@ def close_stale_runs(store: Store) -> None:
 
 def _alive(tags: Mapping[str, str]) -> bool:
     try:
-        process = psutil.Process(int(tags[_PROCESS]))
-        return abs(process.create_time() - float(tags[_STARTED])) < 1
-    except (KeyError, ValueError, psutil.Error):
+        return is_alive(int(tags[_PROCESS]), float(tags[_STARTED]))
+    except (KeyError, ValueError):
         return False
