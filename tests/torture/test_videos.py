@@ -318,7 +318,7 @@ SPECIAL: dict[str, tuple[Make, str | None]] = {
             "back.ts",
             b"".join(
                 remuxed(f, c, name="part.ts", source="mpeg2.ts")(
-                    lambda i, since=since: since + 40 * i  # type: ignore[misc]
+                    lambda i, since=since: since + 40 * i
                 ).read_bytes()
                 for since in (20_000, 10_000, 0)
             ),
