@@ -66,6 +66,7 @@ class Attack:
 def pytest_addoption(parser: pytest.Parser) -> None:
     told = f"attacks at full size, and their table in {TABLE}"
     parser.addoption("--torture", action="store_true", help=told)
+    parser.addoption("--footage", metavar="FOLDER", help="videos that are to be damaged as well")
 
 
 @pytest.fixture
