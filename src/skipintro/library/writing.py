@@ -1,6 +1,7 @@
 """Puts sidecars beside videos: whole or not at all, and never over what someone else wrote."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,6 +56,7 @@ class Writer:
             return
         self._claimed.add(place)
         try:
+            _check_place(place)
             write()
         except InputError as error:
             self.written.faults.append(str(error))
@@ -120,6 +122,14 @@ class Writer:
 
     def _remember(self, place: Path, value: Any) -> None:
         self._memory.put("written", str(place.absolute()), value)
+
+
+def _check_place(place: Path) -> None:
+    """Raise InputError where something else than a file stands, which is nobody's to replace."""
+    if os.path.lexists(place) and not place.is_file():
+        raise InputError(
+            f"{place}: no file but a folder, a pipe or a link that leads nowhere; move it away"
+        )
 
 
 def _stamp(path: Path) -> list[int] | None:
