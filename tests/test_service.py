@@ -1,80 +1,35 @@
 """`skipintro serve`: over real sockets, the same rows as the command line, and no way around."""
 
-import http.client
 import json
 import os
 import random
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from http import HTTPStatus
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import run_command
 from library_cases import INTERVALS, Place, make_place, use_cheap_encoder
 from server_cases import Answer
+from service_cases import MOST_BYTES, Served, plan_of, serving, serving_apart, videos
 from skipintro import cli
 from skipintro.core.errors import InputError
-from skipintro.library.detecting import Settings
-from skipintro.library.memory import Memory
-from skipintro.library.models import find_model
-from skipintro.service.finder import Finder, Plan
+from skipintro.service.connections import Timed
+from skipintro.service.finder import Finder
 from skipintro.service.listening import listen
-from skipintro.service.roots import Roots
-from skipintro.service.server import Server, make_server
 
-MOST_BYTES = 300_000
 TOKEN = "a long word that nobody guesses"  # noqa: S105  of these tests alone
-
-
-def lying(folder: Path) -> list[Path]:
-    """Give what lies below a folder now; what goes meanwhile does no harm, as it does to rglob."""
-    return [Path(place, name) for place, *names in os.walk(folder) for name in chain(*names)]
-
-
-def videos(folder: Path) -> list[Path]:
-    return [path for path in lying(folder) if path.suffix == ".mp4"]
-
-
-@dataclass(frozen=True)
-class Served:
-    """A server that runs, and the folder of its uploads."""
-
-    server: Server
-    port: int
-    uploads: Path
-    headers: dict[str, str]
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        with closing(connection):
-            with suppress(ConnectionError):  # refused before the body is through
-                connection.request(method, path, body, {**self.headers, **headers})
-            response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), response.read())
-
-    def detect(self, *paths: object) -> Answer:
-        body = json.dumps({"paths": [str(path) for path in paths]})
-        return self.ask("POST", "/detect", body, **{"Content-Type": "application/json"})
-
-    def left(self) -> list[Path]:
-        """Give what lies in the folder of uploads, once the service has had time to tidy."""
-        deadline = time.monotonic() + 5
-        while (found := lying(self.uploads)) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -89,37 +44,17 @@ def _cheap() -> Iterator[None]:
         yield
 
 
-def plan_of(place: Place, max_hours: float = 1.0) -> Plan:
-    memory = Memory(place.cache)
-    model, _ = find_model(str(place.detector), None, memory)
-    memory.close()
-    settings = Settings("whole", "cpu")
-    return Plan(model, place.cache, settings, Roots([place.library]), 4, max_hours)
+def connected(served: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", served.port), timeout=10)
 
 
-@contextmanager
-def serving(
-    plan: Plan, *, n_waiting: int = 8, time_limit_s: float = 60.0, token: str | None = None
-) -> Iterator[Served]:
-    listening = listen("127.0.0.1", 0)
-    with tempfile.TemporaryDirectory() as uploads:
-        server = make_server(
-            plan,
-            Path(uploads),
-            n_waiting=n_waiting,
-            time_limit_s=time_limit_s,
-            most_bytes=MOST_BYTES,
-            token=token,
-        )
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            yield Served(server, listening.getsockname()[1], Path(uploads), {})
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
-            server.worker.close()
+def all_of(line: socket.socket) -> bytes:
+    """Give what comes until the server ends the connection."""
+    told = b""
+    with suppress(ConnectionResetError):
+        while part := line.recv(1 << 16):
+            told += part
+    return told
 
 
 @pytest.fixture(scope="module")
@@ -409,6 +344,88 @@ def test_without_a_token_other_names_than_this_machine_s_are_refused(served: Ser
         assert served.ask("GET", "/model", Host=name).status == 200
 
 
+def test_a_client_that_does_not_come_to_its_request_is_dropped(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Timed, "head_limit_s", 0.3)
+    with connected(served) as silent, connected(served) as slow, connected(served) as refused:
+        slow.sendall(b"GET /model HTTP/1.1\r\nHost: local")
+        refused.sendall(
+            b"PUT /detect/a.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        )
+        for line, expected in ((silent, b""), (slow, b""), (refused, b"HTTP/1.1 422")):
+            assert all_of(line)[:12] == expected
+
+
+def test_a_client_that_does_not_read_its_answers_is_dropped(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Timed, "unread_limit_s", 0.3)
+    dropped = threading.Event()
+    original = Timed.connection_lost
+
+    def lost(self: Timed, exc: Exception | None) -> None:
+        original(self, exc)
+        dropped.set()
+
+    monkeypatch.setattr(Timed, "connection_lost", lost)
+    with connected(served) as line:
+        line.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 4000)
+        assert dropped.wait(20)
+
+
+def test_a_body_that_does_not_come_is_refused(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skipintro.service.bodies._LEEWAY_S", 0.3)
+    with connected(served) as line:
+        line.sendall(b"PUT /detect/a.mp4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
+        assert line.recv(1 << 16).startswith(b"HTTP/1.1 408")
+    assert served.left() == []
+
+
+def test_of_too_many_connections_the_one_that_waits_longest_goes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skipintro.service.connections._MOST_CONNECTIONS", 3)
+    with serving(plan_of(place)) as served, ExitStack() as held:
+        first, *_ = [held.enter_context(connected(served)) for _ in range(3)]
+        assert served.ask("GET", "/model").status == 200
+        with suppress(ConnectionResetError):
+            assert first.recv(1) == b""
+
+
+def test_what_is_no_http_is_the_last_word_of_its_connection(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = b" /detect HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    for method in (b"POST", b"HEAD"):  # the app answers before or after the chunk is seen
+        for kind in (b"text/plain", b"application/json"):
+            with connected(served) as line:
+                line.sendall(method + start + b"Content-Type: " + kind + b"\r\n\r\nno chunk\r\n")
+                told = all_of(line)
+                assert told.count(b"HTTP/1.1 4") == 1
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_request_of_two_lengths_is_refused_with_all_behind_it(served: Served) -> None:
+    with connected(served) as line:
+        line.sendall(
+            b"POST /detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\n\r\n"
+        )
+        told = all_of(line)
+        assert told.startswith(b"HTTP/1.1 400")
+        assert told.count(b"HTTP/1.1") == 1
+
+
+def test_an_upload_with_an_odd_name_is_told_in_one_line_without_its_folder(served: Served) -> None:
+    for name in ("%0D%0AX:y.mp4", "a%E2%80%AEb.mp4"):
+        told = served.ask("PUT", f"/detect/{name}", b"no video")
+        assert told.status == 422
+        assert "upload" not in told.fault()
+
+
 @contextmanager
 def blocked(patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Make every task wait for the event."""
@@ -509,27 +526,8 @@ def test_the_other_routes_tell_the_model_the_counts_and_themselves(
 def test_a_signal_ends_the_service_in_order_with_work_and_an_upload_under_way(
     place: Place, tmp_path: Path
 ) -> None:
-    script = (
-        "import pytest\n"
-        "from library_cases import use_cheap_encoder\n"
-        "from skipintro.cli import main\n"
-        "use_cheap_encoder(pytest.MonkeyPatch(), delay_s=30)\n"
-        "main()\n"
-    )
-    options = ["--root", str(place.library), "--port", "0", "--cache", str(tmp_path / "cache")]
-    uploads = tmp_path / "uploads"
-    uploads.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, "serve", *options, "--model", str(place.detector)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(uploads)},
-    )
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert line.startswith("listening on http://127.0.0.1:")
-    served = Served(None, int(line.rsplit(":", 1)[1]), uploads, {})  # type: ignore[arg-type]
-    with ThreadPoolExecutor(1) as threads:
+    with serving_apart(place, tmp_path, delay_s=30) as apart, ThreadPoolExecutor(1) as threads:
+        served = apart.served
         at_work = threads.submit(served.detect, place.library)
         while "skipintro_queue 1.0" not in served.ask("GET", "/metrics").body.decode():
             time.sleep(0.02)
@@ -537,18 +535,17 @@ def test_a_signal_ends_the_service_in_order_with_work_and_an_upload_under_way(
         upload.sendall(
             b"PUT /detect/a.mp4 HTTP/1.1\r\nHost: localhost:1\r\nContent-Length: 9\r\n\r\nx"
         )
-        while not videos(uploads):
+        while not videos(served.uploads):
             time.sleep(0.02)
         began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        apart.process.send_signal(signal.SIGTERM)
         assert at_work.result().status == HTTPStatus.SERVICE_UNAVAILABLE
-    upload.close()
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert time.monotonic() - began < 10
-    assert "ended" in errors
-    assert "Traceback" not in errors
-    assert list(uploads.iterdir()) == []
+        upload.close()
+        assert apart.process.wait(timeout=20) == 0
+        assert time.monotonic() - began < 10
+        assert "ended" in apart.said()
+        assert "Traceback" not in apart.said()
+        assert list(served.uploads.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -575,6 +572,19 @@ def test_a_fault_of_usage_is_told_before_anything_is_served(
     code, fault = code_and_fault
     assert end.value.code == code
     assert fault in capsys.readouterr().err
+
+
+def test_a_token_file_that_is_no_text_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    for content in (b"\xff\xfe", "жетон".encode(), b"two\nlines"):
+        file.write_bytes(content)
+        code, _, told = run_command(["serve", "--token-file", str(file)], monkeypatch, capsys)
+        assert code == 1
+        assert told.splitlines() == [
+            f"error: {file}: expected a token, printable ASCII, in one line; write one"
+        ]
 
 
 def test_a_port_that_is_taken_is_told(served: Served) -> None:

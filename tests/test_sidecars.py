@@ -1,6 +1,8 @@
 """Sidecars, read by those who will read them: Kodi's rules, FFmpeg, the label reader."""
 
 import json
+import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from library_cases import packets, read_chapters, read_edl
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sha256_of_file
 from skipintro.episodes.labels import read_labels
+from skipintro.library.choices import Kind
+from skipintro.library.memory import Memory
+from skipintro.library.writing import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.chapters import Chapter, with_intro
 from skipintro.sidecars.finding import Finding, Interval, is_muxed, muxed_place
@@ -166,3 +171,24 @@ def test_a_copy_that_fails_leaves_nothing_and_says_what_to_do(tmp_path: Path) ->
         with pytest.raises(InputError, match=reason), replacing(copy) as draft:
             write_copy(finding(video), (1.0, 2.0), draft)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.mkv"]
+
+
+def test_what_is_no_file_is_never_taken_for_nothing_nor_replaced(
+    tmp_path: Path, video: Path
+) -> None:
+    place = edl.place(video)
+    memory = Memory(tmp_path / "cache")
+    puts: tuple[Callable[[], None], ...] = (
+        lambda: place.symlink_to(tmp_path / "gone"),
+        lambda: place.symlink_to(place),
+        lambda: os.mkfifo(place),  # which would never end
+    )
+    for put in puts:
+        put()
+        before = place.lstat()
+        writer = Writer(memory, overwrite=True, edl_action=3)
+        writer.write(finding(video), [Kind.EDL], mux=False)
+        assert [fault.startswith(f"{place}: no file") for fault in writer.written.faults] == [True]
+        assert place.lstat() == before
+        place.unlink()
+    memory.close()

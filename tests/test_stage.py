@@ -1,6 +1,7 @@
 """How a stage ends, what it says then, and where its resumable work lies."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -302,3 +303,19 @@ def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path) 
     with replacing(place) as draft:
         draft.write_bytes(b"1")
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
+
+
+def test_an_output_takes_the_place_of_a_link_and_leaves_alone_where_it_leads(
+    tmp_path: Path,
+) -> None:
+    theirs, place = tmp_path / "theirs", tmp_path / "out"
+    theirs.mkdir()
+    (theirs / "x").touch()
+    for leads_to in (theirs, tmp_path / "gone", place):
+        place.symlink_to(leads_to)
+        with output_folder(place) as folder:
+            (folder / "ours").touch()
+        assert [path.name for path in place.iterdir()] == ["ours"]
+        assert [path.name for path in theirs.iterdir()] == ["x"]
+        shutil.rmtree(place)
+        assert {path.name for path in tmp_path.iterdir()} == {"theirs"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import write_toy_video
-from skipintro.core.files import sha256_of_file, write_json
+from skipintro.core.files import write_json
 from skipintro.episodes.catalog import USUAL_LIMITS
 from skipintro.episodes.labels import check_episode_id
 from skipintro.episodes.naming import series_of_file
@@ -19,19 +19,7 @@ from skipintro.sidecars.finding import Finding, muxed_place
 from skipintro.stages import ingest
 from torture.conftest import Attack
 from torture.mutation import read_or_refused
-
-PARTS = (
-    *("/", "\\", "..", ".", "~", "C:", "C:\\", "//host/", "file:", "%2e%2e%2f", "..%2f", "-rf "),
-    *("CON", "nul", "aux.mp4", "LPT1", "$HOME", "`id`", "$(id)", ";", "|", "*", "?", "[x]", "{a}"),
-    *("\uff0e\uff0e\uff0f", "\u2024\u2024", "\u2215", "\u29f5", "\0", "\n", "\x1b[2J", "\x7f"),
-    *("\u202e", "\u200f", "\u2066", "\ufeff", "\u200b", "\u2028", "\ud800", "\udcff", "\U000e0041"),
-    *("x" * 300, "x" * 190, "ы" * 100, "🎬", "e\u0301", "é", "s01e01", "Show", " ", "\u3000", "'"),
-    *('"', "<", ">", "&", "#", "%", "+", "=", ",", "\t", "labels.json", "manifest.json", ".git"),
-)
-
-
-def odd_name(rng: random.Random) -> str:
-    return "".join(rng.choice(PARTS) for _ in range(rng.choice((1, 1, 2, 3, 5))))
+from torture.odd_names import files_of, odd_name
 
 
 def is_accepted(id_: str) -> bool:
@@ -40,15 +28,6 @@ def is_accepted(id_: str) -> bool:
         return id_
 
     return read_or_refused(Path("labels.json"), checked) is not None
-
-
-def files_of(folder: Path) -> dict[str, str]:
-    """Give everything below a folder, by content; links are not followed."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or path.is_file())
-    return {
-        str(path): f"-> {path.readlink()}" if path.is_symlink() else sha256_of_file(path)
-        for path in found
-    }
 
 
 @pytest.mark.promise(

@@ -108,7 +108,7 @@ def serve(
 
 
 def _token_of(path: Path) -> str:
-    token = path.read_text("utf-8").strip()
+    token = path.read_text("ascii", "replace").strip()
     if not token or not token.isascii() or not token.isprintable():
         raise InputError(f"{path}: expected a token, printable ASCII, in one line; write one")
     return token

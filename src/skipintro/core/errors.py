@@ -17,10 +17,14 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         """Give one line of bounded length, whatever the names and values in it hold."""
-        told = super().__str__()
-        if len(told) > _LONGEST:
-            told = f"{told[:_HEAD]} … {told[-_TAIL:]}"
-        if told.isprintable():
-            return told
-        joined = _LINE_ENDS.sub(" ", told).strip()
-        return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), joined)
+        return one_line(super().__str__())
+
+
+def one_line(told: str) -> str:
+    """Make a text one line of bounded length that a terminal shows and does not obey."""
+    if len(told) > _LONGEST:
+        told = f"{told[:_HEAD]} … {told[-_TAIL:]}"
+    if told.isprintable():
+        return told
+    joined = _LINE_ENDS.sub(" ", told).strip()
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), joined)

@@ -53,15 +53,15 @@ def replacing(path: Path) -> Iterator[Path]:
     draft, before = workshop / path.name, workshop / "before"
     try:
         yield draft
-        if draft.is_dir() and path.is_dir():
-            path.rename(before)
+        if draft.is_dir() and (path.is_dir() or path.is_symlink()):
+            path.rename(before)  # a link itself; where it leads stays as it is
         draft.replace(path)
     except OSError as error:  # a full disk names no file; else it is the wanted one that counts
         error.filename = str(error.filename or draft).replace(str(draft), str(path))
         error.filename2 = str(error.filename2 or "").replace(str(draft), str(path)) or None
         raise
     finally:
-        if before.exists() and not path.exists():
+        if os.path.lexists(before) and not os.path.lexists(path):
             before.rename(path)
         shutil.rmtree(workshop, ignore_errors=True)
 

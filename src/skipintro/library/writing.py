@@ -1,6 +1,7 @@
 """Puts sidecars beside videos: whole or not at all, and never over what someone else wrote."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Writer:
             self._swept.add(place.parent)
         try:
             with self._lock:
+                _check_place(place)
                 write()
         except InputError as error:
             self.written.faults.append(str(error))
@@ -137,6 +139,14 @@ class Writer:
             ours = known_by(draft)
             self._memory.put("writing", str(place.absolute()), ours)
         self._memory.put("written", str(place.absolute()), ours)
+
+
+def _check_place(place: Path) -> None:
+    """Raise InputError where something else than a file stands, which is nobody's to replace."""
+    if os.path.lexists(place) and not place.is_file():
+        raise InputError(
+            f"{place}: no file but a folder, a pipe or a link that leads nowhere; move it away"
+        )
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -18,24 +18,18 @@ from skipintro.review.queue import Queue
 from skipintro.review.sealed import Sealed
 from skipintro.service.answers import as_json
 from skipintro.service.bodies import read_json
+from skipintro.service.connections import TimedPage, configured
 from skipintro.service.faults import tell_faults
 from skipintro.service.guard import Guard
 from skipintro.service.refusal import RefusalError
 
 _TIME_LIMIT_S = 10  # of a body
 _MOST_PICTURES = 32  # of one request
-_LAST_WORDS_S = 2  # for answers that are being sent when told to end
 
 
 def make_server(queue: Queue, checkout: Path) -> uvicorn.Server:
     """Give the server of the page; a signal ends it in order."""
-    config = uvicorn.Config(
-        make_app(queue, checkout),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=_LAST_WORDS_S,
-    )
-    return uvicorn.Server(config)
+    return uvicorn.Server(configured(make_app(queue, checkout), TimedPage))
 
 
 def make_app(queue: Queue, checkout: Path) -> FastAPI:

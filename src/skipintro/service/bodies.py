@@ -16,6 +16,8 @@ from skipintro.service.refusal import RefusalError
 
 _MOST_JSON_BYTES = 1 << 20
 _MOST_NAME_BYTES = 200  # file systems take 255
+# A body may begin when it likes within the leeway, and then comes at least this fast on the whole.
+_LEEWAY_S, _FEWEST_BYTES_PER_S = 20, 500
 # Lists of other files, which FFmpeg would open; they are no video of the client's.
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"[playlist]")
 
@@ -36,8 +38,8 @@ async def read_json(request: Request, model: type[M], example: str, limit_s: flo
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # which no page of another origin can send unasked
         raise RefusalError(415, f"Content-Type: expected application/json, got {kind or 'none'!r}")
-    async with _timely(limit_s):
-        parts = [part async for part in _limited(request, _MOST_JSON_BYTES)]
+    async with _body(request, _MOST_JSON_BYTES, limit_s) as body:
+        parts = [part async for part in body]
     try:
         return model.model_validate_json(b"".join(parts))
     except ValidationError as error:
@@ -58,31 +60,42 @@ def check_upload(name: str, request: Request, most_bytes: int) -> None:
 async def write_upload(request: Request, path: Path, most_bytes: int, limit_s: float) -> None:
     """Write the body to a file. Raises RefusalError: 408, 413, 422; what was written stays."""
     with path.open("wb") as file:
-        async with _timely(limit_s):
-            async for part in _limited(request, most_bytes):
+        async with _body(request, most_bytes, limit_s) as body:
+            async for part in body:
                 await run_in_threadpool(file.write, part)
     with path.open("rb") as file:
         if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_PLAYLISTS):
             raise RefusalError(422, f"{path.name}: a list of files, no video; send the video")
 
 
-async def _limited(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
-    n_bytes = 0
-    async for part in request.stream():
-        n_bytes += len(part)
-        if n_bytes > most_bytes:
-            raise _too_large(most_bytes)
-        yield part
-
-
 @asynccontextmanager
-async def _timely(limit_s: float) -> AsyncIterator[None]:
+async def _body(
+    request: Request, most_bytes: int, limit_s: float
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Give the parts of the body. Raises RefusalError: 408 where it takes too long, 413."""
+    began = asyncio.get_running_loop().time()
+
+    def ends(n_bytes: int) -> float:
+        return began + min(limit_s, _LEEWAY_S + n_bytes / _FEWEST_BYTES_PER_S)
+
+    async def limited() -> AsyncIterator[bytes]:
+        n_bytes = 0
+        async for part in request.stream():
+            n_bytes += len(part)
+            if n_bytes > most_bytes:
+                raise _too_large(most_bytes)
+            clock.reschedule(ends(n_bytes))
+            yield part
+
     try:
-        async with asyncio.timeout(limit_s):
-            yield
+        async with asyncio.timeout_at(ends(0)) as clock:
+            yield limited()
     except TimeoutError as error:
         raise RefusalError(
-            408, f"the body was not whole in {limit_s:g} s; send it again"
+            408,
+            f"the body was not whole in {limit_s:g} s, or came by less than "
+            f"{_FEWEST_BYTES_PER_S} bytes a second; send it again",
+            {"Connection": "close"},
         ) from error
 
 

@@ -1,5 +1,6 @@
 """What the service's thread does: videos in, the rows of `skipintro detect` out."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +48,7 @@ class Finder:
         """Give the row of one file by itself, under its bare name."""
         [row] = self._rows(find_series([path], 0))
         finding = replace(row.finding, video=Path(path.name))
-        return _sound([Row(finding, row.fault.replace(str(path), path.name))])
+        return _sound([Row(finding, row.fault.replace(f"{path.parent}{os.sep}", ""))])
 
     def close(self) -> None:
         """End the use of the memory."""

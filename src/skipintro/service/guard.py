@@ -21,8 +21,11 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it before its body is read."""
-        if scope["type"] == "http" and scope["path"] != _OPEN:
-            fault = self._fault(Headers(scope=scope))
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            fault = _two_lengths(headers)
+            if fault is None and scope["path"] != _OPEN:
+                fault = self._fault(headers)
             if fault is not None:
                 await told(fault)(scope, receive, send)
                 return
@@ -42,3 +45,14 @@ class Guard:
             "Authorization: expected 'Bearer' and the token of --token-file",
             {"WWW-Authenticate": "Bearer"},
         )
+
+
+def _two_lengths(headers: Headers) -> RefusalError | None:
+    """Refuse what a proxy before this server may read to another end (RFC 9112, 6.1)."""
+    if "transfer-encoding" not in headers or "content-length" not in headers:
+        return None
+    return RefusalError(
+        400,
+        "Content-Length and Transfer-Encoding: expected one of them; leave the other out",
+        {"Connection": "close"},
+    )

@@ -6,11 +6,10 @@ from pathlib import Path
 import uvicorn
 
 from skipintro.service.app import Limits, make_app
+from skipintro.service.connections import Timed, configured
 from skipintro.service.finder import Plan
 from skipintro.service.measures import Measures
 from skipintro.service.worker import Worker
-
-_LAST_WORDS_S = 2  # for answers that are being sent and uploads that come in, when told to end
 
 
 class Server(uvicorn.Server):
@@ -39,7 +38,4 @@ def make_server(
     measures = Measures()
     worker = Worker(plan, measures, n_waiting=n_waiting, time_limit_s=time_limit_s)
     app = make_app(plan, worker, measures, Limits(time_limit_s, most_bytes, uploads), token)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_WORDS_S
-    )
-    return Server(config, worker)
+    return Server(configured(app, Timed), worker)
