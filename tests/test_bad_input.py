@@ -294,7 +294,7 @@ def test_names_with_spaces_quotes_and_any_alphabet_go_through(
     annotated = checkout.read_json("data/annotate/annotations.json")["episodes"]
     assert [row["id"] for row in annotated] == ODD_NAMES * 2
     for row in checkout.read_json("data/ingest/manifest.json")["episodes"]:
-        assert row["path"] == f"data/ingest/{row['split']}/{row['id']}/{row['id']}.mp4"
+        assert row["path"] == f"data/ingest/{row['split']}/{row['id']}.mp4"
         assert (checkout.folder / row["path"]).read_bytes() == video.read_bytes()
 
 
@@ -338,7 +338,7 @@ def test_bad_videos_are_set_aside_by_name(checkout: Checkout, source: Path) -> N
     for kind, (_, problem) in BAD_VIDEOS.items():
         assert problems[kind].startswith(problem)
         assert f"train/{kind} set aside: {problem}" in output
-        assert not (checkout.folder / "data" / "ingest" / "train" / kind).exists()
+        assert not (checkout.folder / "data" / "ingest" / "train" / f"{kind}.mp4").exists()
     assert not half_written(checkout)
 
 

@@ -29,6 +29,7 @@ from library_cases import (
 )
 from skipintro import cli
 from skipintro.core.files import sha256_of_file, write_json
+from skipintro.core.scratch import key_of
 from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
 from skipintro.episodes.labels import read_labels
 from skipintro.tracking.pyfunc_model import IntroDetector
@@ -285,6 +286,20 @@ def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
     assert left.items() <= place.files().items()  # what was there was whole
     assert len(place.files()) == 2 * len(TOYS)
     assert {p.stem: read_edl(p)[0][:2] for p in place.library.rglob("*.edl")} == INTERVALS
+
+
+def test_the_code_that_finds_cuts_is_hashed_once_a_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = []
+
+    def counted(*modules: str) -> str:
+        hashed.append(modules)
+        return key_of(*modules)
+
+    monkeypatch.setattr("skipintro.core.scratch.key_of", counted)
+    assert main(place.words(str(place.library), "--snap"), monkeypatch) == 0
+    assert len(hashed) == 1
 
 
 def test_names_of_all_kinds_and_links_work(

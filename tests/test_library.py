@@ -13,6 +13,7 @@ import pytest
 from library_cases import names
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.episodes.naming import series_of_file
 from skipintro.episodes.video import encode_h264
 from skipintro.library.choices import Kind
 from skipintro.library.cuts import snapped
@@ -72,6 +73,24 @@ def test_a_single_file_brings_its_nearest_siblings_along_but_does_not_ask_for_th
     assert series.asked == {episodes[4]}
     [series] = find_series([episodes[0]], 0)
     assert series.videos == (episodes[0],)
+
+
+def test_a_folder_is_read_once_however_many_of_its_files_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    episodes = [tmp_path / f"Show S01E{number:02}.mkv" for number in range(1, 41)]
+    touch(*episodes)
+    told = []
+
+    def counted(path: Path) -> str:
+        told.append(path)
+        return series_of_file(path)
+
+    monkeypatch.setattr("skipintro.library.walking.series_of_file", counted)
+    [series] = find_series(episodes[::2], 1)
+    assert series.videos == tuple(episodes[:-1])  # each brings the one before it along, or after
+    assert series.asked == frozenset(episodes[::2])
+    assert len(told) <= 3 * len(episodes)
 
 
 def test_patterns_that_no_shell_has_read_are_read_and_a_name_that_looks_like_one_is_a_name(

@@ -519,7 +519,7 @@ def test_nothing_but_the_videos_in_doubt_is_given(served: Reviewed, id_: str) ->
 
 
 def test_a_video_is_given_in_parts(served: Reviewed, place: Checkout) -> None:
-    content = (place.folder / "data/ingest/train/contradicted/contradicted.mp4").read_bytes()
+    content = (place.folder / "data/ingest/train/contradicted.mp4").read_bytes()
     whole = served.ask("GET", "/videos/contradicted")
     assert (whole.status, whole.body) == (200, content)
     assert whole.headers["content-type"] == "video/mp4"
@@ -537,7 +537,7 @@ def test_pictures_are_of_the_seconds_that_are_asked_for(served: Reviewed, place:
     seconds = [9.5, 3, 4.75, 3, 19, 20, 21.25]
     query = "&".join(f"at={second}" for second in seconds)
     for id_ in ("late", "unplayable"):  # with an index and without
-        [video] = place.folder.glob(f"data/ingest/test/{id_}/*")
+        [video] = place.folder.glob(f"data/ingest/test/{id_}.*")
         told = served.ask("GET", f"/pictures/{id_}?{query}").json()
         for jpeg, expected in zip(told, thumbnails(video, seconds), strict=True):
             assert expected is not None
@@ -548,7 +548,7 @@ def test_pictures_are_of_the_seconds_that_are_asked_for(served: Reviewed, place:
 
 
 def test_a_video_that_is_gone_is_told(served: Reviewed, place: Checkout) -> None:
-    path = place.folder / "data/ingest/test/late/late.mp4"
+    path = place.folder / "data/ingest/test/late.mp4"
     path.rename(path.with_name("away"))
     try:
         for route in ("/videos/late", "/pictures/late?at=1"):

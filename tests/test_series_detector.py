@@ -177,6 +177,19 @@ def test_the_nearest_episodes_are_the_siblings() -> None:
     assert scene_of(episodes, 0).siblings == ((),) * 5
 
 
+def test_no_more_of_a_long_series_is_compared_than_it_takes_to_find_the_siblings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(7)
+    episodes = [Episode(str(number), "any", film(rng, 3)) for number in range(60)]
+    compared = []
+    monkeypatch.setattr(
+        "skipintro.detection.series_detector._copies", lambda *pair: compared.append(pair)
+    )
+    assert scene_of(episodes, 2).siblings[30] == (29, 31)
+    assert len(compared) == 2 * len(episodes)
+
+
 def test_copies_leave_their_place_among_the_siblings_to_the_next_nearest() -> None:
     rng = np.random.default_rng(5)
     first, second, third = (film(rng, 20) for _ in range(3))

@@ -1,5 +1,6 @@
 import re
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,18 @@ def test_a_whole_sequence_has_every_frame_of_every_episode() -> None:
     assert sequence.episodes.tolist() == [0, 0, 1, 1, 1, 1]
     assert sequence.seconds.tolist() == [0, 1, 0, 1, 2, 3]
     assert sequence.embeddings.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1], [1, 2], [1, 3]]
+
+
+def test_of_episodes_that_were_read_no_more_stays_in_memory_than_is_chosen() -> None:
+    one = 40_000 * 8  # bytes of an episode
+    tracemalloc.start()
+    try:
+        episodes = (("any", range(3, 5), vectors(40_000, n)) for n in range(30))
+        assert len(balanced_sequence(episodes, dimension=2)) == 30 * 4
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 6 * one
 
 
 @pytest.mark.parametrize("episodes", [[], [("a", range(0), vectors(9))]])

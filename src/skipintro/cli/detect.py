@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -160,9 +161,7 @@ class _Job:
 
     def _snapped(self, answer: "Answer", second: float) -> float:
         """Ask for the nearest cut once for each video and time."""
-        from skipintro.core.scratch import key_of
-
-        key = f"{answer.sha256} {second} {key_of('library/cuts', 'episodes/video')}"
+        key = f"{answer.sha256} {second} {self._cutting}"
         known = self.memory.get("snap", key)
         if known is None:
             from skipintro.library.cuts import snapped
@@ -170,6 +169,13 @@ class _Job:
             known = snapped(answer.video, second)
             self.memory.put("snap", key, known)
         return float(known)
+
+    @cached_property
+    def _cutting(self) -> str:
+        """Give the hash of the code that finds cuts."""
+        from skipintro.core.scratch import key_of
+
+        return key_of("library/cuts", "episodes/video")
 
     def summarise(self, rows: "list[Row]") -> None:
         """Say on the error stream what was done, and name every fault."""

@@ -6,8 +6,9 @@ episode alone is left to known openings and to its single frames.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,15 +175,20 @@ def _siblings(
     position: int, group: Sequence[Episode], rows: Sequence[Rows], config: SeriesConfig
 ) -> tuple[int, ...]:
     """Give the nearest other episodes in the order given; a copy of the episode is no sibling."""
-    others = [
+    others = (
         other
-        for other in range(len(group))
-        if other != position
-        and group[other].id != group[position].id
-        and not _copies(rows[other], rows[position])
-    ]
-    nearest = sorted(others, key=lambda other: (abs(other - position), other))
-    return tuple(sorted(nearest[: config.candidates.n_siblings]))
+        for other in _outwards(position, len(group))
+        if group[other].id != group[position].id and not _copies(rows[other], rows[position])
+    )
+    return tuple(sorted(islice(others, config.candidates.n_siblings)))
+
+
+def _outwards(position: int, n_places: int) -> Iterator[int]:
+    """Yield all other places, the nearest first; of two equally near ones the earlier first."""
+    for distance in range(1, n_places):
+        for place in (position - distance, position + distance):
+            if 0 <= place < n_places:
+                yield place
 
 
 def _copies(first: Rows, second: Rows) -> bool:

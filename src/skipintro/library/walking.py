@@ -1,5 +1,6 @@
 """Which videos are meant by the paths that a user gives, and which series they make."""
 
+import bisect
 import glob
 import logging
 import os
@@ -70,9 +71,7 @@ def find_series(
                 single.append(path)
             for video in found:
                 asked.setdefault(os.path.realpath(video), video)
-    at_hand = {
-        os.path.realpath(video): video for path in single for video in _beside(path, n_beside)
-    }
+    at_hand = {os.path.realpath(video): video for video in _beside(single, n_beside)}
     groups = defaultdict(list)
     for video in (at_hand | asked).values():
         check(video)
@@ -112,16 +111,29 @@ def _tell(error: OSError) -> None:
     log.warning("passed over: %s", describe_os_error(error))
 
 
-def _beside(video: Path, n_most: int) -> list[Path]:
-    """Give the episodes of the same series in a file's folder that lie nearest to it."""
-    series = series_of_file(video)
-    folder = [path for path in video.parent.iterdir() if _is_video(path) and path != video]
-    ordered = sorted(
-        [video, *(path for path in folder if series_of_file(path) == series)], key=_natural
-    )
-    own = ordered.index(video)
-    nearest = sorted(range(len(ordered)), key=lambda place: (abs(place - own), place))
-    return [ordered[place] for place in nearest[1 : n_most + 1]]
+def _beside(videos: Sequence[Path], n_most: int) -> Iterator[Path]:
+    """Yield the episodes of the same series in each file's folder that lie nearest to it.
+
+    A folder is read once, however many of its files are given.
+    """
+    by_folder = defaultdict(list)
+    for video in videos:
+        by_folder[video.parent].append(video)
+    for folder, given in by_folder.items():
+        series = defaultdict(list)
+        for path in sorted(filter(_is_video, folder.iterdir()), key=_natural):
+            series[series_of_file(path)].append(path)
+        for video in given:
+            yield from _nearest(video, series[series_of_file(video)], n_most)
+
+
+def _nearest(video: Path, ordered: Sequence[Path], n_most: int) -> list[Path]:
+    """Give those of the ordered paths that lie nearest to a video, itself left out."""
+    own = bisect.bisect_left(ordered, _natural(video), key=_natural)
+    before = ordered[max(0, own - n_most) : own]
+    after = [path for path in ordered[own : own + n_most + 1] if path != video]
+    near = [*enumerate(reversed(before)), *enumerate(after)]
+    return [path for _, path in sorted(near, key=lambda each: each[0])][:n_most]
 
 
 def _is_video(path: Path) -> bool:

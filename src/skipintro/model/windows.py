@@ -1,6 +1,6 @@
 """Sequences of embeddings, and the windows of them that the head is trained on."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
@@ -77,11 +77,11 @@ def balanced_frames(intro: range, n_seconds: int) -> range:
 def balanced_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> FrameSequence:
     """Give intro frames and as many film frames after each; the write-up's sequence."""
     return _sequence(
-        [
+        (
             (id_, intro, balanced_frames(intro, len(vectors)), vectors)
             for id_, intro, vectors in episodes
             if len(intro)
-        ],
+        ),
         dimension,
     )
 
@@ -89,21 +89,34 @@ def balanced_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> Fr
 def whole_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> FrameSequence:
     """Give every frame of every episode, those without an intro too."""
     return _sequence(
-        [(id_, intro, range(len(vectors)), vectors) for id_, intro, vectors in episodes], dimension
+        ((id_, intro, range(len(vectors)), vectors) for id_, intro, vectors in episodes), dimension
     )
 
 
 def _sequence(
-    chosen: Sequence[tuple[str, range, range, NDArray[np.float32]]], dimension: int
+    chosen: Iterable[tuple[str, range, range, NDArray[np.float32]]], dimension: int
 ) -> FrameSequence:
-    """Put the chosen frames together, of (id, intro frames, chosen frames, vectors)."""
-    empty = np.empty((0, dimension), np.float32)
+    """Put the chosen frames together, of (id, intro frames, chosen frames, vectors).
+
+    No more than one episode's other frames are in memory.
+    """
+    ids: list[str] = []
+    embeddings = [np.empty((0, dimension), np.float32)]
+    labels, episodes = [np.empty(0, np.uint8)], [np.empty(0, np.int32)]
+    seconds = [np.empty(0, np.int32)]
+    for number, (id_, intro, frames, vectors) in enumerate(chosen):
+        k = np.arange(frames.start, frames.stop, dtype=np.int32)
+        ids.append(id_)
+        embeddings.append(vectors[frames.start : frames.stop].copy())
+        labels.append(((k >= intro.start) & (k < intro.stop)).astype(np.uint8))
+        episodes.append(np.full(len(k), number, np.int32))
+        seconds.append(k)
     return FrameSequence(
-        embeddings=np.concatenate([empty, *(v[f.start : f.stop] for _, _, f, v in chosen)]),
-        labels=np.array([k in intro for _, intro, f, _ in chosen for k in f], np.uint8),
-        episodes=np.array([i for i, c in enumerate(chosen) for _ in c[2]], np.int32),
-        seconds=np.array([k for _, _, f, _ in chosen for k in f], np.int32),
-        ids=tuple(episode for episode, *_ in chosen),
+        embeddings=np.concatenate(embeddings),
+        labels=np.concatenate(labels),
+        episodes=np.concatenate(episodes),
+        seconds=np.concatenate(seconds),
+        ids=tuple(ids),
     )
 
 

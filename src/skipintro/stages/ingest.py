@@ -2,7 +2,7 @@
 
 Reads   the folder `ingest.source` (see the README for its layout)
 Writes  data/ingest/manifest.json, data/ingest/<split>/labels.json and, in mode `copy`,
-        data/ingest/<split>/<id>/<id>.<ext>
+        data/ingest/<split>/<id>.<ext>: a folder an episode would cost DVC a walk each, each time
 """
 
 import logging
@@ -92,8 +92,7 @@ def main(params: Params) -> None:
             for id_, path in progress(wanted.items(), len(wanted), f"{split} episodes"):
                 episode = _inspected(split, id_, path, params, memory=memory)
                 if params.mode == "copy" and episode.problem is None and path is not None:
-                    target = Path(split) / id_ / (id_ + path.suffix.lower())
-                    (folder / target).parent.mkdir()
+                    target = Path(split) / (id_ + path.suffix.lower())
                     shutil.copyfile(path, folder / target)
                     episode = episode.model_copy(update={"path": OUTPUT / target})
                 episodes.append(episode)
