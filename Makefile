@@ -1,9 +1,11 @@
 # Everything a newcomer types. `make help` lists it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13)
 UV_VERSION := 0.13.9
+PIP_AUDIT_VERSION := 2.10.1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro test test-services torture lint ui cv report bench lock clean
+.PHONY: help env repro test test-services test-latest torture lint ui cv report bench lock licences \
+  audit clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +21,14 @@ test: env lint  ## lint, types and all tests
 test-services: env  ## the pipeline against PostgreSQL, S3 and an MLflow server, started here
 	uv pip install --quiet -c requirements.lock --editable '.[dev,services]'
 	pytest -m services
+
+test-latest: env  ## the tests with the newest releases that pyproject.toml takes, in .venv-latest
+	uv venv --quiet --clear --python .venv/bin/python .venv-latest
+	uv pip install --quiet --python .venv-latest/bin/python --upgrade --editable '.[dev]'
+	@echo "locked (<) and newest (>):"
+	@uv pip freeze --python .venv/bin/python >.venv-latest/locked.txt
+	@uv pip freeze --python .venv-latest/bin/python | diff .venv-latest/locked.txt - | grep '[<>]' || true
+	.venv-latest/bin/pytest --deselect tests/test_dependencies.py $(TESTS)
 
 torture: env  ## attacks on every promise of docs/reliability.md, at full size: some minutes
 	pytest tests/torture --torture
@@ -54,8 +64,17 @@ lock: env  ## resolve requirements.lock anew, for Linux, macOS and Windows, Pyth
 	uv pip compile pyproject.toml --extra dev --extra cluster --extra services --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --output-file requirements.lock
 
+licences: env  ## the licences of all that is installed, as docs/dependencies.md lists them
+	@python tests/dependency_cases.py
+
+audit: env  ## known vulnerabilities of what requirements.lock names: asks PyPI
+	uv tool run pip-audit@$(PIP_AUDIT_VERSION) --strict --disable-pip --no-deps \
+	  --progress-spinner off --requirement requirements.lock || { echo "audit: not passed. Either" \
+	  "a vulnerability is named above, or the server was not reached or did not know a package:" \
+	  "then nothing is known of any of them; ask again from elsewhere"; exit 1; }
+
 clean:  ## remove the environment and all resumable work; data, models and the store stay
-	rm -rf .venv .skipintro .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-latest .skipintro .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.complete: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "needs Python 3.11, 3.12 or 3.13; or: make PYTHON=/path"; exit 1; }
