@@ -18,14 +18,13 @@ from mlflow.tracking import MlflowClient
 from conftest import ENCODER
 from experiment_cases import HISTORY, experiment, main_workspace
 from skipintro.core.errors import InputError
+from skipintro.tracking.addresses import tracking_uri, without_credentials
 from skipintro.tracking.delivery import FinishedExperiment, deliver
 from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
 from skipintro.tracking.store import (
     Store,
     connect,
     faults_told,
-    tracking_uri,
-    without_credentials,
 )
 
 MODEL = "intro-detector"

@@ -83,8 +83,9 @@ def runs(
 @contextmanager
 def _store(experiment: str) -> "Iterator[Store]":
     """Open the store to look into it; one that was never made stays so. Its faults are told."""
+    from skipintro.tracking.addresses import tracking_uri, without_credentials
     from skipintro.tracking.champion import existing_store
-    from skipintro.tracking.store import faults_told, tracking_uri, without_credentials
+    from skipintro.tracking.store import faults_told
 
     with faults_told():
         store = existing_store(experiment)

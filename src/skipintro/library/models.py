@@ -11,6 +11,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.params import read_params_file
 from skipintro.library.memory import Memory, content_of, stamp_of
+from skipintro.tracking.addresses import default_uri, file_of, is_missing, without_credentials
 
 CHAMPION = "models:/intro-detector@champion"
 _FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
@@ -19,7 +20,6 @@ _TRAINED = {
     "models/train": ("config.json", "model.safetensors"),
     "models/rank": ("series.json", "series.safetensors"),
 }
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,11 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
             f"--model {wanted}: no such folder; give a model's folder, {CHAMPION}, "
             "models:/intro-detector/<version> or runs:/<run id>"
         )
-    if wanted is None and (uri is None or _is_missing(uri)):
+    if wanted is None and (uri is None or is_missing(uri)):
         return _last_trained(checkout, memory, "there is no registry")
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
-    if _is_missing(uri):
-        from skipintro.tracking.store import without_credentials  # noqa: PLC0415  as below
-
+    if is_missing(uri):
         raise InputError(
             f"--model {wanted}: no store at {without_credentials(uri)}; set MLFLOW_TRACKING_URI "
             "to the right one"
@@ -89,11 +87,7 @@ def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
 def _store(checkout: Path | None) -> str | None:
     if uri := os.environ.get("MLFLOW_TRACKING_URI"):
         return uri
-    return None if checkout is None else f"{_SQLITE}{checkout / 'mlflow.db'}"
-
-
-def _is_missing(uri: str) -> bool:
-    return uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists()
+    return None if checkout is None else default_uri(checkout)
 
 
 def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
@@ -114,9 +108,9 @@ def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
 
 
 def _stamp_of_store(uri: str) -> list[list[int]]:
-    if not uri.startswith(_SQLITE):
+    file = file_of(uri)
+    if file is None:
         return []
-    file = Path(uri.removeprefix(_SQLITE))
     return [stamp_of(path) for path in (file, Path(f"{file}-wal")) if path.exists()]
 
 

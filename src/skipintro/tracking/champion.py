@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from skipintro.evaluation.report import HEADLINE_SLICE, HeadlineFigures, Report
+from skipintro.tracking.addresses import is_missing, tracking_uri
 from skipintro.tracking.delivery import MODEL_TAG, TEST_DATA_TAG
 from skipintro.tracking.live import COMPLETE_TAG
-from skipintro.tracking.store import Store, connect, tracking_uri
+from skipintro.tracking.store import Store, connect
 
 CHAMPION = "champion"
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,7 @@ def existing_store(experiment: str) -> Store | None:
 
     Raises InputError, within seconds, where the store does not answer.
     """
-    uri = tracking_uri()
-    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists():
-        return None
-    return connect(experiment)
+    return None if is_missing(tracking_uri()) else connect(experiment)
 
 
 def find_champion(store: Store, model_name: str) -> Champion | None:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing
+from skipintro.tracking.addresses import without_credentials
 from skipintro.tracking.delivery import MODEL_TAG
-from skipintro.tracking.store import open_client, without_credentials
+from skipintro.tracking.store import open_client
 
 
 def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:

@@ -1,16 +1,10 @@
-"""Finds the MLflow store and its experiment, in one place for all stages and commands.
-
-The store is `MLFLOW_TRACKING_URI` where that is set, else `mlflow.db` beside `dvc.yaml` of the
-main workspace, also for experiments that DVC runs in a temporary folder.
-"""
+"""Opens the MLflow store and its experiment, in one place for all stages and commands."""
 
 import logging
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import mlflow
 from filelock import FileLock
@@ -23,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipintro.core.errors import InputError
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
+from skipintro.tracking.addresses import tracking_uri, without_credentials, workspace
 
 _ATTEMPTS = 3  # at a database that does not answer; MLflow's own 10 take 103 s
 _MOVE_AWAY = (
@@ -52,16 +47,6 @@ class Store:
 
     client: MlflowClient
     experiment_id: str
-
-
-def workspace() -> Path:
-    """Give the root of the main workspace, absolute: DVC's where it runs us, else this folder."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
-
-
-def tracking_uri() -> str:
-    """Give the URI of the store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace()}/mlflow.db"
 
 
 def open_client(uri: str) -> MlflowClient:
@@ -138,18 +123,3 @@ def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
             return str(cause), _REMEDIES.get(code, remedy)
         cause = cause.__cause__
     return type(error).__name__, remedy
-
-
-def without_credentials(uri: str) -> str:
-    """Give a URI that may be shown: user, password and query are left out.
-
-    Also where the password holds a `/`, which parsers of URIs take for the host's end.
-    """
-    scheme, mark, rest = uri.partition("://")
-    if not mark:
-        scheme, rest = "", uri
-    if not rest.startswith("/"):  # a file's path has no user, but may hold an @
-        user, at, rest = rest.rpartition("@")
-        if at and ("?" in user or "#" in user):  # who can say what is a password there
-            rest = "…"
-    return scheme + mark + rest.partition("?")[0].partition("#")[0]

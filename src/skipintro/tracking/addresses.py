@@ -1,0 +1,51 @@
+"""Where the MLflow store is, told without loading MLflow.
+
+The store is `MLFLOW_TRACKING_URI` where that is set, else `mlflow.db` beside `dvc.yaml` of the
+main workspace, also for experiments that DVC runs in a temporary folder.
+"""
+
+import os
+from pathlib import Path
+
+_SQLITE = "sqlite:///"
+
+
+def workspace() -> Path:
+    """Give the root of the main workspace, absolute: DVC's where it runs us, else this folder."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def tracking_uri() -> str:
+    """Give the URI of the store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or default_uri(workspace())
+
+
+def default_uri(checkout: Path) -> str:
+    """Give the URI of a checkout's own store."""
+    return f"{_SQLITE}{checkout / 'mlflow.db'}"
+
+
+def file_of(uri: str) -> Path | None:
+    """Give the file that a store is, None where it is a server."""
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def is_missing(uri: str) -> bool:
+    """Tell whether a store is a file that was never made."""
+    file = file_of(uri)
+    return file is not None and not file.exists()
+
+
+def without_credentials(uri: str) -> str:
+    """Give a URI that may be shown: user, password and query are left out.
+
+    Also where the password holds a `/`, which parsers of URIs take for the host's end.
+    """
+    scheme, mark, rest = uri.partition("://")
+    if not mark:
+        scheme, rest = "", uri
+    if not rest.startswith("/"):  # a file's path has no user, but may hold an @
+        user, at, rest = rest.rpartition("@")
+        if at and ("?" in user or "#" in user):  # who can say what is a password there
+            rest = "…"
+    return scheme + mark + rest.partition("?")[0].partition("#")[0]
