@@ -581,6 +581,7 @@ def test_a_token_file_that_is_no_text_is_refused_in_one_line(
     for content in (b"\xff\xfe", "жетон".encode(), b"two\nlines"):
         file.write_bytes(content)
         code, _, told = run_command(["serve", "--token-file", str(file)], monkeypatch, capsys)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         assert code == 1
         assert told.splitlines() == [
             f"error: {file}: expected a token, printable ASCII, in one line; write one"

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import struct
 import threading
@@ -544,6 +545,7 @@ def test_listening_elsewhere(
     def refuse(*words: str) -> str:
         fixed = ("--port", "0", *place.words()[2:])
         code, out, told = run_command(["serve", *words, *fixed], monkeypatch, capsys)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         assert code in {1, 2}
         assert out == ""
         [line] = told.splitlines()
