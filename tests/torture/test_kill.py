@@ -133,7 +133,7 @@ def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) ->
     for number in attack.cases(full=6, selection=1):
         checkout = forget(copy_of(reproduced, tmp_path / str(number)), all_of_it=is_full)
         with ExitStack() as stack:
-            chain = Chain(checkout, stack)
+            chain, n_hit = Chain(checkout, stack), 0
             moments = stages if is_full else attack.rng.sample(stages, 2)
             for stage in (stage for stage in stages if stage in moments):
                 whom, order = attack.rng.choice(ORDERS)
@@ -146,8 +146,10 @@ def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) ->
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(delay)
                     chain.break_off(process, whom, order)
+                    n_hit += process.returncode != 0
                     expected.check_whole(checkout)
             with attack.case((number, "to the end")):
+                assert n_hit, "nothing was broken off"
                 chain.finish()
                 expected.check(checkout)
         shutil.rmtree(checkout.folder)
@@ -169,6 +171,7 @@ def test_wake_a_stage_that_was_left_behind(
         for stage in stages:
             with attack.case(stage):
                 left = chain.wait_for(stage, process)
+                assert left, chain.told()[-2000:]
                 wait_until(partial(holds_the_lock, left), process)
                 send(signal.SIGSTOP, left)
                 chain.break_off(process, "dvc", KILL)
