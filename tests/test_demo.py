@@ -1,16 +1,20 @@
 import json
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from pydantic import ValidationError
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.core.params import StageParams
+from skipintro.core.processes import is_alive
 from skipintro.demo.drawing import Canvas, ease, lettering, stamp
 from skipintro.demo.openings import MOTIFS, PALETTES, design, opening
 from skipintro.demo.plan import (
@@ -377,3 +381,28 @@ def test_lettering_is_as_high_as_asked_and_empty_for_blanks() -> None:
 
 def test_progress_eases_from_zero_to_one() -> None:
     assert [ease(value) for value in (-1, 0, 0.5, 1, 2)] == [0, 0, 0.5, 1, 1]
+
+
+POOL = """
+import multiprocessing, os, time
+from concurrent.futures import ProcessPoolExecutor
+from skipintro.demo.render import _begin_worker
+
+if __name__ == "__main__":
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(1, spawn, initializer=_begin_worker)
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 300).result()
+"""
+
+
+def test_what_renders_ends_with_the_process_that_wants_the_files(tmp_path: Path) -> None:
+    script = tmp_path / "pool.py"
+    script.write_text(POOL, encoding="utf-8")
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    worker = psutil.Process(int(process.stdout.readline()))
+    process.kill()
+    process.communicate()
+    psutil.wait_procs([worker], timeout=30)
+    assert not is_alive(worker.pid)

@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from library_cases import names
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.core.files import replacing, sha256_of_file, sha256_of_json
 from skipintro.episodes.naming import series_of_file
 from skipintro.episodes.video import encode_h264
 from skipintro.library.choices import Kind
@@ -455,3 +457,46 @@ def test_a_name_that_is_no_text_is_told_and_remembered_nowhere(tmp_path: Path) -
     touch(path)
     with pytest.raises(InputError, match=r"S01E01 \\udcff\.mkv: its name, or a folder's, is not"):
         content_of(path, Memory(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("moment", ["before the file", "after the file"])
+def test_a_sidecar_of_a_run_that_was_killed_is_ours_and_its_draft_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    library, memory = tmp_path / "library", Memory(tmp_path / "cache")
+    touch(video := library / "a.mp4")
+
+    def write(end_s: float) -> Writer:
+        writer = Writer(memory, overwrite=False, edl_action=3)
+        finding = Finding(video, "x", 30.0, (5.0, end_s), 0.9)
+        writer.write(finding, [Kind.EDL], mux=False)
+        return writer
+
+    write(20)
+    put = Memory.put
+
+    def killed(self: Memory, kind: str, key: str, value: Any) -> None:
+        if kind == "written" and moment == "after the file":
+            raise KeyboardInterrupt
+        put(self, kind, key, value)
+        if kind == "writing" and moment == "before the file":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Memory, "put", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write(21)
+    end = {"before the file": "20", "after the file": "21"}[moment]
+    assert video.with_suffix(".edl").read_text("utf-8").split()[1].startswith(end)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with replacing(library / "any") as draft:
+        name = draft.parent.name.replace(f"-{os.getpid()}.", f"-{gone.pid}.")
+        draft.touch()
+    touch(library / name / "a.edl")
+
+    written = write(22).written
+    assert (written.made, written.kept, written.faults) == (1, [], [])
+    assert sorted(path.name for path in library.iterdir()) == ["a.edl", "a.mp4", "any"]
+    video.with_suffix(".edl").write_text("by hand", "utf-8")
+    assert write(23).written.kept == [video.with_suffix(".edl")]

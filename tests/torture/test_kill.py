@@ -1,0 +1,296 @@
+"""Stages, DVC and commands that are broken off at any moment, and what the next run makes of it."""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from functools import partial
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Checkout, copy_of
+from library_cases import make_place
+from review_cases import OVERRIDES, ask, make_doubtful_checkout
+from server_cases import free_port, listens
+from skipintro.core.processes import is_alive
+from skipintro.episodes.annotations import clock, read_overrides
+from skipintro.review.overrides import OverridesFile
+from torture.breaking import (
+    Expected,
+    Forker,
+    Library,
+    forget,
+    holds_the_lock,
+    send,
+    stages_at_work,
+    started,
+    wait_until,
+)
+from torture.conftest import Attack
+
+pytestmark = pytest.mark.slow
+
+STAGES = ("demo", "ingest", "annotate", "embed", "window", "train", "rank", "evaluate", "track")
+LATER = STAGES[5:]
+WITH_MUCH_TO_DO = ("demo", "embed", "train", "evaluate", "track")  # so that it can be stopped
+WAITING = "another stage is at work in this workspace; waiting for its end"
+# What DVC writes in place, and says of it when it was killed in that millisecond.
+CUT = {
+    "Unable to read RWLock-file": ".dvc/tmp/rwlock",
+    "dvc.lock' validation failed": "dvc.lock",
+    "unable to read: 'dvc.lock'": "dvc.lock",
+}
+KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
+ORDERS = (
+    *(("the stage", KILL), ("dvc", KILL), ("all", KILL), ("the stage", KILL), ("dvc", KILL)),
+    ("dvc", TERM),
+    ("all", INT),  # as a terminal sends it
+)
+
+
+def durations(reproduced: Checkout) -> dict[str, float]:
+    """Give how long each stage took, in their order, told by when its last file was written."""
+    places = {stage: next(reproduced.folder.glob(f"*/{stage}")) for stage in STAGES}
+    ends = sorted(
+        (max(path.stat().st_mtime for path in place.rglob("*")), stage)
+        for stage, place in places.items()
+    )
+    began = (reproduced.folder / ".git/HEAD").stat().st_mtime
+    befores = [began, *(end for end, _ in ends)]
+    return {
+        stage: max(end - before, 0.1) for (end, stage), before in zip(ends, befores, strict=False)
+    }
+
+
+class Chain:
+    """A checkout whose `dvc repro` is broken off again and again."""
+
+    def __init__(self, checkout: Checkout, stack: ExitStack) -> None:
+        self.checkout, self._stack = checkout, stack
+        self.log = checkout.folder.with_suffix(".log")
+
+    def repro(self) -> "subprocess.Popen[bytes]":
+        """Start `dvc repro`; what is left of it lives on until the end of the chain."""
+        words = ["dvc", "repro"]
+        return self._stack.enter_context(
+            started(words, self.checkout.folder, self.log, self.checkout.env)
+        )
+
+    def wait_for(self, stage: str, process: "subprocess.Popen[bytes]") -> int:
+        """Wait for a stage's process, and give its id; 0 where there is none until DVC's end."""
+        wait_until(lambda: stage in stages_at_work(self.checkout.folder), process)
+        return stages_at_work(self.checkout.folder).get(stage, 0)
+
+    def break_off(
+        self, process: "subprocess.Popen[bytes]", whom: str, number: signal.Signals
+    ) -> None:
+        """Send a signal, and wait for the end of DVC alone: a stage may be left behind."""
+        at_work = list(stages_at_work(self.checkout.folder).values())
+        if whom == "the stage" and at_work:
+            send(number, at_work[0])
+        else:
+            send(number, process.pid, to_group=whom == "all")
+        process.wait(60)
+
+    def told(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def waits(self, since: int) -> bool:
+        return WAITING in self.told()[since:]
+
+    def finish(self) -> None:
+        """Run `dvc repro` to its end; DVC's own files may want the remedy that is documented."""
+        for _ in range(3):
+            since = len(self.told())
+            process = self.repro()
+            process.wait(600)
+            if process.returncode == 0:
+                return
+            told = self.told()[since:]
+            cut = [name for words, name in CUT.items() if words in told]
+            assert cut, told[-2000:]
+            for name in cut:
+                (self.checkout.folder / name).unlink()
+        pytest.fail("the remedy did not help")
+
+
+@pytest.mark.promise(
+    "`dvc repro` may be killed, told to end or interrupted at any moment, the stage, DVC or both, "
+    "and be started again at once: it ends with the same bytes, one finished run and one version."
+)
+def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> None:
+    expected, took = Expected(reproduced), durations(reproduced)
+    is_full = attack.size(full=1, selection=0) == 1
+    stages = [stage for stage in took if is_full or stage in LATER]
+    for number in attack.cases(full=6, selection=1):
+        checkout = forget(copy_of(reproduced, tmp_path / str(number)), all_of_it=is_full)
+        with ExitStack() as stack:
+            chain, n_hit = Chain(checkout, stack), 0
+            moments = stages if is_full else attack.rng.sample(stages, 2)
+            for stage in (stage for stage in stages if stage in moments):
+                whom, order = attack.rng.choice(ORDERS)
+                is_aimed = attack.rng.random() < 0.5
+                delay = attack.rng.uniform(0, took[stage] if is_aimed else 2 * took[stage] + 3)
+                with attack.case((number, stage, is_aimed, round(delay, 2), whom, order.name)):
+                    process = chain.repro()
+                    if is_aimed:
+                        chain.wait_for(stage, process)
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(delay)
+                    chain.break_off(process, whom, order)
+                    n_hit += process.returncode != 0
+                    expected.check_whole(checkout)
+            with attack.case((number, "to the end")):
+                assert n_hit, "nothing was broken off"
+                chain.finish()
+                expected.check(checkout)
+        shutil.rmtree(checkout.folder)
+
+
+@pytest.mark.promise(
+    "A stage that was left behind and hears of nothing (stopped, then woken when its successor is "
+    "there) writes nothing beside it: the successor waits, and says so."
+)
+def test_wake_a_stage_that_was_left_behind(
+    attack: Attack, reproduced: Checkout, tmp_path: Path
+) -> None:
+    expected = Expected(reproduced)
+    stages = WITH_MUCH_TO_DO if attack.size(full=1, selection=0) else ("train",)
+    checkout = forget(copy_of(reproduced, tmp_path / "checkout"), all_of_it=len(stages) > 1)
+    with ExitStack() as stack:
+        chain = Chain(checkout, stack)
+        process = chain.repro()
+        for stage in stages:
+            with attack.case(stage):
+                left = chain.wait_for(stage, process)
+                assert left, chain.told()[-2000:]
+                wait_until(partial(holds_the_lock, left), process)
+                send(signal.SIGSTOP, left)
+                chain.break_off(process, "dvc", KILL)
+                since = len(chain.told())
+                process = chain.repro()
+                wait_until(partial(chain.waits, since), process)
+                assert chain.waits(since), chain.told()[-2000:]
+                send(signal.SIGCONT, left)
+                wait_until(partial(has_ended, left), process)
+                expected.check_whole(checkout)
+        with attack.case("to the end"):
+            process.wait(600)
+            assert process.returncode == 0, chain.told()[-2000:]
+            expected.check(checkout)
+
+
+def has_ended(pid: int) -> bool:
+    return not is_alive(pid)
+
+
+@pytest.fixture(scope="module")
+def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
+    made = Forker(tmp_path_factory.mktemp("forker") / "out", delay_s=0.02)
+    yield made
+    made.close()
+
+
+@pytest.mark.promise(
+    "`skipintro detect` may be killed, told to end or interrupted at any moment: every file is "
+    "whole, and the same command finishes with the same files and answers, and leaves no drafts."
+)
+def test_kill_detect(
+    attack: Attack, forker: Forker, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made = make_place(tmp_path_factory.mktemp("made"))
+    library = Library(made, tmp_path_factory.mktemp("detect"))
+    library.renew()
+    began = time.monotonic()
+    told, took = forker.run(library.words, made.library), time.monotonic() - began
+    expected = library.files()
+    assert len(expected) == 4 * (1 + 4 + 1)  # video, sidecars and copy, vectors
+    for number in attack.cases(full=150, selection=12):
+        library.renew()
+        moments = [attack.rng.uniform(0, took) for _ in range(attack.rng.choice((1, 1, 2, 3)))]
+        orders = [attack.rng.choice((KILL, KILL, TERM, INT)) for _ in moments]
+        words = [*library.words, "--jobs", attack.rng.choice("12")]
+        with attack.case((number, [round(moment, 3) for moment in moments], orders)):
+            for moment, order in zip(moments, orders, strict=True):
+                pid = forker.start(words, made.library)
+                time.sleep(moment)
+                send(order, pid)
+                code = forker.wait()
+                assert code in {0, 130, -order}, forker.errors()
+                assert library.files().items() <= expected.items()
+            assert forker.run(words, made.library) == told
+            library.check(expected)
+            again = forker.run(words, made.library)
+            assert again == told
+            assert forker.errors().rstrip().endswith("nothing to do, all is known and in place")
+
+
+@pytest.mark.promise(
+    "`skipintro review` may be killed at any moment: the overrides file is whole, and has every "
+    "decision that was acknowledged."
+)
+def test_kill_review(attack: Attack, forker: Forker, tmp_path: Path) -> None:
+    checkout = make_doubtful_checkout(tmp_path)
+    path = checkout.folder / OVERRIDES
+    rng = attack.rng
+    for number in attack.cases(full=100, selection=8):
+        order = rng.choice((KILL, KILL, KILL, TERM, INT))
+        acknowledged = json.loads(path.read_text("utf-8"))
+        port, enough = free_port(), rng.uniform(0, 0.4)
+        pid = forker.start(["review", "--all", "--no-open", "--port", str(port)], checkout.folder)
+        with attack.case((number, order, round(enough, 3))):
+            deadline = time.monotonic() + 60
+            while not listens(port):
+                assert not forker.has_ended(), forker.errors()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            timer = threading.Timer(enough, send, (order, pid))
+            timer.start()
+            asked = _decide_until_it_ends(port, acknowledged, rng)
+            timer.join()
+            assert forker.wait() in {0, -order}, forker.errors()
+            content = json.loads(path.read_text("utf-8"))
+            assert content in (acknowledged, {**acknowledged, **asked})
+            assert read_overrides(path).keys() == content.keys()
+    OverridesFile(path, checkout.folder / "lock")
+    assert list(path.parent.glob(".draft.*")) == []
+
+
+def _decide_until_it_ends(
+    port: int, acknowledged: dict[str, Any], rng: random.Random
+) -> dict[str, Any]:
+    """Post decisions, one after the other; give the one that nobody acknowledged."""
+    entry: dict[str, Any] = {}
+    with suppress(OSError, HTTPException):
+        state = ask(port, "GET", "/doubts").json()
+        while True:
+            doubt = rng.choice([one for one in state["doubts"] if one["id"] != "unplayable"])
+            start_s = rng.randrange(1, 13_000) / 1000
+            entry = {
+                doubt["id"]: {
+                    "start": clock(start_s),
+                    "end": clock(start_s + 16),
+                    "reason": f"because of {rng.randrange(10**9)}",
+                }
+            }
+            body = {
+                "id": doubt["id"],
+                "kind": "correct",
+                "start_s": start_s,
+                "end_s": round(start_s + 16, 3),
+                "reason": entry[doubt["id"]]["reason"],
+                "seen": doubt["decision"],
+            }
+            answer = ask(port, "POST", "/decisions", body)
+            assert answer.status == 200, answer.body
+            acknowledged |= entry
+            state = answer.json()
+    return entry
