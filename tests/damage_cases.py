@@ -5,12 +5,12 @@ import random
 from pathlib import Path
 
 
-def flip_bit(path: Path, seed: int) -> None:
-    """Flip one bit of a file, whatever its rights; rights and time stay as they are."""
+def flip_bit(path: Path, seed: int, among: range | None = None) -> None:
+    """Flip one bit of a file, or `among` some bytes of it; its rights and time stay as they are."""
     rng = random.Random(seed)  # noqa: S311  no secret
     before = path.stat()
     content = bytearray(path.read_bytes())
-    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    content[rng.choice(among or range(len(content)))] ^= 1 << rng.randrange(8)
     path.chmod(before.st_mode | 0o200)
     path.write_bytes(content)
     path.chmod(before.st_mode)

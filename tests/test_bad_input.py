@@ -2,10 +2,8 @@
 
 import errno
 import json
-import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,15 +16,13 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import ENCODER, Checkout, make_checkout
+from conftest import Checkout, make_checkout
+from disk_cases import filled, small_disk
+from embed_cases import write_embeddings
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, sha256_of_file, write_json
+from skipintro.core.files import output_folder, sha256_of_file
 from skipintro.core.params import load_params
-from skipintro.episodes.embeddings import (
-    EmbeddedEpisode,
-    EmbedManifest,
-    write_vectors,
-)
+from skipintro.episodes.embeddings import write_vectors
 from skipintro.stages import annotate, demo, ingest, rank, window
 
 EPISODE = "toy-s01e02"  # in train
@@ -67,37 +63,6 @@ def source(checkout: Checkout, toy_series: Path, tmp_path: Path) -> Path:
     shutil.copytree(toy_series, folder)
     checkout.set_params({"ingest.source": str(folder)})
     return folder
-
-
-def write_embeddings(checkout: Checkout) -> None:
-    """Write vectors of noise as the embed stage would write an encoder's."""
-    folder = checkout.folder / "data" / "embed"
-    rng = np.random.default_rng(0)
-    episodes = []
-    for row in checkout.read_json("data/ingest/manifest.json")["episodes"]:
-        n_seconds = row["video"]["n_seconds"]
-        file = Path(row["split"]) / f"{row['id']}.npy"
-        write_vectors(
-            folder / file, rng.normal(size=(n_seconds, ENCODER.dimension)).astype(np.float32)
-        )
-        episodes.append(
-            EmbeddedEpisode(
-                split=row["split"],
-                id=row["id"],
-                file=file,
-                n_seconds=n_seconds,
-                video_sha256=row["sha256"],
-            )
-        )
-    manifest = EmbedManifest(
-        encoder=ENCODER,
-        precision="fp32",
-        search="whole",
-        episodes=episodes,
-        left_out={},
-        versions={},
-    )
-    write_json(folder / "manifest.json", manifest)
 
 
 def outputs(checkout: Checkout) -> dict[str, str]:
@@ -597,26 +562,12 @@ def full_disk(folder: Path) -> Iterator[None]:
     """Put a folder's content on a small disk of its own, without a byte to spare."""
     kept = folder.with_name(f"{folder.name}-kept")
     shutil.copytree(folder, kept)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        shutil.rmtree(kept)
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
     try:
-        shutil.copytree(kept, folder, dirs_exist_ok=True)
-        with (folder / "ballast").open("wb", buffering=0) as ballast:
-            try:
-                while ballast.write(bytes(4096)):
-                    pass
-            except OSError:
-                pass
-        yield
+        with small_disk(folder, "1m"):
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
+            with filled(folder):
+                yield
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
         shutil.rmtree(kept)
 
 
@@ -632,12 +583,16 @@ def full_disk(folder: Path) -> Iterator[None]:
 def test_a_full_disk_costs_nothing_that_was_there(
     checkout: Checkout, place: str, stage: str
 ) -> None:
-    if os.name != "posix" or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
     with full_disk(checkout.folder / place):
         assert_refused(
             checkout, stage, f"{place}/{stage}", ": no space left", "free some space and run again"
         )
+
+
+def test_vectors_that_find_no_room_say_so(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "64k"), pytest.raises(OSError, match=r"x\.npy") as caught:
+        write_vectors(tmp_path / "disk" / "x.npy", np.zeros((100, 1280), np.float32))
+    assert caught.value.errno == errno.ENOSPC  # NumPy's own error has none
 
 
 @pytest.mark.parametrize("stage", ["ingest", "window"])

@@ -17,6 +17,7 @@ import torch
 from mlflow.pyfunc.model import PythonModelContext
 
 from conftest import write_toy_video
+from damage_cases import flip_bit
 from library_cases import (
     HEAD,
     INTERVALS,
@@ -248,6 +249,28 @@ def test_only_the_first_part_is_decoded_where_that_is_asked_for(
         [vectors] = place.cache.glob(f"vectors/*/*-first-{n_seconds}.npy")
         assert vectors.stat().st_size == 128 + n_seconds * 192 * 4 + 32  # header, vectors, hash
     assert "1 decoded" in capsys.readouterr().err
+
+
+def test_vectors_that_are_damaged_in_the_cache_are_made_anew(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = str(next(video for video in place.videos() if video.stem == "Other Show S01E01"))
+    shutil.rmtree(place.cache)
+    assert main(place.words(video), monkeypatch) == 0
+    told = capsys.readouterr().out
+    [vectors] = place.cache.glob("vectors/*/*.npy")
+    before = vectors.read_bytes()
+    flip_bit(vectors, seed=1)
+    (place.cache / "answers.sqlite").unlink()
+    # The whole is asked for, then a part, for which the damaged whole would have served.
+    for words in ((), ("--search", "9")):
+        assert main(place.words(video, *words), monkeypatch) == 0
+        found = capsys.readouterr()
+        assert "1 decoded" in found.err
+        if not words:
+            assert found.out == told
+            assert vectors.read_bytes() == before
+            flip_bit(vectors, seed=2)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from damage_cases import flip_bit
 from library_cases import names
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sha256_of_file, sha256_of_json
@@ -342,6 +343,14 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> No
     other, _ = find_model(str(detector(tmp_path / "three", "y")), None, memory)
     assert warning == ""
     assert one.identity == same.identity != other.identity
+
+
+def test_a_config_that_was_damaged_is_another_model_whatever_its_time_says(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "cache")
+    folder = detector(tmp_path / "model", "word")
+    first, _ = find_model(str(folder), None, memory)
+    flip_bit(folder / "detection.json", seed=1)
+    assert find_model(str(folder), None, memory)[0].identity != first.identity
 
 
 def test_a_folder_that_is_no_detector_and_a_name_that_is_nothing_are_told(tmp_path: Path) -> None:

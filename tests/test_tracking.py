@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,6 +121,44 @@ def test_a_store_that_does_not_answer_is_told_with_the_remedy_and_without_secret
     assert "unset it to use mlflow.db" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_database_that_does_not_answer_is_given_up_within_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://127.0.0.1:9/any")
+    monkeypatch.setattr("mlflow.store.db.utils.time.sleep", waits.append)
+    monkeypatch.setattr("mlflow.store.db.utils.create_sqlalchemy_engine", lambda _uri: None)
+    before = mlflow.get_tracking_uri()
+    with pytest.raises(InputError, match="does not answer"):
+        connect("any")
+    mlflow.set_tracking_uri(before)
+    assert len(waits) == 2
+    assert sum(waits) < 1
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "remedy"),
+    [
+        (sqlite3.SQLITE_BUSY, "database is locked", "end what holds it"),
+        (sqlite3.SQLITE_NOTADB, "file is not a database", "put a copy of it back, or move"),
+        (sqlite3.SQLITE_CORRUPT, "malformed", "put a copy of it back, or move"),
+        (sqlite3.SQLITE_FULL, "database or disk is full", "free some space"),
+        (sqlite3.SQLITE_IOERR, "disk I/O error", "see to it"),
+    ],
+)
+def test_what_sqlite_says_is_told_with_its_own_remedy(
+    code: int, words: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////folder/mlflow.db?secret")
+    fault = MlflowException("SELECT secret")
+    fault.__cause__ = cause = sqlite3.OperationalError(words)
+    cause.sqlite_errorcode = code
+    with pytest.raises(InputError) as caught, faults_told():
+        raise fault
+    assert f"/folder/mlflow.db: the MLflow store failed ({words}); {remedy}" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_the_store_is_the_one_that_is_named_else_the_main_workspace_s(
@@ -422,6 +461,92 @@ def test_training_the_same_once_more_leaves_one_run(store: Store, tmp_path: Path
         deliver(store, finished, MODEL)
     [run] = runs(store)
     assert run.data.tags["complete"] == "true"
+
+
+class Unlucky:
+    """A client some of whose calls are made twice, or fail before or after they are made."""
+
+    def __init__(self, client: MlflowClient, **fates: str) -> None:
+        self._client, self._fates = client, fates
+
+    def __getattr__(self, name: str) -> Any:
+        method, fate = getattr(self._client, name), self._fates.get(name)
+
+        def call(*words: Any, **named: Any) -> Any:
+            if fate == "lost":
+                raise MlflowException("lost on the way")
+            if fate == "twice":
+                method(*words, **named)
+            result = method(*words, **named)
+            if fate == "unanswered":
+                raise MlflowException("the answer was lost")
+            return result
+
+        return call
+
+
+def unlucky(store: Store, **fates: str) -> Store:
+    return replace(store, client=cast(MlflowClient, Unlucky(store.client, **fates)))
+
+
+def found_whole(store: Store, model: str) -> None:
+    [run] = runs(store)
+    assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
+    [version] = store.client.search_model_versions(f"name = '{model}'")
+    aliases = store.client.get_registered_model(model).aliases
+    assert {alias: str(number) for alias, number in aliases.items()} == {
+        "challenger": str(version.version)
+    }
+
+
+@pytest.mark.parametrize("call", ["create_run", "create_model_version"])
+def test_a_request_that_was_made_twice_leaves_one_run_and_one_version(
+    store: Store, tmp_path: Path, call: str
+) -> None:
+    finished, model = experiment(tmp_path, 11, metrics={"call": float(len(call))}), f"twice {call}"
+    deliver(unlucky(store, **{call: "twice"}), finished, model)
+    found_whole(store, model)
+
+
+@pytest.mark.parametrize(
+    ("call", "fate"),
+    [
+        ("log_artifacts", "lost"),
+        ("create_model_version", "unanswered"),
+        ("set_registered_model_alias", "lost"),
+        ("set_terminated", "lost"),
+    ],
+)
+def test_a_delivery_that_fails_claims_to_be_nothing_else_and_the_next_one_completes_it(
+    store: Store, tmp_path: Path, call: str, fate: str
+) -> None:
+    finished, model = experiment(tmp_path, 12), f"{fate} {call}"
+    with pytest.raises(MlflowException):
+        deliver(unlucky(store, **{call: fate}), finished, model)
+    [run] = runs(store)
+    assert run.info.status != "RUNNING" or call == "set_terminated"  # which nobody can tell then
+    deliver(store, finished, model)
+    found_whole(store, model)
+
+
+def test_figures_of_another_experiment_never_stay_in_a_run(store: Store, tmp_path: Path) -> None:
+    before = experiment(tmp_path, 13, metrics={"f1": 0.9, "gone": 1.0})
+    with pytest.raises(MlflowException):
+        deliver(unlucky(store, log_artifacts="lost"), before, MODEL)
+    deliver(store, replace(before, metrics={"f1": 0.5}), MODEL)
+    [run] = runs(store)
+    assert (run.data.metrics["f1"], "gone" in run.data.metrics) == (0.5, False)
+
+
+def test_a_promoted_model_that_is_delivered_again_is_no_challenger(
+    store: Store, tmp_path: Path
+) -> None:
+    finished, model = experiment(tmp_path, 14), "promoted"
+    deliver(store, finished, model)
+    store.client.set_registered_model_alias(model, "champion", "1")
+    store.client.delete_registered_model_alias(model, "challenger")
+    deliver(store, finished, model)
+    assert list(store.client.get_registered_model(model).aliases) == ["champion"]
 
 
 def test_two_experiments_give_two_versions_and_the_newer_is_the_challenger(

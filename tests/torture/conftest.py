@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from torture.forked import Forked, forked
+from torture.worked import Worked, make_worked
+
 TABLE = Path("reports/torture.md")
 _TOLD = 5  # failures that an attack tells of
 
@@ -61,6 +64,19 @@ class Attack:
             yield
         except (Exception, pytest.fail.Exception) as error:
             self.failures.append(f"{told!r:.300}: {type(error).__name__}: {error!s:.1000}")
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
+    """Give the process that forks stages and commands."""
+    with forked(tmp_path_factory.mktemp("forked")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def worked(tmp_path_factory: pytest.TempPathFactory, toy_series: Path, forks: Forked) -> Worked:
+    """Give a checkout after every stage; copy it before you change it."""
+    return make_worked(tmp_path_factory.mktemp("worked") / "checkout", toy_series, forks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

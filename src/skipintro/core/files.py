@@ -153,8 +153,8 @@ def check_sums(folder: Path) -> None:
         if found != expected:
             raise InputError(
                 f"{path}: not as its stage wrote it (sha256 {found:.12}, expected {expected:.12}); "
-                f"delete {folder}, run `chmod -R u+w .dvc/cache`, so that DVC looks its cache "
-                "through, and then `dvc repro`"
+                f"delete {folder}, run `find .dvc/cache -type f -exec chmod u+w {{}} + -exec touch "
+                "{} +`, so that DVC looks its cache through, and then `dvc repro`"
             )
 
 

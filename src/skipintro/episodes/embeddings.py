@@ -61,18 +61,23 @@ def read_vectors(path: Path) -> NDArray[np.float32]:
 
 def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Write one episode's array, whole or not at all."""
-    with replacing(path) as draft, draft.open("wb") as file:
-        np.save(file, vectors, allow_pickle=False)
+    with replacing(path) as draft:
+        draft.write_bytes(_as_npy(vectors))
 
 
 def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Keep an array for later runs; one that is damaged meanwhile will not be taken for it."""
-    buffer = BytesIO()
-    np.save(buffer, vectors, allow_pickle=False)
-    remember(path, buffer.getvalue())
+    remember(path, _as_npy(vectors))
 
 
 def remembered_vectors(path: Path) -> NDArray[np.float32] | None:
     """Give the array that was kept, float32 (n_seconds, D); None where it is missing or damaged."""
     content = remembered(path)
     return None if content is None else np.asarray(np.load(BytesIO(content)), np.float32)
+
+
+def _as_npy(vectors: NDArray[np.float32]) -> bytes:
+    """Give the bytes of a .npy file; NumPy itself does not tell why it cannot write one."""
+    buffer = BytesIO()
+    np.save(buffer, vectors, allow_pickle=False)
+    return buffer.getvalue()

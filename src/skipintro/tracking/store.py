@@ -73,7 +73,8 @@ def connect(experiment: str) -> Store:
                 "checkout"
             ) from error
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            fault, remedy = _fault(error, "start the server")
+            usual = "start the server" if uri.startswith("http") else "see to it"
+            fault, remedy = _fault(error, usual)
             raise InputError(
                 f"{without_credentials(uri)}: the MLflow store does not answer ({fault}); "
                 f"{remedy}, correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this "
