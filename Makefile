@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 UV_VERSION := 0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro test test-services torture lint ui cv report bench lock clean
+.PHONY: help env repro test test-services torture fuzz lint ui cv report bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test-services: env  ## the pipeline against PostgreSQL, S3 and an MLflow server,
 
 torture: env  ## attacks on every promise of docs/reliability.md, at full size: some minutes
 	pytest tests/torture --torture
+
+fuzz: env  ## a fuzzer without end on one parser: make fuzz TARGET=labels (overrides, params, …)
+	PYTHONPATH=src:tests python -m torture.fuzzing $(or $(TARGET),labels)
 
 lint: env  ## formatting, lint and types
 	ruff format --check
