@@ -4,8 +4,8 @@ UV_VERSION := 0.13.9
 PIP_AUDIT_VERSION := 2.10.1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro test test-services test-latest torture lint ui cv report bench lock licences \
-  audit clean
+.PHONY: help env repro test test-services test-latest torture fuzz lint ui cv report bench lock \
+  licences audit clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-latest: env  ## the tests with the newest releases that pyproject.toml take
 
 torture: env  ## attacks on every promise of docs/reliability.md, at full size: some minutes
 	pytest tests/torture --torture
+
+fuzz: env  ## a fuzzer without end on one parser: make fuzz TARGET=labels (overrides, params, …)
+	PYTHONPATH=src:tests python -m torture.fuzzing $(or $(TARGET),labels)
 
 lint: env  ## formatting, lint and types
 	ruff format --check

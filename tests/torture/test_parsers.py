@@ -1,11 +1,9 @@
 """Labels, overrides and params, as nobody would write them."""
 
 import json
-import math
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +14,14 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from skipintro import cli
 from skipintro.core.params import flat_params, load_params
-from skipintro.episodes.annotations import Override, read_overrides
-from skipintro.episodes.labels import Label, read_labels
+from skipintro.episodes.annotations import read_overrides
+from skipintro.episodes.labels import read_labels
 from skipintro.stages import annotate, window
 from torture.conftest import Attack
 from torture.mutation import YAML_TOKENS, json_text, mutated, read_or_refused
+from torture.seeds import LABELS, OVERRIDES, PARAMS, check_times
 
 MOST_S, MOST_MB = 20, 1000  # of reading one file, in a process of its own
-
-LABELS = {
-    "toy-s01e01": {"name": "Toy. 1", "start": "0:00:05", "end": "0:00:12", "series": "Toy"},
-    "ы s01e02": {"name": "Ы. 2", "start": 70, "end": 12.5, "url": "https://example.org/a"},
-    "toy-s01e03": {"start": None, "end": None},
-}
-OVERRIDES = {"toy-s01e01": {"start": "0:05", "end": 12.5, "reason": "names the recap"}}
-PARAMS = b"""epochs: 20  # passes
-
-annotate:
-  overrides: data/overrides.json
-  inversion_shift_s: 60.0
-  min_length_s: 1.0
-  max_length_s: 240
-window:
-  length: 60
-  stride: 5
-  train_frames: balanced
-promote:
-  numbers:
-  - 1
-  - - .5
-    - '7'
-"""
 
 
 @pytest.mark.promise(
@@ -56,7 +31,7 @@ promote:
 def test_label_files_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     seeds = [json.dumps(content, ensure_ascii=False).encode() for content in (LABELS, OVERRIDES)]
-    for number in attack.cases(full=40_000, selection=3_000):
+    for number in attack.cases(full=80_000, selection=3_000):
         if number % 3:
             content = mutated(attack.rng, attack.rng.choice(seeds))
         else:
@@ -65,15 +40,6 @@ def test_label_files_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
             path.write_bytes(content)
             check_times(read_or_refused(path, lambda: read_labels(path)) or {})
             check_times(read_or_refused(path, lambda: read_overrides(path)) or {})
-
-
-def check_times(found: Mapping[str, Label] | Mapping[str, Override]) -> None:
-    for id_, entry in found.items():
-        assert len(id_.encode()) <= 200
-        for time in (entry.start_s, entry.end_s):
-            assert time is None or (0 <= time < 1e7 and math.copysign(1, time) == 1)
-        assert (entry.start_s is None) == (entry.end_s is None)
-        entry.model_dump_json()  # can be written
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -200,7 +166,7 @@ def test_huge_label_files(attack: Attack, tmp_path: Path) -> None:
 )
 def test_params_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    for _ in attack.cases(full=3_000, selection=300):
+    for _ in attack.cases(full=20_000, selection=300):
         content = mutated(attack.rng, PARAMS, YAML_TOKENS)
         with attack.case(content):
             path.write_bytes(content)

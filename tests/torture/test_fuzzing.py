@@ -1,0 +1,43 @@
+"""A fuzzer that follows the coverage, at work on every parser."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from torture.conftest import Attack
+
+CASES = {  # of each target at full size
+    "labels": 40_000,
+    "overrides": 20_000,
+    "params": 10_000,
+    "times": 20_000,
+    "samples": 20_000,
+}
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None,
+    reason="atheris, the fuzzer, comes as a package for Linux on x86-64 alone",
+)
+@pytest.mark.promise(
+    "A fuzzer that follows the coverage finds no traceback in what reads labels, overrides, times, "
+    "params.yaml and the time stamps of packets."
+)
+def test_fuzzed_parsers(attack: Attack, tmp_path: Path) -> None:
+    counter = tmp_path / "n_cases"
+    paths = os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests")))
+    env = {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path), "CASES": str(counter)}
+    for target, full in CASES.items():
+        n_cases = attack.size(full=full, selection=300)
+        with attack.case(target):
+            words = [sys.executable, "-m", "torture.fuzzing", target, str(n_cases)]
+            done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+            n_tried = int.from_bytes(counter.read_bytes(), "little")
+            attack.n_cases += n_tried - 1  # this one is counted
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+            assert n_tried >= n_cases
