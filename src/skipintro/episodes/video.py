@@ -330,7 +330,8 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
         moving = [stream for stream in container.streams.video if not stream.disposition & cover]
         if not moving:
             raise VideoError(path, "holds no video stream")
-        moving[0].thread_type = "AUTO" if moving[0].name in _IN_FRAME_THREADS else "SLICE"
+        if (context := moving[0].codec_context) is not None:  # None: libav has no decoder
+            context.thread_type = "AUTO" if context.name in _IN_FRAME_THREADS else "SLICE"
         yield container, moving[0]
 
 
