@@ -72,22 +72,27 @@ def test_every_frame_on_screen_is_asked_for_with_all_that_it_may_refer_to(
     found = asked(frames, delay, end)
     shown = on_screen(frames, end)
     assert {index: n for index, n in found.items() if n} == shown
-    must = set().union(*(referred(frames, index) for index in shown))
+    last = max(range(len(frames)), key=lambda index: frames[index][0])
+    must = set().union(*(referred(frames, index) for index in {*shown, last}))
     assert must <= set(found)
 
 
 def test_what_lies_between_the_last_picture_and_the_next_key_frame_is_left_out() -> None:
     frames = [(tick, tick in {0, 15}) for tick in range(0, 30, 3)]
-    assert asked(frames, 0, 30) == {0: 1, 1: 0, 2: 0, 3: 1, 5: 0, 6: 1}
+    assert asked(frames, 0, 30) == {0: 1, 1: 0, 2: 0, 3: 1, 5: 0, 6: 1, 7: 0, 8: 0, 9: 0}
 
 
 def test_of_key_frames_alone_one_a_second_is_decoded() -> None:
     frames = [(tick, True) for tick in range(0, 50, 2)]
-    assert asked(frames, 0, 50) == {0: 1, 5: 1, 10: 1, 15: 1, 20: 1}
+    assert asked(frames, 0, 50) == {0: 1, 5: 1, 10: 1, 15: 1, 20: 1, 24: 0}
+
+
+def test_the_last_frame_is_decoded_though_no_second_shows_it_for_it_tells_the_length() -> None:
+    assert asked([(0, True), (4, False), (10, True), (16, True)], 0, 18) == {0: 1, 2: 1, 3: 0}
 
 
 def test_before_the_first_frame_the_first_frame_is_shown() -> None:
-    assert asked([(14, True), (22, False)], 0, 25) == {0: 3}
+    assert asked([(14, True), (22, False)], 0, 25) == {0: 3, 1: 0}
 
 
 @pytest.mark.parametrize(

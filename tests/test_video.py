@@ -530,6 +530,29 @@ def test_a_file_that_is_no_video_is_refused(
     assert_refused(path, fault, read)
 
 
+def test_while_frames_are_damaged_the_last_sound_one_stays(tmp_path: Path) -> None:
+    """What libav puts in the gaps is not the same with another number of threads."""
+    path = tmp_path / "damaged.ts"
+    write_constant(path, Fraction(25), 150, frames=noise(150), g="40")
+    content = bytearray(path.read_bytes())
+    for place in range(len(content) // 4, len(content) // 2, 40_000):
+        content[place : place + 90] = bytes(90)
+    path.write_bytes(content)
+    sound: list[Pixels] = []
+    n_corrupt, is_damaged = 0, False
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        for frame in container.decode(stream):
+            n_corrupt += frame.is_corrupt
+            is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
+            if not is_damaged:
+                sound.append(video._scaled(frame, 64, 64))
+    shown = [picture for _, picture in video.frames_between(path, 0, 6, height=64)]
+    assert 0 < n_corrupt < 100
+    assert len(shown) == 150
+    assert all(any(np.array_equal(one, known) for known in sound) for one in shown)
+
+
 @pytest.mark.parametrize(
     "text", ["ffconcat version 1.0\nfile 'secret.mp4'\n", "#EXTM3U\nsecret.ts\n"]
 )

@@ -30,6 +30,12 @@ class Sample(Generic[P]):
     is_key: bool  # nothing decoded before it is referred to by it, or after it but for its leads
     is_shown: bool  # not only there to be referred to
     n_seconds: int = 0  # t = 0, 1 … s that show its frame
+    is_last: bool = False  # the length goes by its frame: it has to be there
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its frame must be seen."""
+        return self.is_last or self.n_seconds > 0
 
     def leads(self, key: "Sample[P]") -> bool:
         """Whether its frame comes before that of a key packet that is decoded before it."""
@@ -82,6 +88,7 @@ def needed(
             waiting.popleft()
     for later in range(second, seconds_of_last(shown[-1])):
         shown = _ask(shown, limit(later))
+    shown[-1].is_last = True
     while waiting:
         if _is_needed(waiting, None):
             yield waiting[0]
@@ -108,13 +115,13 @@ def _ask(shown: list[Sample[P]], tick: int) -> list[Sample[P]]:
 def _is_needed(waiting: "deque[Sample[P]]", decided: int | None) -> bool:
     """Whether the first packet's frame, or one that may refer to it, is asked for."""
     following = iter(waiting)
-    if next(following).n_seconds:
+    if next(following).is_asked:
         return True
     for sample in following:
         if sample.is_key:
             if decided is not None and sample.pts > decided:
                 return True  # its leading frames may yet be asked for
-            return any(later.leads(sample) and later.n_seconds for later in following)
-        if sample.n_seconds:
+            return any(later.leads(sample) and later.is_asked for later in following)
+        if sample.is_asked:
             return True
     return decided is not None

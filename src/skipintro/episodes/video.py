@@ -46,6 +46,10 @@ _SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 # one: what its sub-layer non-reference pictures hold, a higher layer may refer to.
 _TELLS_REFERENCES = {"h264"}
 
+# Codecs that are slow enough to decode several frames at once; old ones then show what is damaged
+# in another way each time.
+_IN_FRAME_THREADS = {"h264", "hevc", "vp8", "vp9", "av1", "libdav1d"}
+
 # Types of H.264's NAL units: ITU-T H.264, table 7-1.
 _SLICES = range(1, 6)
 _IDR_SLICE = 5
@@ -138,7 +142,8 @@ def _pictures_of_needed(path: Path, size: int, max_length_s: float) -> Iterator[
             raise IrregularStreamError
         asked: deque[tuple[int, int]] = deque()  # time stamp, seconds that show the frame
         for frame in _frames_of_needed(container, stream, asked, max_length_s):
-            if frame.pts is None or (asked and frame.pts > asked[0][0]):
+            is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
+            if is_late or frame.is_corrupt:
                 raise IrregularStreamError
             if asked and frame.pts == asked[0][0]:
                 picture = _square(frame, stream, size)
@@ -172,10 +177,10 @@ def _frames_of_needed(
     skips = decoder.name in _TELLS_REFERENCES
     samples = _samples(container, stream, (max_length_s + origin) / tick)
     for sample in needed(samples, tick_of, seconds_of_last):
-        if sample.n_seconds:
+        if sample.is_asked:
             bisect.insort(asked, (sample.pts, sample.n_seconds))
         if skips:
-            decoder.skip_frame = "DEFAULT" if sample.n_seconds else "NONREF"
+            decoder.skip_frame = "DEFAULT" if sample.is_asked else "NONREF"
         yield from sample.packet.decode()
     yield from decoder.decode(None)
 
@@ -325,7 +330,8 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
         moving = [stream for stream in container.streams.video if not stream.disposition & cover]
         if not moving:
             raise VideoError(path, "holds no video stream")
-        moving[0].thread_type = "AUTO"
+        if (context := moving[0].codec_context) is not None:  # None: libav has no decoder
+            context.thread_type = "AUTO" if context.name in _IN_FRAME_THREADS else "SLICE"
         yield container, moving[0]
 
 
@@ -382,6 +388,8 @@ def _shown_from_key_frame(
     first = next(shown, None)
     if first is None or first.frame.pts is None or not first.frame.key_frame:
         return None
+    if first.frame.is_corrupt:
+        return None  # what was on screen before stays
     return chain([first], shown) if first.since <= second else None
 
 
@@ -429,11 +437,17 @@ def _thumbnail_at(
 def _timed(
     path: Path, container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> Iterator[tuple["av.VideoFrame | None", Fraction]]:
-    """Yield every frame with the time at which it appears, then (None, the end of the last one)."""
+    """Yield every frame with the time at which it appears, then (None, the end of the last one).
+
+    While frames are damaged, and until a key frame ends what refers to them, the last sound one
+    stays: how libav fills the gaps depends on its threads, and on what lay in memory.
+    """
     nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
     origin = _origin(container)
     last: Fraction | None = None
     end = Fraction(0)
+    sound: av.VideoFrame | None = None
+    is_damaged = False
     try:
         for frame in container.decode(stream):
             tell_progress()
@@ -446,7 +460,10 @@ def _timed(
             last = time
             duration = (frame.duration or 0) * (frame.time_base or Fraction(0))
             end = time + (duration or nominal)
-            yield frame, time
+            is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
+            if not is_damaged:
+                sound = frame
+            yield sound or frame, time
     except (av.error.FFmpegError, ValueError) as error:
         seconds = 0.0 if last is None else float(last)
         fault = f"decoding fails after {seconds:.1f} s ({_reason(error)})"
