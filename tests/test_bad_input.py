@@ -151,9 +151,10 @@ def test_a_label_without_two_times_is_refused_by_its_episode(
     ],
 )
 def test_a_label_beyond_its_episode_is_refused(
-    checkout: Checkout, times: dict[str, Any], end: str
+    checkout: Checkout, source: Path, times: dict[str, Any], end: str
 ) -> None:
-    rewrite_label(checkout.folder / "data" / "ingest" / "train" / "labels.json", times)
+    rewrite_label(source / "train" / "labels.json", times)
+    checkout.stage("ingest")
     assert_refused(
         checkout,
         "annotate",

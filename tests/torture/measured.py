@@ -1,8 +1,8 @@
-"""Does pieces of work one after the other, and tells what each cost: `python -m torture.measured`.
+"""Does pieces of work one after the other, and tells what each cost.
 
-The first word says whether calls are counted, which slows everything down; the second is a JSON
-list of pieces: the words of a command, or the name of a stage of the checkout that it runs in. The
-last line of the output is JSON, too: `Measured`.
+A piece is the words of a command, or the name of a stage of the checkout that it runs in. As
+`python -m torture.measured PIECES`, a JSON list, it prints JSON, too: what they cost in a process
+of their own.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import sys
 import threading
 from dataclasses import asdict, dataclass
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -27,20 +27,19 @@ from skipintro.library import embedding  # noqa: F401  loaded before anything is
 
 @dataclass(frozen=True)
 class Measured:
-    """What pieces of work took; their processes' children count for seconds, not for memory."""
+    """What pieces of work took; their children count for seconds alone."""
 
     seconds: list[float]  # of the processor
-    calls: list[int]
-    memory: int  # the most; the unit is the system's
+    calls: list[int]  # of functions, where they were counted
+    memory: int  # the most that the process had; the unit is the system's
 
 
-def do(words: list[str]) -> None:
-    """Run a command or, if it is one word, a stage."""
+def do(words: list[str], patch: pytest.MonkeyPatch) -> None:
     if len(words) == 1:
         stage = importlib.import_module(f"skipintro.stages.{words[0]}")
         stage.main(load_params(stage.Params, words[0]))
         return
-    sys.argv = ["skipintro", *words]
+    patch.setattr(sys, "argv", ["skipintro", *words])
     try:
         cli.main()
     except SystemExit as end:
@@ -55,7 +54,8 @@ def processor_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
-def main(how: Literal["timed", "counted"], pieces: list[list[str]]) -> Measured:
+def measured(pieces: list[list[str]], *, is_counted: bool = False) -> Measured:
+    """Do the pieces with a cheap encoder; to count calls slows them down."""
     seconds, calls = [], []
     n_calls = 0
 
@@ -63,21 +63,23 @@ def main(how: Literal["timed", "counted"], pieces: list[list[str]]) -> Measured:
         nonlocal n_calls
         n_calls += event in {"call", "c_call"}
 
-    for words in pieces:
-        began_s, n_calls = processor_s(), 0
-        if how == "counted":
-            threading.setprofile(count)
-            sys.setprofile(count)
-        do(words)
-        sys.setprofile(None)
-        seconds.append(processor_s() - began_s)
-        calls.append(n_calls)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (detector, engine):
+            patch.setattr(module, "load_encoder", lambda *_, **__: CheapEncoder())
+        for words in pieces:
+            began_s, n_calls = processor_s(), 0
+            if is_counted:
+                threading.setprofile(count)
+                sys.setprofile(count)
+            try:
+                do(words, patch)
+            finally:
+                sys.setprofile(None)
+                threading.setprofile(None)  # type: ignore[arg-type]
+            seconds.append(processor_s() - began_s)
+            calls.append(n_calls)
     return Measured(seconds, calls, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 if __name__ == "__main__":
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (detector, engine):
-            patch.setattr(module, "load_encoder", lambda *_, **__: CheapEncoder())
-        told = main(sys.argv[1], json.loads(sys.argv[2]))  # type: ignore[arg-type]
-    print(json.dumps(asdict(told)))  # noqa: T201
+    print(json.dumps(asdict(measured(json.loads(sys.argv[1])))))  # noqa: T201
