@@ -75,7 +75,7 @@ def measured(pieces: list[list[str]], *, is_counted: bool = False) -> Measured:
                 do(words, patch)
             finally:
                 sys.setprofile(None)
-                threading.setprofile(None)  # type: ignore[arg-type]
+                threading.setprofile(None)
             seconds.append(processor_s() - began_s)
             calls.append(n_calls)
     return Measured(seconds, calls, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
