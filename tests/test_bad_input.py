@@ -20,7 +20,7 @@ from conftest import Checkout, make_checkout
 from disk_cases import filled, small_disk
 from embed_cases import write_embeddings
 from skipintro.core.errors import InputError
-from skipintro.core.files import output_folder, sha256_of_file
+from skipintro.core.files import SUMS_FILE, output_folder, sha256_of_file
 from skipintro.core.params import load_params
 from skipintro.episodes.embeddings import write_vectors
 from skipintro.stages import annotate, demo, ingest, rank, window
@@ -31,7 +31,10 @@ ODD_NAMES = ['don\'t "wake" the tide', "Северный ветер s01e01", "mo
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
-    """Give a checkout with the outputs of all stages up to window, and one that train left."""
+    """Give a checkout with the outputs of all stages up to window, and one that train left.
+
+    They stand without their hashes, so that a test may rewrite them as a stage might have.
+    """
     made = make_checkout(tmp_path_factory.mktemp("bad-input") / "checkout", toy_series)
     made.stage("ingest")
     made.stage("annotate")
@@ -40,6 +43,8 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Ch
     for name in ("model.safetensors", "manifest.json"):
         (made.folder / "models" / "train").mkdir(parents=True, exist_ok=True)
         (made.folder / "models" / "train" / name).write_text("of an earlier training")
+    for sums in (made.folder / "data").rglob(SUMS_FILE):
+        sums.unlink()
     shutil.copytree(made.folder / "data", made.folder.parent / "data")
     shutil.copytree(made.folder / "models", made.folder.parent / "models")
     shutil.copy(made.folder / "params.yaml", made.folder.parent / "params.yaml")

@@ -1,0 +1,126 @@
+"""Libraries of thousands of very short episodes, through the stages and `skipintro detect`."""
+
+import json
+import os
+import resource
+import sys
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, Checkout, make_checkout, write_toy_video
+from library_cases import make_place
+from torture.conftest import Attack
+from torture.measured import Measured, measured
+
+CLIP_S, N_CLIPS = 2, 20  # of an episode; how many differ in their pictures
+MOST_TIMES, MOST_MEMORY = 12, 1.5  # for ten times as many episodes
+NOTHING_S = 5  # of the processor, for a `dvc repro` with nothing to do
+OF_SERIES = 20
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Give the videos that all episodes are made of."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    made = []
+    for seed in range(N_CLIPS):
+        write_toy_video(path, None, seconds=CLIP_S, seed=seed)
+        made.append(path.read_bytes())
+    return made
+
+
+def write_episode(path: Path, clips: list[bytes], number: int) -> None:
+    """Write one of the clips, with a box that players pass over: no two have the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    box = (16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big")
+    path.write_bytes(clips[number % N_CLIPS] + box)
+
+
+def name_of(number: int) -> str:
+    return f"Show {number // OF_SERIES} S01E{number % OF_SERIES + 1:02d}"
+
+
+def write_source(folder: Path, n_episodes: int, clips: list[bytes]) -> None:
+    """Write a source folder, half of the episodes in each split."""
+    for split, first in (("train", 0), ("test", n_episodes // 2)):
+        labels = {}
+        for number in range(first, first + n_episodes // 2):
+            write_episode(folder / split / f"{name_of(number)}.mp4", clips, number)
+            labels[name_of(number)] = {"name": name_of(number), "start": 0, "end": 1}
+        (folder / split / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+
+
+def cost(attack: Attack, checkout: Checkout, pieces: list[list[str]]) -> Measured:
+    """Do pieces of work: at full size in a process of their own, else here, and count calls."""
+    if not attack.size(full=1, selection=0):
+        with chdir(checkout.folder):
+            return measured(pieces, is_counted=True)
+    # The process is started by a small one: on Linux, one begins with its parent's memory as most.
+    small = ("sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "torture.measured")
+    paths = os.pathsep.join(("src", str(ROOT / "tests")))
+    output = checkout.run(*small, json.dumps(pieces), PYTHONPATH=paths)
+    return Measured(**json.loads(output.splitlines()[-1]))
+
+
+def compare(attack: Attack, names: list[str], few: Measured, many: Measured) -> None:
+    """Hold ten times as many episodes against few: by time and memory at full size, else calls."""
+    costs = ("calls", "seconds")[attack.size(full=1, selection=0)]
+    for name, one, other in zip(names, getattr(few, costs), getattr(many, costs), strict=True):
+        with attack.case((name, one, other)):
+            assert 0 < other < MOST_TIMES * one
+    if costs == "seconds":
+        with attack.case(("memory", few.memory, many.memory)):
+            assert many.memory < MOST_MEMORY * few.memory
+
+
+@pytest.mark.promise(
+    "Ingest, annotate, embed and window each take less than 12 times the processor time for 5,000 "
+    "episodes that they take for 500, together less than 1.5 times the memory; and a `dvc repro` "
+    "of the 5,000 with nothing to do takes less than 5 s of the processor."
+)
+def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
+    n_few = attack.size(full=500, selection=10)
+    stages = ["ingest", "annotate", "embed", "window"]
+    costs = []
+    for n_episodes in (n_few, 10 * n_few):
+        source = tmp_path / f"source-{n_episodes}"
+        write_source(source, n_episodes, clips)
+        checkout = make_checkout(tmp_path / f"checkout-{n_episodes}", source)
+        checkout.set_params({"window.length": 10})
+        costs.append(cost(attack, checkout, [[stage] for stage in stages]))
+    compare(attack, stages, *costs)
+    checkout.run("dvc", "commit", "--force", *stages)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    output = checkout.run("dvc", "repro", "window")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    with attack.case(("nothing to do", seconds)):
+        assert "up to date" in output
+        assert "Running stage" not in output
+        assert seconds < NOTHING_S
+
+
+@pytest.mark.promise(
+    "`skipintro detect` takes less than 12 times the processor time for 5,000 episodes in series "
+    "of 20 that it takes for 500, and less than 1.5 times the memory: at first, again with nothing "
+    "to do, and with each file given by itself."
+)
+def test_detecting_in_large_libraries(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
+    detector = make_place(tmp_path / "fitted").detector
+    n_few = attack.size(full=500, selection=10)
+    costs = []
+    for n_episodes in (n_few, 10 * n_few):
+        library, cache = tmp_path / f"library-{n_episodes}", tmp_path / f"cache-{n_episodes}"
+        videos = [library / f"{name_of(number)}.mp4" for number in range(n_episodes)]
+        for number, video in enumerate(videos):
+            write_episode(video, clips, number)
+        fixed = ["--model", str(detector), "--cache", str(cache), "--write", "edl"]
+        forms = ([library], [library], videos)
+        pieces = [["detect", *map(str, paths), *fixed] for paths in forms]
+        costs.append(cost(attack, Checkout(tmp_path), pieces))
+        n_known = len(list(cache.rglob("*.npy")))
+        with attack.case((n_episodes, n_known)):
+            assert n_known == n_episodes
+    compare(attack, ["at first", "again", "each file by itself"], *costs)
