@@ -8,22 +8,35 @@ from pathlib import Path
 
 import pytest
 
+_MOUNTED = """
+mount -t tmpfs -o "size=$2" tmpfs "$1" || exit
+echo mounted
+read -r _
+umount --lazy "$1"
+"""
+
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """Put an empty disk of its own at a folder; skips the test where that is not allowed."""
+    """Put an empty disk of its own at a folder; skips the test where that is not allowed.
+
+    A process that outlives the test, however that ends, takes the disk away.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(words, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("a small disk cannot be mounted here: there is no `mount`")
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
+    with subprocess.Popen(
+        ["sh", "-c", _MOUNTED, "sh", str(folder), size],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        told = holder.stdout.readline()
+        if told != "mounted\n":
+            pytest.skip(f"a small disk cannot be mounted here: {told.strip()}")
         yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    assert holder.returncode == 0
 
 
 @contextmanager

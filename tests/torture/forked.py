@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 _DRIVER = """
-import importlib, json, os, sys, traceback
+import importlib, json, os, signal, sys, traceback
 from skipintro import cli
 for name in ("annotate", "embed", "evaluate", "ingest", "rank", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
 
 def work(job):
+    signal.alarm(300)  # nothing that is forked here takes as long
     out = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(out, 1), os.dup2(out, 2)
     os.chdir(job["folder"])

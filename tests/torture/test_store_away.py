@@ -170,7 +170,7 @@ def test_requests_that_get_lost(
         client = MlflowClient(f"http://127.0.0.1:{way}")
         assert deliver_once("first", experiment(tmp_path / "first", seed=10**6)) == ""
         n_requests = handler.weather.n_seen
-        for number in attack.cases(full=60, selection=4):
+        for number in attack.cases(full=40, selection=3):
             is_live = attack.rng.random() < 0.5
             weather = Weather(
                 first=attack.rng.randrange(1, n_requests + 12 * is_live),
@@ -260,7 +260,7 @@ def test_a_damaged_store(attack: Attack, tmp_path: Path) -> None:
         finished = experiment(tmp_path / "experiment", seed=1)
         assert deliver_once("first", finished) == ""
     content = (tmp_path / "whole" / "mlflow.db").read_bytes()
-    for number in attack.cases(full=40, selection=5):
+    for number in attack.cases(full=40, selection=3):
         folder = tmp_path / str(number)
         folder.mkdir()
         database = folder / "mlflow.db"
@@ -296,14 +296,15 @@ def answering(answer: bytes | None) -> Iterator[int]:
         waiting = []
 
         def answer_all() -> None:
-            with suppress(OSError):
+            with suppress(OSError):  # at the end
                 while True:
                     one, _ = listening.accept()
                     waiting.append(one)
                     if answer:
-                        one.recv(65536)
-                        one.sendall(answer)
-                        one.close()
+                        one.settimeout(10)
+                        with suppress(OSError), one:
+                            one.recv(65536)
+                            one.sendall(answer)
 
         thread = threading.Thread(target=answer_all)
         thread.start()
@@ -360,7 +361,7 @@ def test_servers_that_are_away(
 
 
 KILL = """
-import os, psutil
+import psutil, time
 from skipintro.tracking.live import LiveRun
 log = LiveRun.log
 def killing(self, step, values):
@@ -368,7 +369,7 @@ def killing(self, step, values):
         server = psutil.Process({pid})
         for process in (*server.children(recursive=True), server):
             process.kill()
-        server.wait()
+        time.sleep(1)  # its parent, the test, does not reap it now: nobody else can wait for it
     log(self, step, values)
 LiveRun.log = killing
 """
@@ -389,8 +390,8 @@ with faults_told():
     "each."
 )
 def test_experiments_at_once(attack: Attack, tmp_path: Path, forks: Forked) -> None:
-    size = attack.size(full=6, selection=3)
-    for number in attack.cases(full=3, selection=1):
+    size = attack.size(full=6, selection=2)
+    for number in attack.cases(full=2, selection=1):
         folder = tmp_path / str(number)
         folder.mkdir()
         with attack.case(number):
