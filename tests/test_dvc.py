@@ -2,6 +2,7 @@
 
 import ast
 import io
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -93,6 +94,24 @@ def test_everything_that_a_stage_writes_lies_in_the_folder_of_its_name(stage: st
         for out in STAGES[stage].get(kind, []):
             path = next(iter(out)) if isinstance(out, dict) else out
             assert stage in Path(path).parts[:2]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_git_ignores_what_dvc_keeps_by_a_file_that_the_stage_does_not_replace(stage: str) -> None:
+    outs = [out for out in STAGES[stage].get("outs", []) if isinstance(out, str)]
+    told = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--verbose", "--non-matching", *outs],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,  # 1 where it ignores none
+    ).stdout.splitlines()
+    assert len(told) == len(outs)
+    for out, line in zip(outs, told, strict=True):
+        source = line.partition(":")[0]
+        folder = Path(*Path(out).parts[:2])
+        assert source, f"{out}: not ignored"
+        assert not Path(source).is_relative_to(folder), f"{out}: by {source}"
 
 
 def test_stages_import_no_other_stage() -> None:

@@ -28,7 +28,7 @@ BUSY = ("Unable to acquire lock", "is busy, it is being blocked by", "waiting fo
 def test_two_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> None:
     expected = Expected(reproduced)
     is_full = attack.size(full=1, selection=0) == 1
-    for number in attack.cases(full=4, selection=1):
+    for number in attack.cases(full=2, selection=1):
         checkout = forget(copy_of(reproduced, tmp_path / str(number)), all_of_it=is_full)
         logs = [tmp_path / f"{number}-{name}.log" for name in ("first", "second")]
         apart = attack.rng.choice((0.0, attack.rng.uniform(0, 8)))
@@ -96,7 +96,7 @@ def test_two_detect(attack: Attack, tmp_path_factory: pytest.TempPathFactory) ->
     try:
         library.renew()
         told, expected = both[0].run(library.words, made.library), library.files()
-        for number in attack.cases(full=60, selection=5):
+        for number in attack.cases(full=20, selection=2):
             library.renew()
             apart = attack.rng.choice((0.0, attack.rng.uniform(0, 1)))
             with attack.case((number, round(apart, 3))):
