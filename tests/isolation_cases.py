@@ -49,6 +49,20 @@ def want_memory() -> None:
         kept.append(bytearray(2**24))
 
 
+class Order:
+    """What a child that was taken over would send: a file is made where it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return os.mkdir, (str(self.path),)
+
+
+def send_order(path: Path) -> Order:
+    return Order(path)
+
+
 # By name: the call, its arguments, and what is told of it.
 ACCIDENTS: dict[str, tuple[Callable[..., None], tuple[Any, ...], str]] = {
     "segmentation fault": (crash, (signal.SIGSEGV,), "crashed (signal 11)"),

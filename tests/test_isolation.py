@@ -89,6 +89,13 @@ def test_what_cannot_be_sent_is_an_error_not_a_silence() -> None:
         call(eval, "lambda: 0")
 
 
+def test_what_a_child_that_was_taken_over_sends_is_refused_unread(tmp_path: Path) -> None:
+    with pytest.raises(LostError, match="sent what nobody asked for"):
+        call(isolation_cases.send_order, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+    assert call(divmod, 17, 5) == [(3, 2)]
+
+
 def test_slow_work_that_goes_on_is_not_taken_for_a_loop() -> None:
     assert call(isolation_cases.work_slowly, 3 * SHORT_S, stall_s=SHORT_S) == ["done"]
 

@@ -56,6 +56,11 @@ class Attack:
         """Give the numbers of the cases."""
         return range(self.size(full=full, selection=selection))
 
+    def only_at_full_size(self, why: str) -> None:
+        """Skip this attack in a selection, for a reason."""
+        if not self._is_full:
+            pytest.skip(f"{why}: at full size alone, by `make torture`")
+
     @contextmanager
     def case(self, told: object) -> Iterator[None]:
         """Count one case; `told` says which one it was, if it fails."""

@@ -28,7 +28,6 @@ from torture.worked import (
 
 PAGE = 4096
 FULL = ("no space left", "disk is full", "disk I/O error")  # of the system, of SQLite
-DVC_RUNS = "many runs of the whole of DVC: at full size alone, by `make torture`"
 KINDS = ("edl", "chapters", "segments", "json")
 
 
@@ -106,8 +105,7 @@ def test_stages_on_a_full_disk(
     "(once a `dvc.lock` that DVC has cut is deleted, which it names)."
 )
 def test_dvc_on_a_full_disk(attack: Attack, disk: Path, toy_series: Path) -> None:
-    if not attack.size(full=1, selection=0):
-        pytest.skip(DVC_RUNS)
+    attack.only_at_full_size("many runs of the whole of DVC")
     checkout = make_checkout(disk / "dvc", toy_series)
     outputs = ("ingest", "annotate")
     checkout.run("dvc", "repro", "annotate")
@@ -367,8 +365,7 @@ def forget_answers(whole: Path, database: Path) -> None:
 def test_bits_that_flip_in_the_cache_of_dvc(
     attack: Attack, disk: Path, toy_series: Path, forks: Forked
 ) -> None:
-    if not attack.size(full=1, selection=0):
-        pytest.skip(DVC_RUNS)
+    attack.only_at_full_size("many runs of the whole of DVC")
     checkout = make_checkout(disk / "flipped", toy_series)
     checkout.run("dvc", "repro", "annotate")
     before = left_by(checkout, "ingest") | left_by(checkout, "annotate")

@@ -163,12 +163,12 @@ def test_wake_a_stage_that_was_left_behind(
     attack: Attack, reproduced: Checkout, tmp_path: Path
 ) -> None:
     expected = Expected(reproduced)
-    stages = WITH_MUCH_TO_DO if attack.size(full=1, selection=0) else ("train",)
-    checkout = forget(copy_of(reproduced, tmp_path / "checkout"), all_of_it=len(stages) > 1)
+    attack.only_at_full_size("a minute for each stage; tests/test_stage.py has it in small")
+    checkout = forget(copy_of(reproduced, tmp_path / "checkout"), all_of_it=True)
     with ExitStack() as stack:
         chain = Chain(checkout, stack)
         process = chain.repro()
-        for stage in stages:
+        for stage in WITH_MUCH_TO_DO:
             with attack.case(stage):
                 left = chain.wait_for(stage, process)
                 assert left, chain.told()[-2000:]
@@ -213,7 +213,7 @@ def test_kill_detect(
     told, took = forker.run(library.words, made.library), time.monotonic() - began
     expected = library.files()
     assert len(expected) == 4 * (1 + 4 + 1)  # video, sidecars and copy, vectors
-    for number in attack.cases(full=60, selection=5):
+    for number in attack.cases(full=60, selection=2):
         library.renew()
         moments = [attack.rng.uniform(0, took) for _ in range(attack.rng.choice((1, 1, 2, 3)))]
         orders = [attack.rng.choice((KILL, KILL, TERM, INT)) for _ in moments]

@@ -27,9 +27,9 @@ BUSY = ("Unable to acquire lock", "is busy, it is being blocked by", "waiting fo
 )
 def test_two_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> None:
     expected = Expected(reproduced)
-    is_full = attack.size(full=1, selection=0) == 1
-    for number in attack.cases(full=2, selection=1):
-        checkout = forget(copy_of(reproduced, tmp_path / str(number)), all_of_it=is_full)
+    attack.only_at_full_size("several runs of the whole of DVC")
+    for number in range(2):
+        checkout = forget(copy_of(reproduced, tmp_path / str(number)), all_of_it=True)
         logs = [tmp_path / f"{number}-{name}.log" for name in ("first", "second")]
         apart = attack.rng.choice((0.0, attack.rng.uniform(0, 8)))
         with attack.case((number, round(apart, 2))), ExitStack() as stack:
@@ -55,9 +55,8 @@ def test_two_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> 
     "of its own files, and none is left running."
 )
 def test_four_experiments(attack: Attack, reproduced: Checkout, tmp_path: Path) -> None:
-    epochs = [str(number) for number in range(2, 2 + attack.size(full=4, selection=0))]
-    if not epochs:
-        pytest.skip("a queue of two is in tests/test_pipeline.py; four at full size")
+    attack.only_at_full_size("a queue of two is in tests/test_pipeline.py, this one of four")
+    epochs = ["2", "3", "4", "5"]
     checkout = copy_of(reproduced, tmp_path / "checkout")
     checkout.run("dvc", "exp", "run", "--queue", "-S", f"epochs={','.join(epochs)}")
     checkout.run("dvc", "queue", "start", "-j", str(len(epochs)))
