@@ -1,5 +1,6 @@
 """The training loop: what it learns, that it goes on to the same bytes, and what it counts."""
 
+import errno
 import logging
 import math
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from torch import nn
 
 from conftest import tiny_config
 from damage_cases import flip_bit
+from disk_cases import filled, small_disk
 from skipintro.model import training
 from skipintro.model.head import IntroHead
 from skipintro.model.training import (
@@ -230,6 +232,19 @@ def test_a_run_that_goes_on_does_only_the_epochs_that_lack(
     with caplog.at_level(logging.INFO, logger="skipintro"):
         run(checkpoint)
     assert "going on after epoch 3" in caplog.text
+
+
+@pytest.mark.parametrize("free", [0, 1, 2, 3])  # pages of 4 KB; a checkpoint takes some more
+def test_a_checkpoint_that_finds_no_room_says_so_and_leaves_nothing(
+    tmp_path: Path, free: int
+) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, "1m"), filled(disk, free * 4096):
+        with pytest.raises(OSError) as caught:  # noqa: PT011  its errno says which
+            run(disk / "c.pt")
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.filename == str(disk / "c.pt")
+        assert [path.name for path in disk.iterdir()] == ["ballast"]
 
 
 def test_how_often_a_checkpoint_is_written_changes_no_result(

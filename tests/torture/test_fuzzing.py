@@ -12,11 +12,11 @@ from conftest import ROOT
 from torture.conftest import Attack
 
 CASES = {  # of each target at full size
-    "labels": 40_000,
-    "overrides": 20_000,
-    "params": 10_000,
-    "times": 20_000,
-    "samples": 20_000,
+    "labels": 10_000,
+    "overrides": 5_000,
+    "params": 1_000,
+    "times": 10_000,
+    "samples": 5_000,
 }
 
 

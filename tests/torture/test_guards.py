@@ -39,14 +39,7 @@ class Guard:
 
 GUARDS = (
     Guard(
-        "the temporary name and the renaming of files",
-        "core/files.py",
-        'draft, before = workshop / path.name, workshop / "before"',
-        'draft, before = path, workshop / "before"',
-        "test_bad_input.py::test_a_file_that_may_not_grow_costs_nothing_that_was_there",
-    ),
-    Guard(
-        "the temporary name of an output folder",
+        "the temporary name and the renaming",
         "core/files.py",
         'draft, before = workshop / path.name, workshop / "before"',
         'draft, before = path, workshop / "before"',
@@ -120,7 +113,8 @@ GUARDS = (
         "core/errors.py",
         "if told.isprintable():",
         "if True:",
-        "test_labels.py::test_a_message_is_one_line_of_bounded_length_whatever_the_file_holds",
+        "test_stage.py::"
+        "test_a_name_with_ends_of_lines_and_signs_for_the_terminal_is_told_in_one_line",
     ),
     Guard(
         "look-alikes in names of series",

@@ -278,7 +278,13 @@ def _store(
         "history": [row.model_dump() for row in history],
     }
     with replacing(path) as draft:
-        torch.save(state, draft)
+        try:
+            with draft.open("wb") as file:
+                torch.save(state, file)
+        except RuntimeError as error:  # torch closes its archive, though the disk takes no more
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
         append_sum(draft)
 
 
