@@ -39,7 +39,7 @@ class ProjectedEfficientNet(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn (B, 3, 224, 224) pixels into (B, 512) vectors."""
         features = self.backbone.forward_features(pixels)  # type: ignore[operator]  # timm's model
-        pooled = self.backbone.forward_head(features, pre_logits=True)  # type: ignore[operator]
+        pooled = self.backbone.forward_head(features, pre_logits=True)  # type: ignore[operator]  # as above
         vectors: Tensor = pooled @ self.projection
         return vectors
 

@@ -191,7 +191,7 @@ class RayEngine:
     def _check_room(self) -> None:
         """Refuse workers that no machine of the cluster could ever hold."""
         wanted = {"CPU": self._params.cpus_per_worker, "GPU": self._params.gpus_per_worker}
-        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
         if not any(all(m.get(k, 0) >= n for k, n in wanted.items()) for m in machines):
             largest = {kind: max(m.get(kind, 0) for m in machines) for kind in wanted}
             raise InputError(
