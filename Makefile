@@ -30,7 +30,7 @@ test-latest: env  ## the tests with the newest releases that pyproject.toml take
 	@uv pip freeze --python .venv-latest/bin/python | diff .venv-latest/locked.txt - | grep '[<>]' || true
 	.venv-latest/bin/pytest --deselect tests/test_dependencies.py $(TESTS)
 
-torture: env  ## attacks on every promise of docs/reliability.md, at full size: some minutes
+torture: env  ## attacks on every promise of docs/reliability.md, at full size: an hour
 	pytest tests/torture --torture
 
 fuzz: env  ## a fuzzer without end on one parser: make fuzz TARGET=labels (overrides, params, …)

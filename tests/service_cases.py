@@ -17,7 +17,7 @@ from typing import Any
 
 from library_cases import Place
 from server_cases import Answer, running, wait_for
-from skipintro.library.detecting import Settings
+from skipintro.library.answers import Settings
 from skipintro.library.memory import Memory
 from skipintro.library.models import find_model
 from skipintro.service.finder import Plan

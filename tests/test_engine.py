@@ -19,16 +19,8 @@ from server_cases import free_port
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.encoder import engine as engine_module
-from skipintro.encoder.engine import (
-    EncoderSpec,
-    Engine,
-    Job,
-    LocalEngine,
-    RayParams,
-    engine_device,
-    engine_precision,
-    open_engine,
-)
+from skipintro.encoder.engine import EncoderSpec, Engine, Job, LocalEngine, RayParams
+from skipintro.encoder.engine_choice import engine_device, engine_precision, open_engine
 from skipintro.episodes.video import VideoError
 
 SPEC = EncoderSpec(
@@ -126,7 +118,7 @@ def test_the_key_covers_all_code_of_the_encoders_but_the_engines() -> None:
     folder = Path(engine_module.__file__).parent
     files = {f"encoder/{file.stem}" for file in folder.glob("*.py")}
     decoding = {"episodes/decoder", "episodes/video", "episodes/sampling"}
-    engines = {"encoder/engine", "encoder/ray_engine"}
+    engines = {"encoder/engine", "encoder/engine_choice", "encoder/ray_engine"}
     assert set(engine_module._CODE) == files - engines | decoding
 
 

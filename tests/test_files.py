@@ -92,6 +92,13 @@ def test_any_bit_that_flips_in_a_folder_is_noticed_and_the_remedy_told(folder: P
     check_sums(folder)
 
 
+def test_damaged_sums_are_named(folder: Path) -> None:
+    sums = folder / SUMS_FILE
+    sums.write_bytes(sums.read_bytes().replace(b"  ", b" !", 1))
+    with pytest.raises(InputError, match=rf"{SUMS_FILE}: not as its stage wrote it"):
+        check_sums(folder)
+
+
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"manifest\.json: .*no file"):

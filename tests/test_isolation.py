@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,9 @@ def test_a_child_that_has_died_between_two_calls_is_replaced() -> None:
     [pid] = call(isolation_cases.where)
     os.kill(pid, signal.SIGKILL)
     assert are_gone([pid])
+    [child] = isolation._idle
+    while child.is_there():  # a process is there until its last thread has ended
+        time.sleep(0.01)
     assert call(isolation_cases.where) != [pid]
 
 

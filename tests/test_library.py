@@ -18,9 +18,9 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sha256_of_file, sha256_of_json
 from skipintro.episodes.naming import series_of_file
 from skipintro.episodes.video import encode_h264
+from skipintro.library.answers import Answer
 from skipintro.library.choices import Kind
 from skipintro.library.cuts import snapped
-from skipintro.library.detecting import Answer
 from skipintro.library.memory import Memory, content_of
 from skipintro.library.models import CHAMPION, find_model
 from skipintro.library.refining import Rule, refine

@@ -18,6 +18,9 @@ from torture.forked import Forked, forked
 from torture.worked import Worked, make_worked
 
 TABLE = Path("reports/torture.md")
+# Before a command: a small process starts it. On Linux, a process begins with its parent's memory
+# as the most that it had.
+BY_A_SMALL_ONE = ("sh", "-c", '"$@"; exit $?', "sh")
 _TOLD = 5  # failures that an attack tells of
 
 

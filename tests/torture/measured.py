@@ -1,8 +1,8 @@
 """Does pieces of work one after the other, and tells what each cost.
 
 A piece is the words of a command, or the name of a stage of the checkout that it runs in. As
-`python -m torture.measured PIECES`, a JSON list, it prints JSON, too: what they cost in a process
-of their own.
+`python -m torture.measured FILE`, a JSON list of them, it prints JSON, too: what they cost in a
+process of their own.
 """
 
 import importlib
@@ -11,6 +11,7 @@ import resource
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -82,4 +83,4 @@ def measured(pieces: list[list[str]], *, is_counted: bool = False) -> Measured:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(measured(json.loads(sys.argv[1])))))  # noqa: T201
+    print(json.dumps(asdict(measured(json.loads(Path(sys.argv[1]).read_bytes())))))  # noqa: T201

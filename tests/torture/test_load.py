@@ -11,7 +11,7 @@ import pytest
 
 from conftest import ROOT, Checkout, make_checkout, write_toy_video
 from library_cases import make_place
-from torture.conftest import Attack
+from torture.conftest import BY_A_SMALL_ONE, Attack
 from torture.measured import Measured, measured
 
 CLIP_S, N_CLIPS = 2, 20  # of an episode; how many differ in their pictures
@@ -57,10 +57,11 @@ def cost(attack: Attack, checkout: Checkout, pieces: list[list[str]]) -> Measure
     if not attack.size(full=1, selection=0):
         with chdir(checkout.folder):
             return measured(pieces, is_counted=True)
-    # The process is started by a small one: on Linux, one begins with its parent's memory as most.
-    small = ("sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "torture.measured")
     paths = os.pathsep.join(("src", str(ROOT / "tests")))
-    output = checkout.run(*small, json.dumps(pieces), PYTHONPATH=paths)
+    file = checkout.folder / "pieces.json"  # more than an argument may be long
+    file.write_text(json.dumps(pieces), encoding="utf-8")
+    words = (sys.executable, "-m", "torture.measured", str(file))
+    output = checkout.run(*BY_A_SMALL_ONE, *words, PYTHONPATH=paths)
     return Measured(**json.loads(output.splitlines()[-1]))
 
 

@@ -24,7 +24,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.detection.detector import DETECTION_FILE, DetectorConfig, EpisodeDetector, assemble
 from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS
-from skipintro.library.detecting import Settings
+from skipintro.library.answers import Settings
 from skipintro.library.memory import Memory
 from skipintro.library.models import find_model
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE

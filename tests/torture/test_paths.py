@@ -325,5 +325,7 @@ def test_permissions_of_a_run(attack: Attack, tmp_path: Path, toy_series: Path) 
 
 
 def is_tracked(checkout: Checkout, folder: Path, line: str) -> bool:
-    """Tell whether a file came with the checkout, by a line of `modes`."""
-    return (ROOT / folder.relative_to(checkout.folder) / line.partition(": ")[0]).exists()
+    """Tell whether a file came with the checkout, by a line of `modes`; a model holds its code."""
+    path = folder.relative_to(checkout.folder) / line.partition(": ")[0]
+    _, _, code = path.as_posix().rpartition("/artifacts/code/")
+    return (ROOT / path).exists() or (ROOT / "src" / code).is_file()

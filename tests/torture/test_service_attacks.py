@@ -624,7 +624,7 @@ def test_names_that_mean_to_lead_elsewhere(
                 **{"Content-Type": "application/json"},
             )
             assert told.status in {400, 403, 404} or (
-                told.status == 200 and os.path.realpath(path) == root
+                told.status == 200 and Path(os.path.realpath(path)).is_relative_to(root)
             )
             check_refusal(Told(told.status, told.body))
     assert (files_of(place.library), files_of(tmp_path)) == before

@@ -25,7 +25,8 @@ from skipintro.core.errors import InputError
 from skipintro.library.choices import Form, Kind
 
 if TYPE_CHECKING:
-    from skipintro.library.detecting import Answer, Detection
+    from skipintro.library.answers import Answer
+    from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory
     from skipintro.library.models import Model
     from skipintro.library.refining import Rule
@@ -44,8 +45,8 @@ def detect(
     write: Annotated[
         list[Kind] | None,
         typer.Option(
-            help="Write this beside each video; may be repeated. edl: Kodi and MPlayer; chapters: "
-            "FFmpeg; segments: Jellyfin; json: a label file to correct.",
+            help="Write this beside each video; may be repeated. edl: Kodi (MPlayer with "
+            "`--edl-action 0`); chapters: FFmpeg; segments: Jellyfin; json: labels to correct.",
             show_default=False,
         ),
     ] = None,
@@ -94,7 +95,8 @@ def detect(
 
     Example: skipintro detect /media/shows --write edl
     """
-    from skipintro.library.detecting import Detection, Settings
+    from skipintro.library.answers import Settings
+    from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory, default_folder
     from skipintro.library.refining import Rule
     from skipintro.library.telling import tell
@@ -207,7 +209,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 def check_search(search: str) -> None:
     """Raise a usage error unless it is one of the words or a whole number of seconds."""
-    from skipintro.library.detecting import FIRST_QUARTER
+    from skipintro.library.answers import FIRST_QUARTER
 
     if search not in {"whole", FIRST_QUARTER} and not (search.isdecimal() and int(search) > 0):
         raise usage(f"--search {search}: expected whole, {FIRST_QUARTER} or a number of seconds")

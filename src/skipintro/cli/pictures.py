@@ -69,7 +69,8 @@ def show(
     from skipintro.episodes.annotations import clock
     from skipintro.episodes.frames import strip
     from skipintro.evaluation.plots import finding
-    from skipintro.library.detecting import Detection, Settings
+    from skipintro.library.answers import Settings
+    from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory, default_folder
     from skipintro.library.walking import find_series
 

@@ -58,13 +58,13 @@ def serve(
 ) -> None:
     """Serve what `skipintro detect` finds over HTTP, until told to end.
 
-    One video is read after the other. The model is the one at the start: start again for a new one.
+    One request is worked on after the other, `--jobs` videos at once, with the model of the start.
 
     Example: skipintro serve --root /media/shows
     """
     import tempfile
 
-    from skipintro.library.detecting import Settings
+    from skipintro.library.answers import Settings
     from skipintro.library.memory import Memory, default_folder
     from skipintro.service.finder import Plan
     from skipintro.service.listening import listen

@@ -148,7 +148,7 @@ def check_sums(folder: Path) -> None:
         return
     for line in sums.read_bytes().splitlines():
         expected, _, name = line.decode("utf-8", "replace").partition("  ")
-        path = folder / name
+        path = folder / (name or SUMS_FILE)  # a damaged line names no file
         found = sha256_of_file(path) if path.is_file() else "no file"
         if found != expected:
             raise InputError(

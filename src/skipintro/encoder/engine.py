@@ -1,4 +1,4 @@
-"""Embeds many videos: one after the other in this process, or side by side in Ray's workers.
+"""Embeds many videos: what an engine is, and the one that takes one after the other.
 
 Reads the videos of its jobs; writes each job's target, whole, as soon as its vectors are there.
 The engine shapes no byte of them: an `EncoderSpec` holds all that does, the threads too.
@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from skipintro.core.device import Precision, choose_device, choose_precision, has_native_bf16
+from skipintro.core.device import Precision
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
-from skipintro.encoder import TOLERATE_BF16, load_encoder
+from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import Search, embed_video, searched_seconds
 from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
 from skipintro.episodes.embeddings import EncoderIdentity, remember_vectors
@@ -144,46 +144,6 @@ class LocalEngine:
         for job in jobs:
             remember_vectors(job.target, self._embedder.vectors(job))
             yield job
-
-
-def engine_device(engine: str, device: str, ray: RayParams) -> Literal["cpu", "cuda"]:
-    """Give the kind of device that the engine's encoders work on.
-
-    Ray's workers see the GPUs that they ask for, and no others. Raises InputError where the
-    device that is wanted is not there, or is not asked for.
-    """
-    if engine == "local":
-        return "cuda" if choose_device(device).type == "cuda" else "cpu"
-    if (device == "cuda") != (ray.gpus_per_worker > 0) and device != "auto":
-        raise InputError(
-            f"params.yaml: embed.device: {device}, but embed.ray.gpus_per_worker is "
-            f"{ray.gpus_per_worker:g}; a worker has the GPUs that it asks for: correct one"
-        )
-    return "cuda" if ray.gpus_per_worker > 0 else "cpu"
-
-
-def engine_precision(
-    engine: str, precision: Literal["auto", "fp32", "bf16"], encoder: str, device: str
-) -> Precision:
-    """Give the precision for `auto`; the GPUs of a cluster are taken to have bf16."""
-    is_native = (engine, device) == ("ray", "cuda") or has_native_bf16(torch.device(device))
-    return choose_precision(precision, is_good=is_native and encoder in TOLERATE_BF16)
-
-
-def open_engine(engine: str, spec: EncoderSpec, ray: RayParams) -> Engine:
-    """Give the engine `local` or `ray`. Raises InputError where Ray is not installed."""
-    if engine == "local":
-        return LocalEngine(spec)
-    try:
-        from skipintro.encoder.ray_engine import RayEngine  # noqa: PLC0415  optional, and slow
-    except ModuleNotFoundError as error:
-        if error.name != "ray":
-            raise
-        raise InputError(
-            "params.yaml: embed.engine: ray is not installed; run `uv pip install -c "
-            "requirements.lock --editable '.[cluster]'`, or set embed.engine: local"
-        ) from error
-    return RayEngine(spec, ray)
 
 
 @contextmanager

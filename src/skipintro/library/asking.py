@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from skipintro.core.errors import InputError
-from skipintro.library.detecting import Answer, Detection
+from skipintro.library.answers import Answer
+from skipintro.library.detecting import Detection
 from skipintro.library.refining import Rule, refine
 from skipintro.library.telling import Row
 from skipintro.library.walking import Series

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of
+from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory, content_of
 from skipintro.library.models import Model
 from skipintro.library.walking import Series
@@ -27,35 +28,10 @@ if TYPE_CHECKING:
     from skipintro.detection.detector import EpisodeDetector
     from skipintro.library.embedding import Embedder
 
-Interval = tuple[float, float]
-FIRST_QUARTER = "first-quarter"
 _DETECTING = ("detection", "model", "episodes/naming", "library/detecting", "library/embedding")
 _DECODING = ("episodes/decoder", "episodes/video", "episodes/sampling")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is known of one video: an interval or none, or else the fault."""
-
-    video: Path
-    series: str
-    sha256: str = ""
-    length_s: float = 0.0
-    interval: Interval | None = None
-    confidence: float | None = None
-    fault: str = ""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What shapes the vectors and how they are made."""
-
-    search: str  # `whole`, `first-quarter` or a number of seconds
-    device: str = "auto"
-    encoder_weights: str | None = None
-    jobs: int = 1
 
 
 class Detection:

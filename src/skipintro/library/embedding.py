@@ -16,7 +16,7 @@ from skipintro.encoder.embedding import Search, embed_video, searched_seconds
 from skipintro.episodes.decoder import length_s
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
 from skipintro.episodes.video import VideoError
-from skipintro.library.detecting import Answer, Settings
+from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory
 
 _TRUNCATION_TOLERANCE_S = 2.0  # as `ingest` has it

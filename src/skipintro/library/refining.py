@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skipintro.library.detecting import Answer
+from skipintro.library.answers import Answer
 from skipintro.sidecars.finding import Finding
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from skipintro.episodes.decoder import length_s
 from skipintro.episodes.video import VideoError
+from skipintro.library.answers import Answer, Settings
 from skipintro.library.asking import asked_rows, row_of
-from skipintro.library.detecting import Answer, Detection, Settings
+from skipintro.library.detecting import Detection
 from skipintro.library.memory import Memory
 from skipintro.library.models import Model
 from skipintro.library.refining import Rule

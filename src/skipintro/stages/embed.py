@@ -18,14 +18,8 @@ from skipintro.core.progress import progress
 from skipintro.core.scratch import scratch_folder
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.encoder.embedding import Search, searched_seconds
-from skipintro.encoder.engine import (
-    EncoderSpec,
-    Job,
-    RayParams,
-    engine_device,
-    engine_precision,
-    open_engine,
-)
+from skipintro.encoder.engine import EncoderSpec, Job, RayParams
+from skipintro.encoder.engine_choice import engine_device, engine_precision, open_engine
 from skipintro.episodes.catalog import (
     DecodingLimits,
     IngestedEpisode,

@@ -1,0 +1,30 @@
+"""What is known of a video of a library, and what shapes it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+Interval = tuple[float, float]
+FIRST_QUARTER = "first-quarter"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of one video: an interval or none, or else the fault."""
+
+    video: Path
+    series: str
+    sha256: str = ""
+    length_s: float = 0.0
+    interval: Interval | None = None
+    confidence: float | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What shapes the vectors and how they are made."""
+
+    search: str  # `whole`, `first-quarter` or a number of seconds
+    device: str = "auto"
+    encoder_weights: str | None = None
+    jobs: int = 1
