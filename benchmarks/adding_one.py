@@ -14,7 +14,7 @@ import time
 from itertools import cycle, islice
 from pathlib import Path
 
-from clips import DEMO, repeat
+from clips import repeat
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.episodes.catalog import USUAL_LIMITS, IngestedEpisode, IngestManifest
 from skipintro.episodes.decoder import inspect
@@ -26,11 +26,11 @@ N_EPISODES, LENGTH_S = 40, 300
 
 def ingest(folder: Path, length_s: int) -> None:
     """Make what the ingest stage would have written."""
-    videos = islice(cycle(sorted(DEMO.parent.glob("*/*/*.mp4"))), N_EPISODES)
+    videos = islice(cycle(sorted((ROOT / "data/ingest").glob("*/*.mp4"))), N_EPISODES)
     episodes = []
     for number, video in enumerate(videos):
         path = folder / f"e{number:02d}.mp4"
-        repeat(path, video, length_s + number)  # so that no two are the same
+        repeat(path, video, length_s + number)
         episodes.append(
             IngestedEpisode(
                 split="train",

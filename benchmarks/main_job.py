@@ -1,6 +1,6 @@
 """Time and memory of the README's main job, in a fresh clone of the committed state.
 
-Prints one table. Takes about a quarter of an hour; run it on a machine that does nothing else.
+Takes about a quarter of an hour; run it on a machine that does nothing else.
 """
 
 import os
@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import psutil
+
+from tables import tell
 
 ROOT = Path(__file__).resolve().parents[1]
 GIB = 2**30
@@ -69,9 +71,7 @@ def main() -> None:
         ]
         dvc = str(clone / ".venv/bin/dvc")
         rows += [("dvc repro, nothing to do", *timed(clone, dvc, "repro")) for _ in range(3)]
-        print(f"{'what':48} {'seconds':>8} {'peak GiB':>9}")
-        for what, seconds, gib in rows:
-            print(f"{what:48} {seconds:8.1f} {gib:9.2f}")
+        tell("main_job", [{"what": what, "s": s, "peak GiB": gib} for what, s, gib in rows])
 
 
 if __name__ == "__main__":

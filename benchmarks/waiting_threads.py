@@ -1,7 +1,7 @@
 """A training step with OpenMP threads that spin or sleep while they wait, alone and beside a load.
 
-Each row is a process of its own; the load is one process that keeps one core busy. Prints one
-table, with the ratio to spinning under the same load.
+Each row is a process of its own; the load is one process that keeps one core busy. The last column
+is the ratio to spinning under the same load.
 """
 
 import os
@@ -11,6 +11,8 @@ import time
 
 import torch
 from torch import nn
+
+from tables import tell
 
 STEPS = 3
 
@@ -42,7 +44,7 @@ def measured(policy: str) -> float:
 
 def main() -> None:
     """Measure both policies, without and with a load."""
-    print(f"{'load':>6} {'threads wait':>13} {'s a step':>9} {'ratio':>6}")
+    rows: list[dict[str, float | str]] = []
     for load in (0, 1):
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(load)]
         try:
@@ -51,8 +53,11 @@ def main() -> None:
         finally:
             for process in busy:
                 process.kill()
-        print(f"{load:>6} {'spinning':>13} {spinning:9.2f} {1:6.2f}")
-        print(f"{load:>6} {'sleeping':>13} {sleeping:9.2f} {sleeping / spinning:6.2f}")
+        rows += [
+            {"load": load, "threads wait": way, "s a step": s, "ratio": s / spinning}
+            for way, s in (("spinning", spinning), ("sleeping", sleeping))
+        ]
+    tell("waiting_threads", rows)
 
 
 if __name__ == "__main__":

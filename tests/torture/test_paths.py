@@ -327,5 +327,6 @@ def test_permissions_of_a_run(attack: Attack, tmp_path: Path, toy_series: Path) 
 def is_tracked(checkout: Checkout, folder: Path, line: str) -> bool:
     """Tell whether a file came with the checkout, by a line of `modes`; a model holds its code."""
     path = folder.relative_to(checkout.folder) / line.partition(": ")[0]
-    _, _, code = path.as_posix().rpartition("/artifacts/code/")
-    return (ROOT / path).exists() or (ROOT / "src" / code).is_file()
+    made, code = checkout.folder / path, (ROOT / "src").rglob(path.name)
+    is_copy = made.is_file() and any(made.read_bytes() == file.read_bytes() for file in code)
+    return is_copy or (ROOT / path).exists()

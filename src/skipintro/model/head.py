@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
 from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model.transformer import EncoderLayer
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
@@ -51,13 +52,7 @@ class IntroHead(nn.Module):
         self.position = nn.Parameter(
             torch.randn(1, config.length, config.dimension) * config.position_std
         )
-        layer = nn.TransformerEncoderLayer(
-            config.dimension,
-            config.heads,
-            config.feedforward,
-            config.dropout,
-            batch_first=True,
-        )
+        layer = EncoderLayer(config.dimension, config.heads, config.feedforward, config.dropout)
         self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         self.output = nn.Linear(config.dimension, 1)
 

@@ -263,11 +263,12 @@ def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_n
             },
         )
         same = _versions(store, experiment, model_name)
-        for repeated in same[1:]:
+    aliased = {int(number) for number in client.get_registered_model(model_name).aliases.values()}
+    for repeated in same[1:]:  # by a request whose answer got lost, here or in a delivery before
+        if repeated not in aliased:
             client.delete_model_version(model_name, str(repeated))
     newest = max(int(v.version) for v in client.search_model_versions(f"name = '{model_name}'"))
-    aliases = client.get_registered_model(model_name).aliases
-    if newest == same[0] and str(newest) not in map(str, aliases.values()):  # nor the champion
+    if newest == same[0] and newest not in aliased:  # nor the champion
         client.set_registered_model_alias(model_name, CHALLENGER, str(newest))
     return str(same[0])
 
