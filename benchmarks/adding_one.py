@@ -30,7 +30,9 @@ def ingest(folder: Path, length_s: int) -> None:
     episodes = []
     for number, video in enumerate(videos):
         path = folder / f"e{number:02d}.mp4"
-        repeat(path, video, length_s + number)
+        repeat(path, video, length_s)
+        with path.open("ab") as file:  # a box that players pass over: no two have the same bytes
+            file.write((16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big"))
         episodes.append(
             IngestedEpisode(
                 split="train",

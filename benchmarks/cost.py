@@ -2,7 +2,7 @@
 
     python benchmarks/cost.py
 
-Reads reports/bench/embedding_speed.json and arithmetic.json of this machine. No GPU was measured:
+Reads reports/bench/embedding_speed.json of this machine. No GPU was measured:
 its row asks how fast one would have to be for the decoding beside it to be the limit.
 """
 
@@ -42,6 +42,10 @@ def main() -> None:
         {
             "what": "GPU: pictures a second that 32 cores can decode",
             "value": SECONDS / decoding / CORES * 32,
+        },
+        {
+            "what": "GPU-hours, where 32 cores beside it decode and it waits for them",
+            "value": decoding * CORES / 32 / 3600,
         },
         {"what": "TB of video read", "value": moved / 1e12},
         {

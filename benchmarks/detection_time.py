@@ -2,8 +2,9 @@
 
     python benchmarks/detection_time.py [VIDEO ...]
 
-The videos are as in embedding_speed.py, repeated to 10 and 45 minutes. The detector is the last
-one trained in this checkout. The second run has the vectors and not the answer.
+The videos are as in embedding_speed.py, repeated to 10 and 45 minutes. The detector is the
+champion, else the last one trained. The second run has the vectors and not the answer, the third
+one has both.
 """
 
 import shutil

@@ -16,6 +16,7 @@ from torture.measured import Measured, measured
 
 CLIP_S, N_CLIPS = 2, 20  # of an episode; how many differ in their pictures
 MOST_TIMES, MOST_MEMORY = 12, 1.5  # for ten times as many episodes
+NOISE_S = 0.5  # of the processor: some pieces take less than a tenth of it for the few
 NOTHING_S = 5  # of the processor, for a `dvc repro` with nothing to do
 OF_SERIES = 20
 
@@ -68,9 +69,10 @@ def cost(attack: Attack, checkout: Checkout, pieces: list[list[str]]) -> Measure
 def compare(attack: Attack, names: list[str], few: Measured, many: Measured) -> None:
     """Hold ten times as many episodes against few: by time and memory at full size, else calls."""
     costs = ("calls", "seconds")[attack.size(full=1, selection=0)]
+    noise = NOISE_S * (costs == "seconds")
     for name, one, other in zip(names, getattr(few, costs), getattr(many, costs), strict=True):
         with attack.case((name, one, other)):
-            assert 0 < other < MOST_TIMES * one
+            assert 0 < other < MOST_TIMES * one + noise
     if costs == "seconds":
         with attack.case(("memory", few.memory, many.memory)):
             assert many.memory < MOST_MEMORY * few.memory
@@ -78,8 +80,8 @@ def compare(attack: Attack, names: list[str], few: Measured, many: Measured) -> 
 
 @pytest.mark.promise(
     "Ingest, annotate, embed and window each take less than 12 times the processor time for 5,000 "
-    "episodes that they take for 500, together less than 1.5 times the memory; and a `dvc repro` "
-    "of the 5,000 with nothing to do takes less than 5 s of the processor."
+    "episodes (to half a second) that they take for 500, together less than 1.5 times the memory; "
+    "and a `dvc repro` of the 5,000 with nothing to do takes less than 5 s of the processor."
 )
 def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
     n_few = attack.size(full=500, selection=10)
@@ -105,8 +107,8 @@ def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[byt
 
 @pytest.mark.promise(
     "`skipintro detect` takes less than 12 times the processor time for 5,000 episodes in series "
-    "of 20 that it takes for 500, and less than 1.5 times the memory: at first, again with nothing "
-    "to do, and with each file given by itself."
+    "of 20 (to half a second) that it takes for 500, and less than 1.5 times the memory: at first, "
+    "again with nothing to do, and with each file given by itself."
 )
 def test_detecting_in_large_libraries(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
     detector = make_place(tmp_path / "fitted").detector
