@@ -15,6 +15,7 @@ from skipintro.core.files import (
     is_intact,
     remember,
     remembered,
+    replacing,
     write_sums,
 )
 
@@ -103,3 +104,23 @@ def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"manifest\.json: .*no file"):
         check_sums(folder)
+
+
+def write_half(path: Path) -> None:
+    with replacing(path) as draft:
+        draft.write_text("half of what", encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == "before"
+        raise KeyError
+
+
+def test_what_is_written_shows_when_it_is_whole_alone(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("before", encoding="utf-8")
+    with pytest.raises(KeyError):
+        write_half(path)
+    assert path.read_text(encoding="utf-8") == "before"
+    assert list(tmp_path.iterdir()) == [path]
+    with replacing(path) as draft:
+        draft.write_text("all", encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == "all"
+    assert list(tmp_path.iterdir()) == [path]

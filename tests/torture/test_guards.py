@@ -43,7 +43,7 @@ GUARDS = (
         "core/files.py",
         'draft, before = workshop / path.name, workshop / "before"',
         'draft, before = path, workshop / "before"',
-        "test_stage.py::test_a_stage_that_is_told_to_end_takes_its_half_written_output_along",
+        "test_files.py::test_what_is_written_shows_when_it_is_whole_alone",
     ),
     Guard(
         "the check of an episode's id for separators",

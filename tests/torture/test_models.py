@@ -365,7 +365,8 @@ finally:
 
 
 @pytest.mark.promise(
-    "`skipintro detect` unpickles nothing and runs no code of the model's folder (audit hook)."
+    "`skipintro detect` unpickles nothing of the model's folder and runs no code of it (audit "
+    "hook)."
 )
 def test_no_code_of_a_model_runs(attack: Attack, made: Place, folder: Path, tmp_path: Path) -> None:
     trap = "import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n"
