@@ -16,7 +16,7 @@ from torture.measured import Measured, measured
 
 CLIP_S, N_CLIPS = 2, 20  # of an episode; how many differ in their pictures
 MOST_TIMES, MOST_MEMORY = 12, 1.5  # for ten times as many episodes
-NOISE_S = 0.5  # of the processor: some pieces take less than a tenth of it for the few
+SHORT = ["annotate", "window"]  # a tenth of a second for the few: done three times
 NOTHING_S = 5  # of the processor, for a `dvc repro` with nothing to do
 OF_SERIES = 20
 
@@ -67,12 +67,18 @@ def cost(attack: Attack, checkout: Checkout, pieces: list[list[str]]) -> Measure
 
 
 def compare(attack: Attack, names: list[str], few: Measured, many: Measured) -> None:
-    """Hold ten times as many episodes against few: by time and memory at full size, else calls."""
+    """Hold ten times as many episodes against few: by time and memory at full size, else calls.
+
+    Of pieces of one name the least counts.
+    """
     costs = ("calls", "seconds")[attack.size(full=1, selection=0)]
-    noise = NOISE_S * (costs == "seconds")
-    for name, one, other in zip(names, getattr(few, costs), getattr(many, costs), strict=True):
+    least: dict[str, tuple[float, float]] = {}
+    for name, *both in zip(names, getattr(few, costs), getattr(many, costs), strict=True):
+        one, other = map(min, least.get(name, both), both)
+        least[name] = (one, other)
+    for name, (one, other) in least.items():
         with attack.case((name, one, other)):
-            assert 0 < other < MOST_TIMES * one + noise
+            assert 0 < other < MOST_TIMES * one
     if costs == "seconds":
         with attack.case(("memory", few.memory, many.memory)):
             assert many.memory < MOST_MEMORY * few.memory
@@ -80,20 +86,21 @@ def compare(attack: Attack, names: list[str], few: Measured, many: Measured) -> 
 
 @pytest.mark.promise(
     "Ingest, annotate, embed and window each take less than 12 times the processor time for 5,000 "
-    "episodes (to half a second) that they take for 500, together less than 1.5 times the memory; "
-    "and a `dvc repro` of the 5,000 with nothing to do takes less than 5 s of the processor."
+    "episodes that they take for 500, together less than 1.5 times the memory; and a `dvc repro` "
+    "of the 5,000 with nothing to do takes less than 5 s of the processor."
 )
 def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
     n_few = attack.size(full=500, selection=10)
     stages = ["ingest", "annotate", "embed", "window"]
+    pieces = [*stages, *SHORT, *SHORT]
     costs = []
     for n_episodes in (n_few, 10 * n_few):
         source = tmp_path / f"source-{n_episodes}"
         write_source(source, n_episodes, clips)
         checkout = make_checkout(tmp_path / f"checkout-{n_episodes}", source)
         checkout.set_params({"window.length": 10})
-        costs.append(cost(attack, checkout, [[stage] for stage in stages]))
-    compare(attack, stages, *costs)
+        costs.append(cost(attack, checkout, [[stage] for stage in pieces]))
+    compare(attack, pieces, *costs)
     checkout.run("dvc", "commit", "--force", *stages)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output = checkout.run("dvc", "repro", "window")
@@ -107,8 +114,8 @@ def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[byt
 
 @pytest.mark.promise(
     "`skipintro detect` takes less than 12 times the processor time for 5,000 episodes in series "
-    "of 20 (to half a second) that it takes for 500, and less than 1.5 times the memory: at first, "
-    "again with nothing to do, and with each file given by itself."
+    "of 20 that it takes for 500, and less than 1.5 times the memory: at first, again with nothing "
+    "to do, and with each file given by itself."
 )
 def test_detecting_in_large_libraries(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
     detector = make_place(tmp_path / "fitted").detector
