@@ -1,9 +1,9 @@
 """An `nn.TransformerEncoderLayer` whose dropout costs little on a CPU.
 
 torch draws a number for each element there, one after the other on one thread (on Intel's
-processors MKL draws others instead): at the write-up's size, with what its attention then does, a
-third of a training step in bf16. Here 16 random bits decide over an element, the same ones on every
-processor. Without dropout, and on a GPU, all is torch's.
+processors MKL draws others instead): at the write-up's size 31 million of them in a training step.
+Here 16 random bits decide over an element, the same ones on every processor. Without dropout, and
+on a GPU, all is torch's.
 """
 
 from typing import Any
