@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 
 DEMO = Path(__file__).resolve().parents[1] / "data/demo/test"
-LENGTH_S, RATE = 60, 25
+LENGTH_S, RATE = 300, 25
 
 
 def compose(path: Path, sources: Sequence[Path]) -> None:

@@ -5,7 +5,6 @@ A Ray worker has one thread where there are two of them, so that both share two 
 
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from clips import DEMO
@@ -22,7 +21,6 @@ SPEC = EncoderSpec(
     precision="fp32",
     batch_size=32,
     search="whole",
-    threads=2,
 )
 
 
@@ -32,8 +30,8 @@ def main() -> None:
     rows: list[dict[str, float | str]] = []
     ways = [("local, 2 threads", "local", 1, 2), ("ray, 1 worker of 2 threads", "ray", 1, 2)]
     ways.append(("ray, 2 workers of 1 thread", "ray", 2, 1))
-    for name, engine, workers, threads in ways:
-        ray = RayParams(workers=workers, cpus_per_worker=threads, gpus_per_worker=0, address=None)
+    for name, engine, workers, cpus in ways:
+        ray = RayParams(workers=workers, cpus_per_worker=cpus, gpus_per_worker=0, address=None)
         with tempfile.TemporaryDirectory() as folder:
             jobs = [
                 Job(
@@ -45,7 +43,7 @@ def main() -> None:
                 for index, video in enumerate(videos)
             ]
             began = time.perf_counter()
-            done = list(open_engine(engine, replace(SPEC, threads=threads), ray).embed(jobs))
+            done = list(open_engine(engine, SPEC, ray).embed(jobs))
             took = time.perf_counter() - began
         n_seconds = sum(job.n_seconds for job in done)
         first = float(rows[0]["s"]) if rows else took

@@ -1,12 +1,17 @@
 """From a video file to one vector a second."""
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from pathlib import Path
+from threading import Barrier
 from typing import Annotated, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -38,12 +43,46 @@ def embed_video(
     """Give the vectors of t = 0, 1, 2 … s as float32 (n_seconds, dimension).
 
     The decoder is ahead by some pictures, whatever the length. `None` seconds are all of them.
+    As many batches are encoded side by side as torch has threads: a number that shows in no byte.
     Raises VideoError where decoding fails.
     """
     stream = pictures(path, encoder.identity.image_size, n_seconds, limits)
-    return np.concatenate([encoder.encode(batch) for batch in _batches(stream, batch_size)])
+    return np.concatenate(list(_encoded(_batches(stream, batch_size), encoder)))
 
 
 def _batches(stream: Iterator[Picture], size: int) -> Iterator[NDArray[np.uint8]]:
     while batch := list(islice(stream, size)):
         yield np.stack(batch)
+
+
+def _encoded(
+    batches: Iterator[NDArray[np.uint8]], encoder: Encoder
+) -> Iterator[NDArray[np.float32]]:
+    n_threads = torch.get_num_threads()
+    running: deque[Future[NDArray[np.float32]]] = deque()
+    for batch in batches:
+        running.append(_pool(n_threads).submit(encoder.encode, batch))
+        if len(running) == n_threads:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    """Give threads that do all arithmetic of a batch alone.
+
+    Where a batch is split among threads they wait for each other, and for the decoder's that
+    share the cores with them; and sums are split by their number.
+    """
+    all_there = Barrier(n_threads)
+
+    def begin(_: int) -> None:
+        torch.get_num_threads()  # a thread's first look takes over the number of the process
+        torch.set_num_threads(1)
+        all_there.wait()
+
+    pool = ThreadPoolExecutor(n_threads)
+    list(pool.map(begin, range(n_threads)))
+    torch.set_num_threads(n_threads)  # of this thread, and of later ones
+    return pool

@@ -1,11 +1,10 @@
 """Embeds many videos: what an engine is, and the one that takes one after the other.
 
 Reads the videos of its jobs; writes each job's target, whole, as soon as its vectors are there.
-The engine shapes no byte of them: an `EncoderSpec` holds all that does, the threads too.
+The engine shapes no byte of them: an `EncoderSpec` holds all that does.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -50,10 +49,7 @@ class RayParams(StageParams):
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """All that shapes the vectors of a video: the same spec, code and packages, the same bytes.
-
-    The number of threads belongs to it, since sums are split by it: it shows in the last bits.
-    """
+    """All that shapes the vectors of a video: the same spec, code and packages, the same bytes."""
 
     name: str
     weights: str
@@ -61,7 +57,6 @@ class EncoderSpec:
     precision: Precision
     batch_size: int
     search: Search
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -115,11 +110,8 @@ class Embedder:
                 f"{job.path}: gone or changed since it was ingested; put it back, or run "
                 "`dvc repro` once more to ingest it anew"
             )
-        with _threads(self._spec.threads):
-            n_seconds = searched_seconds(self._spec.search, job.n_seconds)
-            return embed_video(
-                job.path, self._encoder, self._spec.batch_size, n_seconds, job.limits
-            )
+        n_seconds = searched_seconds(self._spec.search, job.n_seconds)
+        return embed_video(job.path, self._encoder, self._spec.batch_size, n_seconds, job.limits)
 
 
 class Engine(Protocol):
@@ -144,13 +136,3 @@ class LocalEngine:
         for job in jobs:
             remember_vectors(job.target, self._embedder.vectors(job))
             yield job
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -132,7 +132,7 @@ class RayEngine:
         """Ask for one more worker; it may have to wait until the cluster has room."""
         environment = {
             "PYTHONPATH": str(_SOURCE),
-            "OMP_NUM_THREADS": str(self._spec.threads),
+            "OMP_NUM_THREADS": str(max(1, int(self._params.cpus_per_worker))),
             "OMP_WAIT_POLICY": "PASSIVE",
         }
         actor: Any = ray.remote(Worker)

@@ -48,7 +48,6 @@ class Params(StageParams):
     precision: Literal["auto", "fp32", "bf16"]
     batch_size: int = Field(ge=1)
     search: Search
-    threads: int = Field(ge=1)
     engine: Literal["local", "ray"]
     ray: RayParams
 
@@ -65,7 +64,6 @@ def main(params: Params) -> None:
         precision=engine_precision(params.engine, params.precision, params.encoder, device),
         batch_size=params.batch_size,
         search=params.search,
-        threads=params.threads,
     )
     engine = open_engine(params.engine, spec, params.ray)
     origin = engine.origin
