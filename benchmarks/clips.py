@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import av
@@ -12,7 +12,7 @@ LENGTH_S, RATE = 300, 25
 
 
 def compose(path: Path, sources: Sequence[Path]) -> None:
-    """Write LENGTH_S seconds of 1080p."""
+    """Write LENGTH_S seconds of 1080p: the sources, over and over."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
@@ -26,7 +26,7 @@ def compose(path: Path, sources: Sequence[Path]) -> None:
 
 
 def _frames(sources: Sequence[Path]) -> Iterator[av.VideoFrame]:
-    for source in sources:
+    for source in cycle(sources):
         with av.open(str(source)) as given:
             yield from given.decode(video=0)
 
