@@ -31,7 +31,7 @@ test-latest: env  ## the tests with the newest releases that pyproject.toml take
 	.venv-latest/bin/pytest --deselect tests/test_dependencies.py $(TESTS)
 
 torture: env  ## attacks on every promise of docs/reliability.md, at full size: an hour
-	pytest tests/torture --torture
+	pytest tests/torture --torture --table reports/torture.md
 
 fuzz: env  ## a fuzzer without end on one parser: make fuzz TARGET=labels (overrides, params, …)
 	PYTHONPATH=src:tests python -m torture.fuzzing $(or $(TARGET),labels)

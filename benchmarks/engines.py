@@ -19,7 +19,7 @@ SPEC = EncoderSpec(
     weights="openai",
     device="cpu",
     precision="fp32",
-    batch_size=32,
+    batch_size=16,
     search="whole",
 )
 

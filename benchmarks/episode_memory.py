@@ -28,7 +28,7 @@ LENGTHS_S = (600, 7200)
 def embed(path: Path) -> None:
     """Embed one file and print the seconds of video and the peaks, in KiB, of both processes."""
     encoder = load_encoder("efficientnet-lite0", "openai", device=torch.device("cpu"))
-    n_seconds = len(embed_video(path, encoder, 32))
+    n_seconds = len(embed_video(path, encoder, 16))
     [decoder] = psutil.Process().children()
     print(json.dumps([n_seconds, peak("self"), peak(str(decoder.pid))]))
 

@@ -17,7 +17,6 @@ import pytest
 from torture.forked import Forked, forked
 from torture.worked import Worked, make_worked
 
-TABLE = Path("reports/torture.md")
 # Before a command: a small process starts it. On Linux, a process begins with its parent's memory
 # as the most that it had.
 BY_A_SMALL_ONE = ("sh", "-c", '"$@"; exit $?', "sh")
@@ -88,8 +87,8 @@ def worked(tmp_path_factory: pytest.TempPathFactory, toy_series: Path, forks: Fo
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    told = f"attacks at full size, and their table in {TABLE}"
-    parser.addoption("--torture", action="store_true", help=told)
+    parser.addoption("--torture", action="store_true", help="attacks at full size, and their table")
+    parser.addoption("--table", metavar="FILE", type=Path, help="where that table is written, too")
     parser.addoption("--footage", metavar="FOLDER", help="videos that are to be damaged as well")
 
 
@@ -138,10 +137,11 @@ def pytest_terminal_summary(
     ]
     total = f"{sum(row.seconds for row in rows):.0f} s in all, on {os.cpu_count()} cores"
     table = "\n".join([*lines, "", total, ""])
-    path = config.rootpath / TABLE
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(table, encoding="utf-8")
-    terminalreporter.section(str(TABLE))
+    path: Path | None = config.getoption("table")
+    if path is not None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(table, encoding="utf-8")
+    terminalreporter.section("attacks")
     terminalreporter.write(table)
 
 

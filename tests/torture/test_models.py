@@ -19,6 +19,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 
 from library_cases import HEAD, Place, make_place, use_cheap_encoder
+from service_cases import serving_apart
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
@@ -335,9 +336,10 @@ def test_registered_models_of_another_hash(
     memory.close()
 
 
-WATCHED = """
-import os, sys
-model, seen = os.path.realpath(sys.argv.pop(1)), []
+# Tells at the end what was seen, and that there was something to see by.
+HOOK = """
+import atexit, os, sys
+model, seen = os.path.realpath(FOLDER), []
 
 def hook(event, args):
     if event.startswith("pickle."):
@@ -348,25 +350,29 @@ def hook(event, args):
         if not args[0].endswith((".json", ".safetensors")):
             seen.append(f"{event} {args[0]}")
 
+def tell():
+    print("SEEN", seen, flush=True)
+    import pickle
+    pickle.loads(pickle.dumps(len))
+    print("HOOKED", len(seen) > 0, flush=True)
+
+leave = os._exit
+os._exit = lambda code: (tell(), leave(code))  # `serve` ends so
+atexit.register(tell)
 sys.addaudithook(hook)
+"""
+DETECT = """
 import pytest
 from library_cases import use_cheap_encoder
 from skipintro.cli import main
 use_cheap_encoder(pytest.MonkeyPatch())
-seen_while_importing = list(seen)
-try:
-    main()
-finally:
-    print("SEEN", seen)
-    import pickle
-    pickle.loads(pickle.dumps(len))
-    print("HOOKED", len(seen) > 0)
+main()
 """
 
 
 @pytest.mark.promise(
-    "`skipintro detect` unpickles nothing of the model's folder and runs no code of it (audit "
-    "hook)."
+    "`skipintro detect` and `serve` unpickle nothing of the model's folder and run no code of it "
+    "(audit hook)."
 )
 def test_no_code_of_a_model_runs(attack: Attack, made: Place, folder: Path, tmp_path: Path) -> None:
     trap = "import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\n"
@@ -374,21 +380,31 @@ def test_no_code_of_a_model_runs(attack: Attack, made: Place, folder: Path, tmp_
         (folder / f"{name}.py").write_text(trap)
     for name in ("python_model.pkl", "model.pt", "model.safetensors.pkl", "weights.bin"):
         (folder / name).write_bytes(pickle.dumps(Evil()))
-    for number in attack.cases(full=2, selection=1):
-        cache = tmp_path / f"cache-{number}"  # nothing is known: all is loaded and decoded
-        words = Place(made.library, folder, cache).words()
-        with attack.case(number):
-            done = subprocess.run(
-                [sys.executable, "-P", "-c", WATCHED, str(folder), *words],
-                capture_output=True,
-                text=True,
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr[-2000:]
-            assert "SEEN []\n" in done.stdout
-            assert "HOOKED True" in done.stdout
-            assert '"start_s"' in done.stdout
-            assert not list(folder.rglob("*.ran"))
-            assert not (folder / "unpickled").exists()
+    hook = HOOK.replace("FOLDER", repr(str(folder)))
+
+    def check(told: str) -> None:
+        assert "SEEN []\n" in told, told[-2000:]
+        assert "HOOKED True" in told
+        assert not list(folder.rglob("*.ran"))
+        assert not (folder / "unpickled").exists()
+
+    place = Place(made.library, folder, tmp_path / "cache")  # empty: all is loaded and decoded
+    with attack.case("detect"):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", hook + DETECT, *place.words()],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert '"start_s"' in done.stdout
+        check(done.stdout)
+    with attack.case("serve"):
+        (tmp_path / "served").mkdir()
+        with serving_apart(place, tmp_path / "served", more=hook) as apart:
+            answer = apart.served.detect(made.library)
+            assert answer.status == 200, answer.body
+            assert b'"start_s"' in answer.body
+        check(apart.said())

@@ -263,6 +263,30 @@ def other_size(folder: Path, clips: dict[str, bytes]) -> Path:
     return wrote(folder, "sizes.ts", clips["h264.ts"] + larger.read_bytes())
 
 
+def other_rate(folder: Path, clips: dict[str, bytes]) -> Path:
+    faster = write_clip(folder / "faster.ts", noise(25), Fraction(25), {})
+    return wrote(folder, "rates.ts", clips["h264.ts"] + faster.read_bytes())
+
+
+def swapped(ending: str) -> Make:
+    """Give what takes pictures for sound, and sound for pictures."""
+
+    def make(folder: Path, clips: dict[str, bytes]) -> Path:
+        origin, path = wrote(folder, "origin.mp4", clips["sound.mp4"]), folder / f"swapped.{ending}"
+        with av.open(str(origin)) as read, av.open(str(path), "w") as written:
+            pictures, sound = (
+                written.add_stream_from_template(stream)
+                for stream in (read.streams.video[0], read.streams.audio[0])
+            )
+            for packet in read.demux():
+                if packet.size:
+                    packet.stream = sound if packet.stream.type == "video" else pictures
+                    written.mux(packet)
+        return path
+
+    return make
+
+
 def two_videos(folder: Path, clips: dict[str, bytes]) -> Path:
     path = folder / "two.mkv"
     with av.open(str(path), "w") as written:
@@ -279,6 +303,7 @@ def two_videos(folder: Path, clips: dict[str, bytes]) -> Path:
     return path
 
 
+SWAPPED = ("mp4", "mkv")
 LONGER = "longer than 0.1 h, by its time stamps"
 SPECIAL: dict[str, tuple[Make, str | None]] = {
     "a picture of 16,000 x 16,000, JPEG": (huge_jpeg, None),
@@ -290,6 +315,14 @@ SPECIAL: dict[str, tuple[Make, str | None]] = {
         lambda f, c: wrote(f, "codecs.ts", c["h264.ts"] + c["mpeg2.ts"]),
         None,
     ),
+    "another rate in the middle": (other_rate, None),
+    "another rate in the middle, Matroska": (
+        lambda f, c: remuxed(f, c, name="rates.mkv")(
+            lambda i: 200 * i if i < 12 else 2400 + 40 * (i - 12)
+        ),
+        None,
+    ),
+    **{f"streams that are swapped, {ending}": (swapped(ending), None) for ending in SWAPPED},
     "a clock that begins anew": (lambda f, c: wrote(f, "anew.ts", c["mpeg2.ts"] * 3), None),
     "a frame after ten years, Matroska": (
         lambda f, c: remuxed(f, c, name="gap.mkv")(
