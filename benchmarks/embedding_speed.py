@@ -4,7 +4,8 @@
 
 The videos, by default the demo's, are joined and scaled up to 1080p H.264 with B-frames and a key
 frame every 10 s. CLIP is untrained: its arithmetic is the same. The obvious way: OpenCV reads
-every frame, PIL and open_clip's transform prepare one a second, fp32 in batches of 32; ours are of 16.
+every frame, PIL and open_clip's transform prepare one a second, fp32 in batches of 32; ours are
+of 16.
 """
 
 import sys
