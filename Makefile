@@ -67,7 +67,8 @@ lock: env  ## resolve requirements.lock anew, for Linux, macOS and Windows, Pyth
 	uv pip compile pyproject.toml --extra dev --extra cluster --extra services --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --output-file requirements.lock
 
-licences: env  ## the licences of all that is installed, as docs/dependencies.md lists them
+licences: env  ## the licences of all packages, with every extra, as docs/dependencies.md lists them
+	@uv pip install --quiet -c requirements.lock --editable '.[dev,services]'
 	@python tests/dependency_cases.py
 
 audit: env  ## known vulnerabilities of what requirements.lock names: asks PyPI

@@ -46,6 +46,7 @@ _SPDX = {
 _NVIDIA = "NVIDIA's own terms"
 _UNTOLD = "by its LICENSE; its metadata tell none"
 _MPL = "applies file by file; imported as it comes"
+_BY_AN_EXTRA = "imported as it comes, and replaceable; of the extra `cluster`"
 # Packages, or beginnings of names with a star, whose licence is none of these: licence, and reason.
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     "asyncssh": ("EPL-2.0 OR GPL-2.0-or-later", "EPL-2.0 is chosen; DVC imports it as it comes"),
@@ -59,6 +60,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "nvidia-*": (_NVIDIA, "torch's CUDA libraries on Linux; installed by each user, not passed on"),
     "orjson": ("MPL-2.0 AND (Apache-2.0 OR MIT)", _MPL),
     "pathspec": ("MPL-2.0", _MPL),
+    **dict.fromkeys(("psycopg", "psycopg-binary"), ("LGPL-3.0-only", _BY_AN_EXTRA)),
     "pygit2": ("GPL-2.0-only WITH a linking exception", "whose exception lets anything import it"),
     "python-dateutil": ("Apache-2.0 OR BSD-3-Clause", "by its LICENSE; its metadata tell of two"),
     "shtab": ("MPL-2.0", _MPL),
