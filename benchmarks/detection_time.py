@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from clips import DEMO, compose, repeat
-from main_job import PeakMemory
+from memory import PeakMemory
 from tables import tell
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,9 +29,10 @@ def detect(video: Path, cache: Path) -> tuple[float, float]:
     began = time.perf_counter()
     process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
     peak = PeakMemory(process)
-    if process.wait() != 0:
-        sys.exit(f"{' '.join(words)}: exit code {process.returncode}")
-    return time.perf_counter() - began, peak.bytes / 2**20
+    code, peak_bytes = process.wait(), peak.stop()
+    if code != 0:
+        sys.exit(f"{' '.join(words)}: exit code {code}")
+    return time.perf_counter() - began, peak_bytes / 2**20
 
 
 def main(sources: list[Path]) -> None:

@@ -8,7 +8,6 @@ miss most of the short ones, the more so in a short run.
 """
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import psutil
 import torch
 
 from clips import DEMO, compose, repeat
+from memory import peak_resident
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
 from tables import tell
@@ -26,17 +26,11 @@ LENGTHS_S = (600, 7200)
 
 
 def embed(path: Path) -> None:
-    """Embed one file and print the seconds of video and the peaks, in KiB, of both processes."""
+    """Embed one file and print the seconds of video and the peaks, in bytes, of both processes."""
     encoder = load_encoder("efficientnet-lite0", "openai", device=torch.device("cpu"))
     n_seconds = len(embed_video(path, encoder, 16))
     [decoder] = psutil.Process().children()
-    print(json.dumps([n_seconds, peak("self"), peak(str(decoder.pid))]))
-
-
-def peak(process: str) -> int:
-    """Give the most memory that was resident at once, in KiB: VmHWM of proc(5)."""
-    status = Path("/proc", process, "status").read_text(encoding="utf-8")
-    return int(re.findall(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)[0])
+    print(json.dumps([n_seconds, peak_resident("self"), peak_resident(decoder.pid)]))
 
 
 def main(sources: list[Path]) -> None:
@@ -50,7 +44,7 @@ def main(sources: list[Path]) -> None:
             words = [sys.executable, __file__, "--embed", str(path)]
             told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
             n_seconds, *peaks = json.loads(told)
-            encoding, decoding = (kib / 2**10 for kib in peaks)
+            encoding, decoding = (size / 2**20 for size in peaks)
             peak_mib = encoding + decoding
             first = float(rows[0]["peak MiB"]) if rows else peak_mib
             rows.append(

@@ -7,41 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
-import psutil
-
+from memory import PeakMemory
 from tables import tell
 
 ROOT = Path(__file__).resolve().parents[1]
 GIB = 2**30
-
-
-class PeakMemory:
-    """The largest sum of the resident memory of a process and all its children, sampled."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.bytes = 0
-        self._process = psutil.Process(process.pid)
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while True:
-            try:
-                family = [self._process, *self._process.children(recursive=True)]
-            except psutil.Error:
-                return
-            total = 0
-            for member in family:
-                try:
-                    total += member.memory_full_info().pss
-                except psutil.Error:
-                    continue
-            self.bytes = max(self.bytes, total)
-            time.sleep(0.5)
 
 
 def timed(folder: Path, *words: str) -> tuple[float, float]:
@@ -54,10 +27,11 @@ def timed(folder: Path, *words: str) -> tuple[float, float]:
             words, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
         peak = PeakMemory(process)
-        if process.wait() != 0:
+        code, peak_bytes = process.wait(), peak.stop()
+        if code != 0:
             print(log.read_text(errors="replace")[-3000:])
-            sys.exit(f"{' '.join(words)}: exit code {process.returncode}")
-    return time.perf_counter() - start, peak.bytes / GIB
+            sys.exit(f"{' '.join(words)}: exit code {code}")
+    return time.perf_counter() - start, peak_bytes / GIB
 
 
 def main() -> None:
