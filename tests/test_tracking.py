@@ -2,10 +2,11 @@
 
 import logging
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,7 @@ import mlflow
 import pytest
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from conftest import ENCODER
@@ -29,6 +31,7 @@ from skipintro.tracking.store import (
 )
 
 MODEL = "intro-detector"
+MAKING: Callable[[SqlAlchemyStore, str, str], None] = SqlAlchemyStore.__init__
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,7 @@ def test_a_database_that_does_not_answer_is_given_up_within_seconds(
         (sqlite3.SQLITE_BUSY, "database is locked", "end what holds it"),
         (sqlite3.SQLITE_NOTADB, "file is not a database", "put a copy of it back, or move"),
         (sqlite3.SQLITE_CORRUPT, "malformed", "put a copy of it back, or move"),
+        (sqlite3.SQLITE_ERROR, "table issues already exists", "put a copy of it back, or move"),
         (sqlite3.SQLITE_FULL, "database or disk is full", "free some space"),
         (sqlite3.SQLITE_IOERR, "disk I/O error", "see to it"),
     ],
@@ -240,6 +244,57 @@ def test_two_processes_that_open_an_empty_store_at_once_share_it(tmp_path: Path)
     ids = [output.rpartition("ID ")[2].strip() for output in outputs]
     assert ids[0] == ids[1] != ""
     assert (tmp_path / "mlflow.db").is_file()
+
+
+# Ends the process as soon as one of the last tables is there.
+KILLED_WHILE_IT_MAKES_TABLES = """
+import os, signal
+from sqlalchemy import Engine, event
+from skipintro.tracking.store import connect
+
+@event.listens_for(Engine, "after_cursor_execute")
+def end(_connection, _cursor, statement, *_):
+    if "CREATE TABLE issues" in statement:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+connect("new")
+"""
+
+
+def test_a_process_that_is_killed_while_it_makes_the_store_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    words = [sys.executable, "-c", KILLED_WHILE_IT_MAKES_TABLES]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert not (tmp_path / "mlflow.db").exists()
+    before = mlflow.get_tracking_uri()
+    assert connect("new").experiment_id
+    mlflow.set_tracking_uri(before)
+    assert {path.name for path in tmp_path.iterdir()} == {".skipintro", "mlflow.db"}
+
+
+def test_a_store_that_another_program_makes_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db?timeout=9")
+    before = mlflow.get_tracking_uri()
+    with monkeypatch.context() as patch:
+        patch.setattr("skipintro.tracking.store.SqlAlchemyStore.__init__", also_made_by_another)
+        client = connect("any").client
+    mlflow.set_tracking_uri(before)
+    assert {one.name for one in client.search_experiments()} == {"any", "theirs", "Default"}
+
+
+def also_made_by_another(store: SqlAlchemyStore, uri: str, artifacts: str) -> None:
+    """Make a store, as is asked, while another program makes one at the place that is wanted."""
+    MAKING(store, uri, artifacts)
+    if ".partial/" in uri:
+        wanted = Path(uri.removeprefix("sqlite:///")).parents[1] / "mlflow.db"
+        MlflowClient(f"sqlite:///{wanted}").create_experiment("theirs")
 
 
 @pytest.mark.parametrize(

@@ -98,13 +98,20 @@ class Chain:
     def break_off(
         self, process: "subprocess.Popen[bytes]", whom: str, number: signal.Signals
     ) -> None:
-        """Send a signal, and wait for the end of DVC alone: a stage may be left behind."""
-        at_work = list(stages_at_work(self.checkout.folder).values())
-        if whom == "the stage" and at_work:
-            send(number, at_work[0])
-        else:
-            send(number, process.pid, to_group=whom == "all")
-        process.wait(60)
+        """Send a signal, and wait for the end of DVC alone: a stage may be left behind.
+
+        A stage can have ended by itself just before; then the next one is meant.
+        """
+        for _ in range(4):
+            at_work = list(stages_at_work(self.checkout.folder).values())
+            if whom == "the stage" and at_work:
+                send(number, at_work[0])
+            else:
+                send(number, process.pid, to_group=whom == "all")
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+                return
+        pytest.fail(f"{number.name} to {whom} does not end it")
 
     def told(self) -> str:
         return self.log.read_text("utf-8", "replace")

@@ -7,7 +7,7 @@ main workspace, also for experiments that DVC runs in a temporary folder.
 import os
 from pathlib import Path
 
-_SQLITE = "sqlite:///"
+_SQLITE = "sqlite:///"  # what follows is a path, and options behind a "?"
 
 
 def workspace() -> Path:
@@ -22,12 +22,19 @@ def tracking_uri() -> str:
 
 def default_uri(checkout: Path) -> str:
     """Give the URI of a checkout's own store."""
-    return f"{_SQLITE}{checkout / 'mlflow.db'}"
+    return uri_of(checkout / "mlflow.db")
+
+
+def uri_of(file: Path) -> str:
+    """Give the URI of the store that a file is."""
+    return f"{_SQLITE}{file}"
 
 
 def file_of(uri: str) -> Path | None:
     """Give the file that a store is, None where it is a server."""
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+    if not uri.startswith(_SQLITE):
+        return None
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0])
 
 
 def is_missing(uri: str) -> bool:

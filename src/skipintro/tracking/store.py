@@ -3,21 +3,29 @@
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import mlflow
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as database
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.errors import InputError
+from skipintro.core.files import replacing, sweep
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
-from skipintro.tracking.addresses import tracking_uri, without_credentials, workspace
+from skipintro.tracking.addresses import (
+    file_of,
+    tracking_uri,
+    uri_of,
+    without_credentials,
+    workspace,
+)
 
 _ATTEMPTS = 3  # at a database that does not answer; MLflow's own 10 take 103 s
 _MOVE_AWAY = (
@@ -26,6 +34,7 @@ _MOVE_AWAY = (
 _REMEDIES = {  # of what SQLite says, by its code
     sqlite3.SQLITE_BUSY: "end what holds it",
     sqlite3.SQLITE_CORRUPT: _MOVE_AWAY,
+    sqlite3.SQLITE_ERROR: _MOVE_AWAY,  # tables that are not as they are to be
     sqlite3.SQLITE_FULL: "free some space",
     sqlite3.SQLITE_NOTADB: _MOVE_AWAY,
     sqlite3.SQLITE_READONLY: "give yourself the right to write it",
@@ -64,6 +73,7 @@ def connect(experiment: str) -> Store:
     uri = tracking_uri()
     with FileLock(scratch_folder("locks") / "mlflow-store.lock"):  # two first users at once
         try:
+            _make_file(uri)
             client = open_client(uri)
             made = _experiment_id(client, uri, experiment)
         except ImportError as error:
@@ -84,14 +94,34 @@ def connect(experiment: str) -> Store:
     return Store(client, made)
 
 
+def _make_file(uri: str) -> None:
+    """Make the store's file where it is missing, and put it into place whole.
+
+    MLflow makes its tables in many steps; killed between two of them, it cannot go on.
+    """
+    file = file_of(uri)
+    if file is None or file.exists() or not file.resolve().parent.is_dir():
+        return
+    sweep(file.resolve().parent)
+    with suppress(FileExistsError), replacing(file.resolve()) as draft:
+        made = SqlAlchemyStore(uri_of(draft), _artifacts())  # type: ignore[no-untyped-call]  # MLflow's
+        made.engine.dispose()
+        if file.exists():  # by a program that does not know our lock: it stays
+            raise FileExistsError
+
+
 def _experiment_id(client: MlflowClient, uri: str, experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     if found is None:
-        place = None if uri.startswith("http") else (workspace() / "mlartifacts").as_uri()
+        place = None if uri.startswith("http") else _artifacts()
         return str(client.create_experiment(experiment, artifact_location=place))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+def _artifacts() -> str:
+    return (workspace() / "mlartifacts").as_uri()
 
 
 @contextmanager
