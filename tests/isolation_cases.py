@@ -38,6 +38,11 @@ def loop() -> None:
         pass
 
 
+def say_and_loop() -> Iterator[int]:
+    yield os.getpid()
+    loop()
+
+
 def loop_in_c() -> None:
     """Never let another thread of Python's work."""
     sum(iter(int, 1))

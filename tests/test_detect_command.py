@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from skipintro.core.files import sha256_of_file, write_json
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
 from skipintro.episodes.labels import read_labels
+from skipintro.library.memory import Memory, content_of
 from skipintro.tracking.pyfunc_model import IntroDetector
 
 
@@ -271,6 +274,29 @@ def test_vectors_that_are_damaged_in_the_cache_are_made_anew(
             assert found.out == told
             assert vectors.read_bytes() == before
             flip_bit(vectors, seed=2)
+
+
+def test_a_memory_that_breaks_in_the_middle_is_told_once_and_is_no_fault_of_a_video(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory, video = Memory(place.cache), place.videos()[0]
+    for number in range(200):  # so that the page with the video's key holds nothing else
+        memory.put("file", f"{video.parent}/{number:03}", [number])
+        memory.put("file", f"{video.parent}/~{number:03}", [number])
+    content_of(video, memory)
+    memory.close()
+    answers = place.cache / "answers.sqlite"
+    with closing(sqlite3.connect(answers)) as database:
+        [size] = database.execute("PRAGMA page_size").fetchone()
+    content = bytearray(answers.read_bytes())
+    page = content.index(str(video).encode()) // size * size
+    content[page : page + size] = bytes(size)
+    answers.write_bytes(content)
+    assert main(place.words(str(place.library)), monkeypatch) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("answers.sqlite: cannot be used (") == 1
+    assert "delete it, or choose another --cache" in told.err
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

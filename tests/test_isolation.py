@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ import isolation_cases
 from isolation_cases import ACCIDENTS, MEMORY_MB, are_gone
 from skipintro.core.errors import InputError
 from skipintro.episodes import isolation
-from skipintro.episodes.isolation import LostError, isolated
+from skipintro.episodes.isolation import LostError, isolated, side_by_side
 from skipintro.episodes.video import VideoError
 
 LONG_S, SHORT_S = 60.0, 0.5
@@ -131,6 +133,28 @@ def test_calls_of_many_threads_do_not_meet() -> None:
         found = list(threads.map(numbers, [3000, 1, 500, 0, 2000, 7, 900]))
     assert [len(numbers) for numbers in found] == [3000, 1, 500, 0, 2000, 7, 900]
     assert all(numbers == list(range(len(numbers))) for numbers in found)
+
+
+def test_who_leaves_calls_that_are_made_side_by_side_waits_for_none_and_leaves_no_child() -> None:
+    with side_by_side(2) as mapped:
+        assert list(mapped(partial(call, divmod), [17, 9], [5, 2])) == [[(3, 2)], [(4, 1)]]
+    told: SimpleQueue[int | LostError] = SimpleQueue()
+
+    def endless(_: int) -> None:
+        calls = isolated(isolation_cases.say_and_loop, stall_s=LONG_S, memory_mb=MEMORY_MB)
+        try:
+            for pid in calls:
+                told.put(pid)
+        except LostError as error:
+            told.put(error)
+
+    with side_by_side(2) as mapped:
+        mapped(endless, range(9))
+        pids = [told.get(timeout=LONG_S), told.get(timeout=LONG_S)]
+    for _ in pids:
+        assert str(told.get(timeout=5)) == "is not waited for any more"
+    assert are_gone(pids)
+    assert told.empty()
 
 
 def test_a_child_works_in_the_folder_of_its_parent_wherever_that_goes(

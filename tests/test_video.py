@@ -2,9 +2,11 @@
 
 import io
 import math
+import random
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -511,6 +513,43 @@ def test_a_damaged_video_is_counted_in_seconds_as_it_is_decoded(tmp_path: Path, 
     info = inspect(path, truncation_tolerance_s=TOLERANCE_S)
     assert info.n_frames < N_NOISE
     assert info.n_seconds == len(list(pictures(path, SIDE))) == (3 if damage is cut else 4)
+
+
+@pytest.mark.parametrize("seed", [9, 20, 29])
+def test_a_damaged_video_looks_the_same_each_time(tmp_path: Path, seed: int) -> None:
+    """Several threads of libav would now and then lose the mark of a damaged frame."""
+    path = tmp_path / "damaged.mp4"
+    write(path, range(25), 25, Fraction(1, 5), frames=noise(25), g="10", bf="2")
+    rng, content = random.Random(seed), bytearray(path.read_bytes())  # noqa: S311  no secret
+    for _ in range(3):
+        content[rng.randrange(200, len(content) - 2000)] ^= 1 << rng.randrange(8)
+    path.write_bytes(content)
+    for way in (pictures, partial(video._pictures_of_all, max_length_s=math.inf)):
+        looks = {np.stack(list(way(path, SIDE))).tobytes() for _ in range(40)}
+        assert len(looks) == 1
+
+
+def test_there_are_as_many_pictures_as_were_counted_where_a_clock_jumps(tmp_path: Path) -> None:
+    """Whoever decodes every frame meets a time stamp that is not needed for any picture."""
+    path, jumping = tmp_path / "steady.mp4", tmp_path / "jumping.mp4"
+    always = "b-pyramid=none:b-adapt=0:scenecut=0"
+    options = {**REORDERED, "g": "100", "x264-params": always}
+    write(path, range(25), 25, Fraction(1, 5), frames=noise(25), **options)
+    with av.open(str(path)) as read, av.open(str(jumping), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        packets = [packet for packet in read.demux(video=0) if packet.size]
+        reordered = packets[2]
+        assert reordered.pts is not None
+        assert packets[1].pts is not None
+        assert reordered.pts < packets[1].pts
+        reordered.pts += round(2.1 / reordered.time_base)
+        for packet in packets:
+            packet.stream = stream
+            written.mux(packet)
+    n_seconds = inspect(jumping, truncation_tolerance_s=TOLERANCE_S).n_seconds
+    assert n_seconds > len(list(pictures(jumping, SIDE))) == 5
+    assert len(list(pictures(jumping, SIDE, n_seconds))) == n_seconds
+    assert len(list(pictures(jumping, SIDE, 3))) == 3
 
 
 @pytest.mark.parametrize("read", [read_info, read_pictures])

@@ -5,7 +5,6 @@ Whatever a file does to libav, this process lives: the fault is told as a VideoE
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,8 @@ def inspect(path: Path, limits: DecodingLimits, *, truncation_tolerance_s: float
 def pictures(
     path: Path, size: int, n_seconds: int | None = None, limits: DecodingLimits = USUAL_LIMITS
 ) -> Iterator[Picture]:
-    """Yield the pictures of `video.pictures`, of the first `n_seconds` or all; a child is ahead."""
-    return _decoded(
-        _first_pictures, path, limits, size, n_seconds, max_length_s=limits.max_length_s
-    )
+    """Yield the pictures of `video.pictures`; a child is ahead."""
+    return _decoded(video.pictures, path, limits, size, n_seconds, max_length_s=limits.max_length_s)
 
 
 def thumbnails(
@@ -67,12 +64,6 @@ def frames_between(
 ) -> Iterator[tuple[Fraction, Picture]]:
     """Yield the frames of `video.frames_between`."""
     return _decoded(video.frames_between, path, limits, since_s, until_s, height=height)
-
-
-def _first_pictures(
-    path: Path, size: int, n_seconds: int | None, *, max_length_s: float
-) -> Iterator[Picture]:
-    return islice(video.pictures(path, size, max_length_s=max_length_s), n_seconds)
 
 
 def _decoded(

@@ -15,13 +15,15 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
 from io import BytesIO
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Queue, SimpleQueue
-from threading import Thread
+from threading import Event, Thread, local
 from typing import Any
 
 import numpy as np  # noqa: F401  a picture is read by its names
@@ -84,6 +86,27 @@ def isolated(
             _idle.append(child)
         else:
             child.end()
+
+
+@contextmanager
+def side_by_side(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a `map` that makes so many calls at once, in threads.
+
+    Who leaves before the end waits for none of them: what they run in children is ended.
+    """
+    if n_calls == 1:
+        yield map
+        return
+    is_over = Event()
+    pool = ThreadPoolExecutor(n_calls, initializer=partial(setattr, _of_thread, "is_over", is_over))
+    try:
+        yield pool.map
+    finally:
+        is_over.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+_of_thread = local()  # is_over: an Event, where `side_by_side` made the thread
 
 
 def tell_progress() -> None:
@@ -152,7 +175,10 @@ class _Child:
         """Give the next message, but signs of life. Raises LostError."""
         n_looks = math.ceil(stall_s / _LOOK_EVERY_S)
         n_left = n_looks
+        is_over = getattr(_of_thread, "is_over", None)
         while n_left:
+            if is_over is not None and is_over.is_set():
+                raise LostError("is not waited for any more")
             n_left -= 1
             try:
                 if not self._connection.poll(stall_s / n_looks):

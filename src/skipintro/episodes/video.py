@@ -46,10 +46,6 @@ _SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 # one: what its sub-layer non-reference pictures hold, a higher layer may refer to.
 _TELLS_REFERENCES = {"h264"}
 
-# Codecs that are slow enough to decode several frames at once; old ones then show what is damaged
-# in another way each time.
-_IN_FRAME_THREADS = {"h264", "hevc", "vp8", "vp9", "av1", "libdav1d"}
-
 # Types of H.264's NAL units: ITU-T H.264, table 7-1.
 _SLICES = range(1, 6)
 _IDR_SLICE = 5
@@ -113,22 +109,27 @@ def inspect(
         )
 
 
-def pictures(path: Path, size: int, *, max_length_s: float = math.inf) -> Iterator[Picture]:
-    """Yield the picture of every second as uint8 (size, size, 3), RGB.
+def pictures(
+    path: Path, size: int, n_seconds: int | None = None, *, max_length_s: float = math.inf
+) -> Iterator[Picture]:
+    """Yield the picture of the first `n_seconds`, or of all, as uint8 (size, size, 3), RGB.
 
     The shorter side is brought to `size` with a bicubic filter and the middle is cut out, as in
     CLIP's own preprocessing (https://github.com/openai/CLIP, `_transform`). Memory does not
-    grow with the length of the video.
+    grow with the length of the video. Every frame is decoded where less does not bring as many
+    pictures, so that there are as many as `inspect` counts; damage that lies in what need not be
+    decoded shows in none.
 
     Raises VideoError where the file is missing, longer than `max_length_s` or decoding fails.
     """
     n_given = 0
-    try:
-        for picture in _pictures_of_needed(path, size, max_length_s):
+    with suppress(IrregularStreamError, av.error.FFmpegError, ValueError):
+        for picture in islice(_pictures_of_needed(path, size, max_length_s), n_seconds):
             yield picture
             n_given += 1
-    except (IrregularStreamError, av.error.FFmpegError, ValueError):
-        yield from islice(_pictures_of_all(path, size, max_length_s), n_given, None)
+        if n_seconds in {None, n_given}:
+            return
+    yield from islice(_pictures_of_all(path, size, max_length_s), n_given, n_seconds)
 
 
 def _pictures_of_needed(path: Path, size: int, max_length_s: float) -> Iterator[Picture]:
@@ -316,7 +317,11 @@ def encode_h264(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
-    """Give the container and its first video stream that is no cover picture."""
+    """Give the container and its first video stream that is no cover picture.
+
+    One thread decodes: with several, a damaged frame may come unmarked, and looks otherwise each
+    time.
+    """
     if not path.exists():
         raise VideoError(path, "no such file", "correct the path or bring the file back")
     if path.stat().st_size == 0:
@@ -331,7 +336,7 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
         if not moving:
             raise VideoError(path, "holds no video stream")
         if (context := moving[0].codec_context) is not None:  # None: libav has no decoder
-            context.thread_type = "AUTO" if context.name in _IN_FRAME_THREADS else "SLICE"
+            context.thread_count = 1
         yield container, moving[0]
 
 
@@ -440,7 +445,7 @@ def _timed(
     """Yield every frame with the time at which it appears, then (None, the end of the last one).
 
     While frames are damaged, and until a key frame ends what refers to them, the last sound one
-    stays: how libav fills the gaps depends on its threads, and on what lay in memory.
+    stays: how libav fills the gaps depends on what lay in memory.
     """
     nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
     origin = _origin(container)

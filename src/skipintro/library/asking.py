@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from skipintro.core.errors import InputError
 from skipintro.library.answers import Answer
 from skipintro.library.detecting import Detection
+from skipintro.library.memory import MemoryUnusableError
 from skipintro.library.refining import Rule, refine
 from skipintro.library.telling import Row
 from skipintro.library.walking import Series
@@ -35,6 +36,8 @@ def row_of(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]
     if not fault:
         try:
             return Row(refine(answer, rule, snapped))
+        except MemoryUnusableError:
+            raise
         except InputError as error:
             fault = str(error)
     return Row(Finding(answer.video, answer.series, 0.0, None, None), fault)

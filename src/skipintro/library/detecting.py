@@ -5,9 +5,7 @@ vectors of a video hold for every model with the same encoder, so a new one deco
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +14,9 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of
+from skipintro.episodes.isolation import side_by_side
 from skipintro.library.answers import Answer, Settings
-from skipintro.library.memory import Memory, content_of
+from skipintro.library.memory import Memory, MemoryUnusableError, content_of
 from skipintro.library.models import Model
 from skipintro.library.walking import Series
 
@@ -68,6 +67,8 @@ class Detection:
             sha256 = content_of(video, self._memory)
         except OSError as error:
             return Answer(video, series, fault=describe_os_error(error))
+        except MemoryUnusableError:
+            raise
         except InputError as error:
             return Answer(video, series, fault=str(error))
         fault = self._memory.get("fault", f"{sha256} {self._decoding}")
@@ -103,7 +104,7 @@ class Detection:
             if todo:
                 embedder.load()
             faults: dict[str, str] = {}
-            with _mapping(self._settings.jobs) as mapped:
+            with side_by_side(self._settings.jobs) as mapped:
                 made = progress(mapped(embedder.embed, todo.values()), len(todo), "videos")
                 for group in groups:
                     for answer in group:
@@ -173,16 +174,3 @@ def _filled(group: Sequence[Answer], found: Sequence[list[Any]]) -> list[Answer]
             )
         filled.append(answer)
     return filled
-
-
-@contextmanager
-def _mapping(jobs: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """Give `map`, with so many calls at once; an interruption waits for none of them."""
-    if jobs == 1:
-        yield map
-        return
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        yield pool.map
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)

@@ -26,8 +26,15 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("skipintro", appauthor=False))
 
 
+class MemoryUnusableError(InputError):
+    """The file of the memory is broken, or has no room: no fault of any video."""
+
+
 class Memory:
-    """Answers by kind and key. Each is kept at once, so that a run that is cut short loses none."""
+    """Answers by kind and key. Each is kept at once, so that a run that is cut short loses none.
+
+    Everything raises MemoryUnusableError.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +77,7 @@ class Memory:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
             remedy = "free some space" if code == sqlite3.SQLITE_FULL else "delete it"
-            raise InputError(
+            raise MemoryUnusableError(
                 f"{self._path}: cannot be used ({error}); {remedy}, or choose another --cache"
             ) from error
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, replacing, sweep
 from skipintro.library.choices import Kind
-from skipintro.library.memory import Memory, stamp_of
+from skipintro.library.memory import Memory, MemoryUnusableError, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.finding import Finding
 from skipintro.sidecars.finding import muxed_place as mux_place
@@ -67,6 +67,8 @@ class Writer:
             with self._lock:
                 _check_place(place)
                 write()
+        except MemoryUnusableError:
+            raise
         except InputError as error:
             self.written.faults.append(str(error))
         except OSError as error:

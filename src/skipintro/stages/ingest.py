@@ -6,7 +6,9 @@ Writes  data/ingest/manifest.json, data/ingest/<split>/labels.json and, in mode 
 """
 
 import logging
+import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +30,7 @@ from skipintro.episodes.catalog import (
     video_of,
 )
 from skipintro.episodes.decoder import inspect
+from skipintro.episodes.isolation import side_by_side
 from skipintro.episodes.labels import read_labels
 from skipintro.episodes.video import VideoError
 
@@ -89,13 +92,13 @@ def main(params: Params) -> None:
             wanted = {id_: video_of(videos, id_) for id_ in labels}
             spare = set(videos.values()) - set(wanted.values())
             unlabelled += sorted(str(path.relative_to(params.source)) for path in spare)
-            for id_, path in progress(wanted.items(), len(wanted), f"{split} episodes"):
-                episode = _inspected(split, id_, path, params, memory=memory)
-                if params.mode == "copy" and episode.problem is None and path is not None:
-                    target = Path(split) / (id_ + path.suffix.lower())
-                    shutil.copyfile(path, folder / target)
-                    episode = episode.model_copy(update={"path": OUTPUT / target})
-                episodes.append(episode)
+            inspected = partial(_inspected, split, params=params, memory=memory)
+            with side_by_side(os.cpu_count() or 1) as mapped:
+                found = mapped(inspected, wanted.keys(), wanted.values())
+                episodes += [
+                    _taken_in(episode, params.mode, folder)
+                    for episode in progress(found, len(wanted), f"{split} episodes")
+                ]
             if not any(e.problem is None for e in episodes if e.split == split):
                 first = next(e for e in episodes if e.split == split)
                 raise InputError(
@@ -116,8 +119,17 @@ def main(params: Params) -> None:
     _report(manifest)
 
 
+def _taken_in(episode: IngestedEpisode, mode: str, folder: Path) -> IngestedEpisode:
+    """Copy a usable episode's video into the output folder, where it is not left in its place."""
+    if mode != "copy" or episode.problem is not None or episode.path is None:
+        return episode
+    target = Path(episode.split) / (episode.id + episode.path.suffix.lower())
+    shutil.copyfile(episode.path, folder / target)
+    return episode.model_copy(update={"path": OUTPUT / target})
+
+
 def _inspected(
-    split: str, id_: str, path: Path | None, params: Params, *, memory: Path
+    split: str, id_: str, path: Path | None, *, params: Params, memory: Path
 ) -> IngestedEpisode:
     """Describe one episode's video; the verdict on a file that was seen before is remembered."""
     if path is None:
