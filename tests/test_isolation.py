@@ -138,23 +138,24 @@ def test_calls_of_many_threads_do_not_meet() -> None:
 def test_who_leaves_calls_that_are_made_side_by_side_waits_for_none_and_leaves_no_child() -> None:
     with side_by_side(2) as mapped:
         assert list(mapped(partial(call, divmod), [17, 9], [5, 2])) == [[(3, 2)], [(4, 1)]]
-    told: SimpleQueue[int | LostError] = SimpleQueue()
+    begun: SimpleQueue[int] = SimpleQueue()
+    ended: SimpleQueue[LostError] = SimpleQueue()
 
     def endless(_: int) -> None:
         calls = isolated(isolation_cases.say_and_loop, stall_s=LONG_S, memory_mb=MEMORY_MB)
         try:
             for pid in calls:
-                told.put(pid)
+                begun.put(pid)
         except LostError as error:
-            told.put(error)
+            ended.put(error)
 
     with side_by_side(2) as mapped:
         mapped(endless, range(9))
-        pids = [told.get(timeout=LONG_S), told.get(timeout=LONG_S)]
+        pids = [begun.get(timeout=LONG_S), begun.get(timeout=LONG_S)]
     for _ in pids:
-        assert str(told.get(timeout=5)) == "is not waited for any more"
+        assert str(ended.get(timeout=5)) == "is not waited for any more"
     assert are_gone(pids)
-    assert told.empty()
+    assert begun.empty()
 
 
 def test_a_child_works_in_the_folder_of_its_parent_wherever_that_goes(

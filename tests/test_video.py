@@ -533,7 +533,7 @@ def test_there_are_as_many_pictures_as_were_counted_where_a_clock_jumps(tmp_path
     """Whoever decodes every frame meets a time stamp that is not needed for any picture."""
     path, jumping = tmp_path / "steady.mp4", tmp_path / "jumping.mp4"
     always = "b-pyramid=none:b-adapt=0:scenecut=0"
-    options = {**REORDERED, "g": "100", "x264-params": always}
+    options: dict[str, Any] = {**REORDERED, "g": "100", "x264-params": always}
     write(path, range(25), 25, Fraction(1, 5), frames=noise(25), **options)
     with av.open(str(path)) as read, av.open(str(jumping), "w") as written:
         stream = written.add_stream_from_template(read.streams.video[0])
