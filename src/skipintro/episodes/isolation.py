@@ -26,7 +26,6 @@ from queue import Queue, SimpleQueue
 from threading import Event, Thread, local
 from typing import Any
 
-import numpy as np  # noqa: F401  a picture is read by its names
 from pydantic import BaseModel
 
 from skipintro.core.errors import InputError
@@ -41,7 +40,8 @@ _READ_AHEAD = 64  # items
 _STARVED = 77  # a child's exit code
 _READY, _ALIVE, _ITEM, _RAISED, _DONE = range(5)
 
-# What a message may ask for by name, beside classes of InputError and of records.
+# What a message may ask for by name, beside classes of InputError and of records, where it is
+# loaded: who asks for pictures has loaded numpy.
 _NAMES = {
     ("numpy._core.numeric", "_frombuffer"),
     ("numpy", "dtype"),
