@@ -11,13 +11,13 @@ DEMO = Path(__file__).resolve().parents[1] / "data/demo/test"
 LENGTH_S, RATE = 300, 25
 
 
-def compose(path: Path, sources: Sequence[Path]) -> None:
-    """Write LENGTH_S seconds of 1080p: the sources, over and over."""
+def compose(path: Path, sources: Sequence[Path], length_s: int = LENGTH_S) -> None:
+    """Write so many seconds of 1080p: the sources, over and over."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
         stream.options = {"preset": "veryfast", "crf": "21", "g": str(10 * RATE), "bf": "3"}
-        shown = islice(_frames(sources), LENGTH_S * RATE)
+        shown = islice(_frames(sources), length_s * RATE)
         for number, frame in enumerate(shown):
             large = frame.reformat(1920, 1080, "yuv420p", interpolation="BICUBIC")
             large.pts, large.time_base, large.pict_type = number, Fraction(1, RATE), 0

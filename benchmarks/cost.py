@@ -2,12 +2,14 @@
 
     python benchmarks/cost.py
 
-Reads reports/bench/embedding_speed.json of this machine. No GPU was measured:
-its row asks how fast one would have to be for the decoding beside it to be the limit.
+Reads reports/bench/embedding_speed.json of this machine, where it has no GPU: by its decoding, the
+rows of a GPU tell what the cores beside one can feed it. Decoding alone is one thread's work; of
+encoding alone, and of both at once, all cores have their part.
 """
 
 import json
 import os
+import sys
 
 from tables import FOLDER, tell
 
@@ -21,19 +23,19 @@ CORES = os.cpu_count() or 1
 
 def main() -> None:
     """Work out the table."""
+    measured = FOLDER / "embedding_speed.json"
+    if not measured.exists():
+        sys.exit(f"{measured}: not there; run benchmarks/embedding_speed.py first")
     took = {
         row["way"]: row["times real time"]
-        for row in json.loads((FOLDER / "embedding_speed.json").read_text(encoding="utf-8"))
+        for row in json.loads(measured.read_text(encoding="utf-8"))
     }
     whole, decoding, encoding = (
         SECONDS / took[f"ours{part}"] for part in ("", ", decoding alone", ", encoding alone")
-    )  # s on this machine
+    )  # s on this machine, one video at a time
     moved = SECONDS * VIDEO_BITS_PER_S / 8
     rows: list[dict[str, float | str]] = [
-        {
-            "what": f"core-hours, decoding ({CORES} cores measured)",
-            "value": decoding * CORES / 3600,
-        },
+        {"what": "core-hours, decoding", "value": decoding / 3600},
         {"what": "core-hours, encoding by CLIP", "value": encoding * CORES / 3600},
         {"what": "core-hours, both at once", "value": whole * CORES / 3600},
         {"what": f"days on one machine of {CORES} cores", "value": whole / 86_400},
@@ -41,11 +43,11 @@ def main() -> None:
         {"what": "hours on ten machines of 32 cores", "value": whole * CORES / 320 / 3600},
         {
             "what": "GPU: pictures a second that 32 cores can decode",
-            "value": SECONDS / decoding / CORES * 32,
+            "value": SECONDS / decoding * 32,
         },
         {
             "what": "GPU-hours, where 32 cores beside it decode and it waits for them",
-            "value": decoding * CORES / 32 / 3600,
+            "value": decoding / 32 / 3600,
         },
         {"what": "TB of video read", "value": moved / 1e12},
         {

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
@@ -216,6 +217,23 @@ def test_cuda_that_is_not_there_is_refused_and_auto_takes_the_cpu() -> None:
     assert choose_device("auto") == CPU
     with pytest.raises(InputError, match="use auto or cpu"):
         choose_device("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
+def test_on_a_gpu_threads_side_by_side_give_the_same_bytes_near_to_those_of_the_processor(
+    clip: Encoder,
+) -> None:
+    rng = np.random.default_rng(0)
+    batches = [rng.integers(0, 256, (8, SIZE, SIZE, 3), np.uint8) for _ in range(16)]
+    gpu = load_encoder("clip-vit-b-32", "untrained", device=torch.device("cuda"), precision="fp32")
+    alone = [gpu.encode(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(gpu.encode, batches * 4))
+    for index, vectors in enumerate(together):
+        assert np.array_equal(vectors, alone[index % len(batches)])
+    near = clip.encode(batches[0])
+    own = near - near.mean(0)  # what is each picture's own: they are all alike, untrained
+    assert np.abs(alone[0] - near).max() < 0.05 * np.abs(own).max()
 
 
 def test_an_unknown_tag_of_clip_is_refused_with_the_known_ones(tmp_path: Path) -> None:

@@ -21,7 +21,12 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.encoder import engine as engine_module
 from skipintro.encoder.engine import EncoderSpec, Engine, Job, LocalEngine, RayParams
-from skipintro.encoder.engine_choice import engine_device, engine_precision, open_engine
+from skipintro.encoder.engine_choice import (
+    engine_device,
+    engine_precision,
+    n_at_once,
+    open_engine,
+)
 from skipintro.episodes.video import VideoError
 
 SPEC = EncoderSpec(
@@ -60,7 +65,7 @@ def embedded(engine: Engine, videos: list[Path], folder: Path) -> dict[str, byte
 
 @pytest.fixture(scope="module")
 def local() -> LocalEngine:
-    return LocalEngine(SPEC)
+    return LocalEngine(SPEC, n_at_once=1)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +92,41 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(
         assert torch.get_num_threads() == n_threads
         with ThreadPoolExecutor(1) as later:
             assert later.submit(torch.get_num_threads).result() == n_threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_videos_at_once_give_the_same_bytes(
+    videos: list[Path], expected: dict[str, bytes], tmp_path: Path, n_threads: int
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(n_threads)
+        assert embedded(LocalEngine(SPEC, n_at_once=3), videos, tmp_path) == expected
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_fault_among_videos_at_once_is_told_and_what_was_done_before_is_kept(
+    videos: list[Path], expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    jobs = jobs_for(videos, tmp_path)
+    jobs[2] = replace(jobs[2], sha256="0" * 64)
+    with pytest.raises(InputError, match="gone or changed since it was ingested"):
+        list(LocalEngine(SPEC, n_at_once=2).embed(jobs))
+    for job in jobs[:2]:
+        assert job.target.read_bytes() == expected[job.path.name]
+    assert not jobs[2].target.exists()
+
+
+def test_half_of_the_threads_feed_a_processor_and_each_of_them_a_gpu() -> None:
+    before = torch.get_num_threads()
+    try:
+        for n_threads, at_once in [(1, 1), (2, 1), (8, 4)]:
+            torch.set_num_threads(n_threads)
+            assert n_at_once("cpu") == at_once
+            assert n_at_once("cuda") == n_threads
     finally:
         torch.set_num_threads(before)
 

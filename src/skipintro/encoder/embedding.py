@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Annotated, Literal
 
 import numpy as np
@@ -58,14 +58,19 @@ def _batches(stream: Iterator[Picture], size: int) -> Iterator[NDArray[np.uint8]
 def _encoded(
     batches: Iterator[NDArray[np.uint8]], encoder: Encoder
 ) -> Iterator[NDArray[np.float32]]:
-    n_threads = torch.get_num_threads()
+    with _looking:  # while threads are made, torch gives their number, which is not ours
+        n_threads = torch.get_num_threads()
+        pool = _pool(n_threads)
     running: deque[Future[NDArray[np.float32]]] = deque()
     for batch in batches:
-        running.append(_pool(n_threads).submit(encoder.encode, batch))
+        running.append(pool.submit(encoder.encode, batch))
         if len(running) == n_threads:
             yield running.popleft().result()
     while running:
         yield running.popleft().result()
+
+
+_looking = Lock()
 
 
 @cache

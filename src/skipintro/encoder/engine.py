@@ -1,4 +1,4 @@
-"""Embeds many videos: what an engine is, and the one that takes one after the other.
+"""Embeds many videos: what an engine is, and the one that does it in this process.
 
 Reads the videos of its jobs; writes each job's target, whole, as soon as its vectors are there.
 The engine shapes no byte of them: an `EncoderSpec` holds all that does.
@@ -24,6 +24,7 @@ from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import Search, embed_video, searched_seconds
 from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
 from skipintro.episodes.embeddings import EncoderIdentity, remember_vectors
+from skipintro.episodes.isolation import side_by_side
 
 # All of this folder but the engines: by what they remember, it makes no difference who made it.
 _CODE = (
@@ -115,7 +116,7 @@ class Embedder:
 
 
 class Engine(Protocol):
-    """Jobs in, finished jobs out, in the order in which they are done."""
+    """Jobs in, finished jobs out."""
 
     origin: Origin
 
@@ -125,14 +126,19 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """One job after the other, in this process."""
+    """So many videos at once, by one encoder: one thread decodes a video, and may not feed it."""
 
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, spec: EncoderSpec, n_at_once: int) -> None:
         self._embedder = Embedder(spec)
+        self._n_at_once = n_at_once
         self.origin = self._embedder.origin
 
     def embed(self, jobs: Sequence[Job]) -> Iterator[Job]:
-        """Yield each job when its target is written."""
-        for job in jobs:
+        """Yield each job when its target, and those of the jobs before it, are written."""
+
+        def embedded(job: Job) -> Job:
             remember_vectors(job.target, self._embedder.vectors(job))
-            yield job
+            return job
+
+        with side_by_side(self._n_at_once) as mapped:
+            yield from mapped(embedded, jobs)

@@ -34,10 +34,16 @@ def engine_precision(
     return choose_precision(precision, is_good=is_native and encoder in TOLERATE_BF16)
 
 
+def n_at_once(device: str) -> int:
+    """Give how many videos feed an encoder here: a CPU's wants as many cores as decoding does."""
+    n_threads = torch.get_num_threads()
+    return n_threads if device == "cuda" else max(1, n_threads // 2)
+
+
 def open_engine(engine: str, spec: EncoderSpec, ray: RayParams) -> Engine:
     """Give the engine `local` or `ray`. Raises InputError where Ray is not installed."""
     if engine == "local":
-        return LocalEngine(spec)
+        return LocalEngine(spec, n_at_once(spec.device))
     try:
         from skipintro.encoder.ray_engine import RayEngine  # noqa: PLC0415  optional, and slow
     except ModuleNotFoundError as error:
