@@ -1,10 +1,13 @@
 """Vectors of a whole video and of its beginning, by an encoder that gives the mean colour."""
 
+import time
 from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from conftest import ENCODER
@@ -49,6 +52,31 @@ def test_of_the_beginning_no_more_is_encoded(video: Path) -> None:
     vectors = embed_video(video, encoder, 2, 3)
     assert encoder.batches == [2, 1]
     np.testing.assert_array_equal(vectors, embed_video(video, MeanColour(), 32)[:3])
+
+
+def test_of_one_video_few_batches_are_held_however_many_threads_there_are(video: Path) -> None:
+    class Slow(MeanColour):
+        running = most = 0
+        lock = Lock()
+
+        def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+            with self.lock:
+                self.running += 1
+                self.most = max(self.most, self.running)
+            time.sleep(0.1)
+            with self.lock:
+                self.running -= 1
+                return super().encode(pictures)
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(8)
+    try:
+        encoder = Slow()
+        vectors = embed_video(video, encoder, 1)
+    finally:
+        torch.set_num_threads(n_threads)
+    np.testing.assert_array_equal(vectors, embed_video(video, MeanColour(), 32))
+    assert encoder.most <= 4
 
 
 @pytest.mark.parametrize(

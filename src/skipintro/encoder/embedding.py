@@ -23,6 +23,10 @@ from skipintro.episodes.video import Picture
 # The part of an episode that is looked at, from its beginning; a number is of seconds.
 Search = Literal["whole", "first-quarter"] | Annotated[int, Field(ge=1)]
 
+# Batches of one video that wait or are encoded. The thread that decodes it feeds no more, and
+# where many videos are embedded at once, memory grows with this.
+_MOST_RUNNING = 4
+
 
 def searched_seconds(search: Search, n_seconds: int) -> int:
     """Give how many seconds of an episode are looked at."""
@@ -43,7 +47,8 @@ def embed_video(
     """Give the vectors of t = 0, 1, 2 … s as float32 (n_seconds, dimension).
 
     The decoder is ahead by some pictures, whatever the length. `None` seconds are all of them.
-    As many batches are encoded side by side as torch has threads: a number that shows in no byte.
+    As many batches are encoded side by side as torch has threads, but four at most: a number that
+    shows in no byte.
     Raises VideoError where decoding fails.
     """
     stream = pictures(path, encoder.identity.image_size, n_seconds, limits)
@@ -64,7 +69,7 @@ def _encoded(
     running: deque[Future[NDArray[np.float32]]] = deque()
     for batch in batches:
         running.append(pool.submit(encoder.encode, batch))
-        if len(running) == n_threads:
+        if len(running) == min(n_threads, _MOST_RUNNING):
             yield running.popleft().result()
     while running:
         yield running.popleft().result()
