@@ -37,7 +37,7 @@ def main() -> None:
     rows: list[dict[str, float | str]] = [
         {"what": "core-hours, decoding", "value": decoding / 3600},
         {"what": "core-hours, encoding by CLIP", "value": encoding * CORES / 3600},
-        {"what": "core-hours, both at once", "value": whole * CORES / 3600},
+        {"what": "core-hours, both, one video at a time", "value": whole * CORES / 3600},
         {"what": f"days on one machine of {CORES} cores", "value": whole / 86_400},
         {"what": f"days on ten machines of {CORES} cores", "value": whole / 864_000},
         {"what": "hours on ten machines of 32 cores", "value": whole * CORES / 320 / 3600},

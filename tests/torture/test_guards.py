@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -189,15 +191,22 @@ GUARDS = (
 )
 
 
+N_COPIES = 2  # each runs pytest by itself
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Give a copy of the repository whose tests run its own code."""
-    made = copy_tracked(tmp_path_factory.mktemp("guards") / "copy")
-    for words in (["init", "-q"], ["add", "-A"]):  # the tests ask Git what belongs to it
-        made.run("git", *words)
-    made.env["PYTHONPATH"] = str(made.folder / "src")
-    where = made.run(sys.executable, "-c", "import skipintro; print(skipintro.__file__)")
-    assert Path(where.strip()).is_relative_to(made.folder), where
+def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Checkout]:
+    """Give copies of the repository whose tests run their own code."""
+    made = [
+        copy_tracked(tmp_path_factory.mktemp("guards") / f"copy{number}")
+        for number in range(N_COPIES)
+    ]
+    for copy in made:
+        for words in (["init", "-q"], ["add", "-A"]):  # the tests ask Git what belongs to it
+            copy.run("git", *words)
+        copy.env["PYTHONPATH"] = str(copy.folder / "src")
+        where = copy.run(sys.executable, "-c", "import skipintro; print(skipintro.__file__)")
+        assert Path(where.strip()).is_relative_to(copy.folder), where
     return made
 
 
@@ -208,11 +217,25 @@ def pytest_in(copy: Checkout, *tests: str, fails: bool) -> str:
 
 @pytest.mark.slow
 @pytest.mark.promise("Each guard counts: with it broken on purpose, a named test goes red.")
-def test_guards_that_are_broken_on_purpose(attack: Attack, copy: Checkout) -> None:
+def test_guards_that_are_broken_on_purpose(attack: Attack, copies: list[Checkout]) -> None:
     attack.only_at_full_size("a run of pytest for each guard")
     with attack.case("all guards stand"):
-        pytest_in(copy, *sorted({guard.test for guard in GUARDS}), fails=False)
-    for guard in GUARDS:
-        with attack.case(guard.name), guard.lowered(copy.folder):
-            told = pytest_in(copy, guard.test, fails=True)
-            assert f"FAILED tests/{guard.test}" in told, told[-1000:]
+        pytest_in(copies[0], *sorted({guard.test for guard in GUARDS}), fails=False)
+    free: SimpleQueue[Checkout] = SimpleQueue()
+    for copy in copies:
+        free.put(copy)
+
+    def told_without(guard: Guard) -> str:
+        copy = free.get()
+        try:
+            with guard.lowered(copy.folder):
+                return pytest_in(copy, guard.test, fails=True)
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(N_COPIES) as pool:
+        runs = [(guard, pool.submit(told_without, guard)) for guard in GUARDS]
+        for guard, run in runs:
+            with attack.case(guard.name):
+                told = run.result()
+                assert f"FAILED tests/{guard.test}" in told, told[-1000:]

@@ -231,7 +231,7 @@ def test_kill_detect(
     told, took = forker.run(library.words, made.library), time.monotonic() - began
     expected = library.files()
     assert len(expected) == 4 * (1 + 4 + 1)  # video, sidecars and copy, vectors
-    for number in attack.cases(full=40, selection=2):
+    for number in attack.cases(full=24, selection=2):
         library.renew()
         moments = [attack.rng.uniform(0, took) for _ in range(attack.rng.choice((1, 1, 2, 3)))]
         orders = [attack.rng.choice((KILL, KILL, TERM, INT)) for _ in moments]

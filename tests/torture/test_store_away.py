@@ -170,7 +170,7 @@ def test_requests_that_get_lost(
         client = MlflowClient(f"http://127.0.0.1:{way}")
         assert deliver_once("first", experiment(tmp_path / "first", seed=10**6)) == ""
         n_requests = handler.weather.n_seen
-        for number in attack.cases(full=40, selection=1):
+        for number in attack.cases(full=30, selection=1):
             is_live = attack.rng.random() < 0.5
             weather = Weather(
                 first=attack.rng.randrange(1, n_requests + 12 * is_live),
