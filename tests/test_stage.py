@@ -212,12 +212,14 @@ def test_a_stage_waits_for_one_that_was_left_behind_even_if_that_is_stopped(
     wait_for(tmp_path / "begun")
     first.send_signal(signal.SIGSTOP)
     second = start(tmp_path, "pathlib.Path('second').touch()")
-    told = second.stderr.readline()
-    waiting = "another stage is at work in this workspace; waiting for its end"
-    assert told == f"window: warning: {waiting}\n"
-    assert not (tmp_path / "second").exists()
-    first.kill()
-    first.communicate()
+    try:
+        told = second.stderr.readline()
+        waiting = "another stage is at work in this workspace; waiting for its end"
+        assert told == f"window: warning: {waiting}\n"
+        assert not (tmp_path / "second").exists()
+    finally:
+        first.kill()
+        first.communicate()
     second.communicate(timeout=60)
     assert second.returncode == 0
     assert (tmp_path / "second").exists()
