@@ -31,9 +31,14 @@ KNOWN_FAULTS = (
     r"warning: \[\.WebGL-\w+\]GL Driver Message \(OpenGL, Performance, .* ReadPixels .*",
 )
 # Of the curves of a chart, by colour: how much of its width they take.
-WIDTHS = """found => found.map(
-  (curve) => [getComputedStyle(curve).stroke, curve.getBoundingClientRect().width]
-)"""
+# They come one by one, each when its history has been fetched: none is given before all are there.
+WIDTHS = """(n_curves) => {
+  const curves = [...document.querySelectorAll("path.js-line")]
+  const widths = Object.fromEntries(curves.map(
+    (curve) => [getComputedStyle(curve).stroke, curve.getBoundingClientRect().width]
+  ))
+  return Object.keys(widths).length === n_curves ? widths : null
+}"""
 SCORES = {20: 0.875, 40: 0.625}  # by epochs; the newer run is the worse
 
 
@@ -118,8 +123,7 @@ def test_two_runs_are_sorted_by_a_figure_ticked_and_compared_with_their_curves(
         page.get_by_role("link", name="test_f1").click()
         for epochs in SCORES:
             page.get_by_text(f"{epochs} epochs (test_f1)").wait_for()
-        widths = dict(page.locator("path.js-line").evaluate_all(WIDTHS))
-        assert len(widths) == 2
+        widths = page.wait_for_function(WIDTHS, arg=len(SCORES)).json_value()
         assert max(widths.values()) / min(widths.values()) == pytest.approx(39 / 19, rel=0.05)
         assert cells(page, "20 epochs")[2:4] == ["0.5", "(step=20)"]
         assert cells(page, "40 epochs")[2:4] == ["0.5", "(step=40)"]
