@@ -89,6 +89,25 @@ class Chain:
         wait_until(lambda: stage in stages_at_work(self.checkout.folder), process)
         return stages_at_work(self.checkout.folder).get(stage, 0)
 
+    def stop_at_work(
+        self, stage: str, process: "subprocess.Popen[bytes]"
+    ) -> "tuple[subprocess.Popen[bytes], int]":
+        """Stop a stage that holds the lock, and give DVC's process and its id.
+
+        On a busy machine it may have ended just before: then DVC is let go on, and all begins anew.
+        """
+        for _ in range(4):
+            if left := self.wait_for(stage, process):
+                wait_until(lambda: holds_the_lock(left) or not is_alive(left), process)
+                send(signal.SIGSTOP, left)
+                if holds_the_lock(left):
+                    return process, left
+                send(signal.SIGCONT, left)
+            process.wait(600)
+            forget(self.checkout, all_of_it=True)
+            process = self.repro()
+        pytest.fail(f"{stage} is never met at its work: {self.told()[-2000:]}")
+
     def wait_for_any(self, stages: Sequence[str], process: "subprocess.Popen[bytes]") -> None:
         """Wait for the process of any of these stages, or for DVC's end."""
         wait_until(
@@ -188,10 +207,7 @@ def test_wake_a_stage_that_was_left_behind(
         process = chain.repro()
         for stage in WITH_MUCH_TO_DO:
             with attack.case(stage):
-                left = chain.wait_for(stage, process)
-                assert left, chain.told()[-2000:]
-                wait_until(partial(holds_the_lock, left), process)
-                send(signal.SIGSTOP, left)
+                process, left = chain.stop_at_work(stage, process)
                 chain.break_off(process, "dvc", KILL)
                 since = len(chain.told())
                 process = chain.repro()
