@@ -7,13 +7,13 @@ from threading import Lock
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from conftest import ENCODER
 from skipintro.core.device import Precision
 from skipintro.encoder.embedding import Search, embed_video, searched_seconds
 from skipintro.episodes.video import VideoError, encode_h264
+from torch_cases import torch_threads
 
 
 class MeanColour:
@@ -68,13 +68,9 @@ def test_of_one_video_few_batches_are_held_however_many_threads_there_are(video:
                 self.running -= 1
                 return super().encode(pictures)
 
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(8)
-    try:
-        encoder = Slow()
+    encoder = Slow()
+    with torch_threads(8):
         vectors = embed_video(video, encoder, 1)
-    finally:
-        torch.set_num_threads(n_threads)
     np.testing.assert_array_equal(vectors, embed_video(video, MeanColour(), 32))
     assert encoder.most <= 4
 

@@ -28,6 +28,7 @@ from skipintro.encoder.engine_choice import (
     open_engine,
 )
 from skipintro.episodes.video import VideoError
+from torch_cases import torch_threads
 
 SPEC = EncoderSpec(
     name="efficientnet-lite0",
@@ -83,29 +84,21 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(
     tmp_path: Path,
     n_threads: int,
 ) -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(n_threads)
+    with torch_threads(n_threads):
         assert embedded(local, videos[:1], tmp_path) == {
             videos[0].name: expected[videos[0].name],
         }
         assert torch.get_num_threads() == n_threads
         with ThreadPoolExecutor(1) as later:
             assert later.submit(torch.get_num_threads).result() == n_threads
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_videos_at_once_give_the_same_bytes(
     videos: list[Path], expected: dict[str, bytes], tmp_path: Path, n_threads: int
 ) -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(n_threads)
+    with torch_threads(n_threads):
         assert embedded(LocalEngine(SPEC, n_at_once=3), videos, tmp_path) == expected
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_a_fault_among_videos_at_once_is_told_and_what_was_done_before_is_kept(
@@ -121,14 +114,10 @@ def test_a_fault_among_videos_at_once_is_told_and_what_was_done_before_is_kept(
 
 
 def test_half_of_the_threads_feed_a_processor_and_each_of_them_a_gpu() -> None:
-    before = torch.get_num_threads()
-    try:
-        for n_threads, at_once in [(1, 1), (2, 1), (8, 4)]:
-            torch.set_num_threads(n_threads)
+    for n_threads, at_once in [(1, 1), (2, 1), (8, 4)]:
+        with torch_threads(n_threads):
             assert n_at_once("cpu") == at_once
             assert n_at_once("cuda") == n_threads
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_a_target_is_there_as_soon_as_its_job_is_yielded(

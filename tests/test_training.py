@@ -28,6 +28,7 @@ from skipintro.model.training import (
     train,
 )
 from skipintro.model.windows import FrameSequence
+from torch_cases import torch_threads
 
 CPU = torch.device("cpu")
 NONE = Augmentation(shift_s=0, substituted_least=0, substituted_most=0)
@@ -37,10 +38,8 @@ CONFIG = tiny_config()
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     """Two threads only wait for each other at this size."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(autouse=True)

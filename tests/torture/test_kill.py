@@ -98,7 +98,7 @@ class Chain:
         """
         for _ in range(4):
             if left := self.wait_for(stage, process):
-                wait_until(lambda: holds_the_lock(left) or not is_alive(left), process)
+                wait_until(lambda: holds_the_lock(left) or has_ended(left), process)
                 send(signal.SIGSTOP, left)
                 if holds_the_lock(left):
                     return process, left

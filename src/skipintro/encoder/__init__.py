@@ -6,7 +6,7 @@ one it is; its identity (name, weights and their hash) travels in the manifest o
 
 import hashlib
 from threading import local
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class TorchEncoder:
         self._device = device
         self._scale = (1 / (255 * torch.tensor(std))).view(1, 3, 1, 1).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1).to(device)
+        self._of_thread = local()  # stream: its own, once it has one
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # all is there, whatever stream asks for it
 
@@ -73,13 +74,11 @@ class TorchEncoder:
         """Give this thread's own, so that its copies overlap with the arithmetic of others."""
         if self._device.type != "cuda":
             return None
-        if not hasattr(_of_thread, "stream"):
-            stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-            _of_thread.stream = stream
-        return cast(torch.cuda.Stream, _of_thread.stream)
-
-
-_of_thread = local()  # stream: of torch, once there is one
+        stream: torch.cuda.Stream | None = getattr(self._of_thread, "stream", None)
+        if stream is None:
+            stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch's class
+            self._of_thread.stream = stream
+        return stream
 
 
 def load_encoder(
