@@ -19,6 +19,8 @@ from skipintro.episodes.annotations import (
     correct,
     read_overrides,
     series_of,
+    with_one_name_a_series,
+    without_siblings,
 )
 from skipintro.episodes.labels import Label
 
@@ -156,6 +158,36 @@ def test_a_series_is_named_by_its_label_else_by_the_episode_s_name_else_by_the_i
 )
 def test_a_series_name_ends_at_the_first_full_stop_with_a_space(name: str, series: str) -> None:
     assert series_of(name) == series
+
+
+def of_series(**series: str) -> list[Annotation]:
+    return [annotate("train", id_, label(1, 5, series=name), RULE) for id_, name in series.items()]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Другoй cериал",  # a Latin o and a Latin c
+        "\u200fДругой\ufeff сериал",  # signs that are not drawn
+        "Друго\u0438\u0306 сериал",  # composed otherwise
+        "ДРУГОЙ  СЕРИАЛ",
+        "Другой_сериал",
+    ],
+)
+def test_a_series_that_is_only_spelt_otherwise_has_the_name_of_the_first(other: str) -> None:
+    found = with_one_name_a_series(of_series(a="Другой сериал", b=other, c="Третий сериал"))
+    assert [each.series for each in found] == ["Другой сериал", "Другой сериал", "Третий сериал"]
+
+
+def test_series_whose_names_have_no_letters_stay_apart() -> None:
+    found = with_one_name_a_series(of_series(a="-", b="—", c="-"))
+    assert [each.series for each in found] == ["-", "—", "-"]
+
+
+def test_an_episode_is_without_siblings_where_no_other_id_has_its_series() -> None:
+    train = of_series(a="Show", b="Alone", c="Leaked", d="Show")
+    test = [annotate("test", "c", label(1, 5, series="Leaked"), RULE)]
+    assert without_siblings([*train, *test]) == ["b", "c"]
 
 
 @pytest.mark.parametrize(

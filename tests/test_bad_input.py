@@ -260,12 +260,28 @@ def test_names_with_spaces_quotes_and_any_alphabet_go_through(
         text = json.dumps(labels, ensure_ascii=False)
         (source / split / "labels.json").write_text(text, encoding="utf-8")
     checkout.stage("ingest", LC_ALL="C")  # as in a container without a locale
-    checkout.stage("annotate", LC_ALL="C")
+    output = checkout.stage("annotate", LC_ALL="C")
     annotated = checkout.read_json("data/annotate/annotations.json")["episodes"]
     assert [row["id"] for row in annotated] == ODD_NAMES * 2
+    assert "4 episodes have no sibling, by which the series detector goes: don't" in output
     for row in checkout.read_json("data/ingest/manifest.json")["episodes"]:
         assert row["path"] == f"data/ingest/{row['split']}/{row['id']}.mp4"
         assert (checkout.folder / row["path"]).read_bytes() == video.read_bytes()
+
+
+def test_a_series_is_one_however_its_labels_spell_it(checkout: Checkout, source: Path) -> None:
+    for split, series in (("train", "Другой сериал"), ("test", "ДРУГОЙ cериал\u200f")):  # a Latin c
+        path = source / split / "labels.json"
+        labels = json.loads(path.read_text(encoding="utf-8"))
+        spelt = {id_: {**label, "series": series} for id_, label in labels.items()}
+        path.write_text(json.dumps(spelt), encoding="utf-8")
+    checkout.stage("ingest")
+    assert "sibling" not in checkout.stage("annotate")
+    annotated = checkout.read_json("data/annotate/annotations.json")["episodes"]
+    assert {(row["split"], row["series"]) for row in annotated} == {
+        ("train", "Другой сериал"),
+        ("test", "Другой сериал"),
+    }
 
 
 # Videos

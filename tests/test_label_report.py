@@ -48,6 +48,7 @@ EXPECTED = {
         },
     },
     "leaked": 1,
+    "without_siblings": ["a", "b", "c", "d", "e", "f", "g"],
     "suspicious": [],  # each is a series of its own
 }
 
@@ -100,6 +101,7 @@ def test_the_text_names_what_to_look_at(files: dict[str, Path]) -> None:
     text = report(files, RULE, SUSPICION, length=60, stride=5).as_text()
     assert "unusable: train/c: start 460 s lies after end 11 s" in text
     assert "1 episodes stand in both: b" in text
+    assert "7 episodes have no sibling, by which the series detector goes: a, b, c, …; " in text
     assert text.endswith("neither overrides nor videos are looked at.")
     train = next(line for line in text.splitlines() if line.startswith("train"))
     assert train.split() == ["train", "5", "2", "1", "2", "80", "5"]
@@ -120,6 +122,7 @@ def test_the_text_ranks_odd_labels_and_shows_how_to_look_at_the_first(
         "suspicious: test/Show. Episode 5: 0:11:40.5 to 0:11:50.5 starts at 0:11:40.5; "
         "the 3 others of its series start at 0:00:00 to 0:00:41",
     ]
+    assert "sibling" not in text
     assert [line for line in text.splitlines() if "skipintro frames" in line] == [
         "Look at the first: skipintro frames <video of Show. Episode 2> "
         "--at 41 --at 80 --out frames.png"

@@ -8,8 +8,9 @@ import pytest
 
 from conftest import write_toy_video
 from skipintro.core.files import write_json
+from skipintro.episodes.annotations import CorrectionRule, annotate, with_one_name_a_series
 from skipintro.episodes.catalog import USUAL_LIMITS
-from skipintro.episodes.labels import check_episode_id
+from skipintro.episodes.labels import Label, check_episode_id
 from skipintro.episodes.naming import series_of_file
 from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory
@@ -151,6 +152,7 @@ SHOWS = (
     *("Show Name", "The Expanse", "Moon Hotel", "Xerox Copy", "Café Noir", "Deep Space 9"),
     *("Северный ветер", "Другой сериал", "Ночная смена", "Тихий Дон", "Моя Прекрасная няня"),
 )
+RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)
 ALIKE = {
     **dict(zip("ABEIJKMHOPCTYXSaeijopcyxs", "АВЕІЈКМНОРСТУХЅаеіјорсухѕ", strict=True)),
     **dict(zip("АВЕІЈКМНОРСТУХЅаеіјорсухѕ", "ABEIJKMHOPCTYXSaeijopcyxs", strict=True)),
@@ -192,3 +194,6 @@ def test_names_that_look_alike(attack: Attack) -> None:
             expected = series_of_file(Path("/", f"{show} S01E01.mkv"))
             assert series_of_file(Path("/", f"{name}.S01E02.mkv")) == expected
             assert series_of_file(Path("/", name, "Season 1", "S01E03.mkv")) == expected
+            labels = [Label(start_s=1, end_s=9, series=spelt) for spelt in (show, name)]
+            found = [annotate("train", "id", label, RULE) for label in labels]
+            assert {each.series for each in with_one_name_a_series(found)} == {show}

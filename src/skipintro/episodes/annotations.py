@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.labels import Label, check_episode_id, parse_time, read_json_object
+from skipintro.episodes.naming import one_spelling
 
 
 class Status(StrEnum):
@@ -133,6 +134,33 @@ def annotate(
 def series_of(name: str) -> str:
     """Give the series' name in an episode's name such as `Show. Season 1, episode 2`."""
     return name.split(". ", maxsplit=1)[0].strip()
+
+
+def with_one_name_a_series(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Give the episodes of a series the first one's name of it, where they spell it otherwise."""
+    names: dict[str, str] = {}  # by spelling
+    renamed = []
+    for each in annotations:
+        name = names.setdefault(one_spelling(each.series) or each.series, each.series)
+        renamed.append(each.model_copy(update={"series": name}))
+    return renamed
+
+
+def without_siblings(annotations: Iterable[Annotation]) -> list[str]:
+    """Give the ids of episodes whose series has no other, in either split."""
+    ids: dict[str, set[str]] = {}
+    for each in annotations:
+        ids.setdefault(each.series, set()).add(each.id)
+    return [id_ for episodes in ids.values() if len(episodes) == 1 for id_ in episodes]
+
+
+def told_without_siblings(ids: Sequence[str]) -> str:
+    """Say what `without_siblings` has found, in one line, with the remedy."""
+    named = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
+    return (
+        f"{len(ids)} episodes have no sibling, by which the series detector goes: {named}; "
+        "if they have, give them one `series`, or names such as `Show. Episode 2`"
+    )
 
 
 def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:

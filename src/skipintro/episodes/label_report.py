@@ -5,7 +5,15 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from skipintro.episodes.annotations import Annotation, CorrectionRule, Status, annotate
+from skipintro.episodes.annotations import (
+    Annotation,
+    CorrectionRule,
+    Status,
+    annotate,
+    told_without_siblings,
+    with_one_name_a_series,
+    without_siblings,
+)
 from skipintro.episodes.labels import read_labels
 from skipintro.episodes.suspicion import SuspicionRule, Suspicious, suspicious
 from skipintro.model.windows import balanced_frames, window_starts
@@ -31,6 +39,7 @@ class LabelReport(BaseModel):
     leaked: int  # ids that stand in both files
     leaked_ids: list[str]
     unusable: dict[str, str]  # `<split>/<id>`: why
+    without_siblings: list[str]  # ids
     suspicious: list[Suspicious]  # the most suspicious first
 
     def as_text(self) -> str:
@@ -45,6 +54,8 @@ class LabelReport(BaseModel):
         ]
         if self.suspicious:
             lines.append(f"Look at the first: {frames_command(self.suspicious[0])}")
+        if self.without_siblings:
+            lines.append(told_without_siblings(self.without_siblings))
         if self.leaked_ids:
             lines.append(f"{self.leaked} episodes stand in both: {', '.join(self.leaked_ids)}")
         lines.append("Labels alone: neither overrides nor videos are looked at.")
@@ -84,6 +95,7 @@ def report(
             sequence_frames=frames,
             windows=len(window_starts(frames, length, stride)),
         )
+    everything = with_one_name_a_series(everything)
     first, *others = labels.values()
     leaked = [id_ for id_ in first if any(id_ in other for other in others)]
     return LabelReport(
@@ -91,6 +103,7 @@ def report(
         leaked=len(leaked),
         leaked_ids=leaked,
         unusable=unusable,
+        without_siblings=without_siblings(everything),
         suspicious=suspicious(everything, suspicion),
     )
 

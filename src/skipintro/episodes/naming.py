@@ -38,11 +38,12 @@ def series_of_file(video: Path) -> str:
     """
     name = _ENCODING.sub("", _drawn(video.stem).replace("_", " "))
     numbering = next((found for each in _NUMBERINGS if (found := each.search(name))), None)
-    told = _spelt(name if numbering is None else name[: numbering.start()])
+    told = one_spelling(name if numbering is None else name[: numbering.start()])
     for folder in video.absolute().parents:
         if told:
             break
-        told = "" if folder.name == video.stem else _spelt(_SEASON.sub("", _drawn(folder.name)))
+        if folder.name != video.stem:
+            told = one_spelling(_SEASON.sub("", _drawn(folder.name)))
     return told
 
 
@@ -51,14 +52,14 @@ def _drawn(name: str) -> str:
     return "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
 
 
-def _spelt(name: str) -> str:
+def one_spelling(name: str) -> str:
     """Give one spelling for `Show.Name`, `Show_Name -` and `show name`.
 
-    However its letters are composed, and with look-alikes of another alphabet within a word.
+    However its letters are composed, with signs that are not drawn, and with look-alikes of another
+    alphabet within a word. It may be empty.
     """
-    plain = (
-        re.sub(r"[\s._]+", " ", unicodedata.normalize("NFKC", name)).lstrip(" -").rstrip(" -,[(")
-    )
+    composed = unicodedata.normalize("NFKC", _drawn(name))
+    plain = re.sub(r"[\s._]+", " ", composed).lstrip(" -").rstrip(" -,[(")
     alike = re.sub(r"\w+", lambda word: _of_one_alphabet(word[0]), plain)
     return unicodedata.normalize("NFKC", alike.casefold())
 

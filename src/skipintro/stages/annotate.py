@@ -22,6 +22,9 @@ from skipintro.episodes.annotations import (
     annotate,
     check_within,
     read_overrides,
+    told_without_siblings,
+    with_one_name_a_series,
+    without_siblings,
 )
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.labels import read_labels
@@ -77,6 +80,7 @@ def main(params: Params) -> None:
         raise InputError(
             f"{params.overrides}: {strangers[0]!r} is no episode of the source; correct the id"
         )
+    episodes = with_one_name_a_series(episodes)
     annotations = Annotations(episodes=episodes, leaked=manifest.leaked)
     counts = Counter(episode.status for episode in episodes)
     with stage_output(OUTPUT) as folder:
@@ -96,6 +100,8 @@ def main(params: Params) -> None:
     for episode in episodes:
         if not episode.usable:
             log.warning("%s/%s left out: %s", episode.split, episode.id, episode.reason)
+    if alone := without_siblings(episodes):
+        log.warning("%s", told_without_siblings(alone))
 
 
 if __name__ == "__main__":
