@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -49,6 +50,7 @@ class Attack:
         self.failures: list[str] = []
         self.rng = random.Random(name)  # noqa: S311  no secret
         self._is_full = is_full
+        self._counting = Lock()
 
     def size(self, *, full: int, selection: int) -> int:
         """Give how many cases this run is to have."""
@@ -66,7 +68,8 @@ class Attack:
     @contextmanager
     def case(self, told: object) -> Iterator[None]:
         """Count one case; `told` says which one it was, if it fails."""
-        self.n_cases += 1
+        with self._counting:  # cases may run side by side
+            self.n_cases += 1
         try:
             yield
         except (Exception, pytest.fail.Exception) as error:

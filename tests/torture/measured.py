@@ -1,15 +1,17 @@
 """Does pieces of work one after the other, and tells what each cost.
 
-A piece is the words of a command, or the name of a stage of the checkout that it runs in. As
+A piece is the folder to do it in, and the name of a stage or the words of a command. As
 `python -m torture.measured FILE`, a JSON list of them, it prints JSON, too: what they cost in a
 process of their own.
 """
 
+import gc
 import importlib
 import json
 import resource
 import sys
 import threading
+from contextlib import chdir
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -33,6 +35,11 @@ class Measured:
     seconds: list[float]  # of the processor
     calls: list[int]  # of functions, where they were counted
     memory: int  # the most that the process had; the unit is the system's
+
+    @property
+    def spent(self) -> list[float]:
+        """The calls where they were counted, else the seconds."""
+        return [calls or seconds for calls, seconds in zip(self.calls, self.seconds, strict=True)]
 
 
 def do(words: list[str], patch: pytest.MonkeyPatch) -> None:
@@ -64,16 +71,19 @@ def measured(pieces: list[list[str]], *, is_counted: bool = False) -> Measured:
         nonlocal n_calls
         n_calls += event in {"call", "c_call"}
 
+    gc.collect()
+    gc.freeze()  # what was loaded: a look through all of it takes longer than a short stage
     with pytest.MonkeyPatch.context() as patch:
         for module in (detector, engine):
             patch.setattr(module, "load_encoder", lambda *_, **__: CheapEncoder())
-        for words in pieces:
+        for folder, *words in pieces:
             began_s, n_calls = processor_s(), 0
             if is_counted:
                 threading.setprofile(count)
                 sys.setprofile(count)
             try:
-                do(words, patch)
+                with chdir(folder):
+                    do(words, patch)
             finally:
                 sys.setprofile(None)
                 threading.setprofile(None)

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from http.client import HTTPException
@@ -40,6 +41,7 @@ pytestmark = pytest.mark.slow
 
 STAGES = ("demo", "ingest", "annotate", "embed", "window", "train", "rank", "evaluate", "track")
 LATER = STAGES[5:]
+N_CHAINS = 2  # side by side, each in a checkout of its own
 WITH_MUCH_TO_DO = ("demo", "embed", "train", "evaluate", "track")  # so that it can be stopped
 WAITING = "another stage is at work in this workspace; waiting for its end"
 # What DVC writes in place, and says of it when it was killed in that millisecond.
@@ -162,18 +164,20 @@ def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) ->
     expected, took = Expected(reproduced), durations(reproduced)
     is_full = attack.size(full=1, selection=0) == 1
     stages = [stage for stage in took if is_full or stage in LATER]
-    n_hit, n_wanted = 0, attack.size(full=50, selection=1)
-    for number in attack.cases(full=8, selection=2):
-        if n_hit >= n_wanted:
-            break
+    hits, n_wanted = list[str](), attack.size(full=50, selection=1)
+
+    def break_chain(number: int, seed: float) -> None:
+        if len(hits) >= n_wanted:
+            return
+        rng = random.Random(seed)  # noqa: S311  no secret
         checkout = forget(copy_of(reproduced, tmp_path / str(number)), all_of_it=is_full)
         with ExitStack() as stack:
             chain = Chain(checkout, stack)
-            moments = stages * 2 if is_full else attack.rng.sample(stages, 1)
+            moments = stages * 2 if is_full else rng.sample(stages, 1)
             for stage in sorted(moments, key=stages.index):
-                whom, order = attack.rng.choice(ORDERS)
-                is_aimed = attack.rng.random() < 0.5
-                delay = attack.rng.uniform(0, took[stage] + (0 if is_aimed else 2))
+                whom, order = rng.choice(ORDERS)
+                is_aimed = rng.random() < 0.5
+                delay = rng.uniform(0, took[stage] + (0 if is_aimed else 2))
                 with attack.case((number, stage, is_aimed, round(delay, 2), whom, order.name)):
                     process = chain.repro()
                     if is_aimed:
@@ -181,15 +185,19 @@ def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) ->
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(delay)
                     chain.break_off(process, whom, order)
-                    n_hit += process.returncode != 0
+                    hits.extend([stage] if process.returncode != 0 else [])
                     expected.check_whole(checkout)
-                if process.returncode == 0 or n_hit >= n_wanted:
+                if process.returncode == 0 or len(hits) >= n_wanted:
                     break
             with attack.case((number, "to the end")):
                 chain.finish()
                 expected.check(checkout)
         shutil.rmtree(checkout.folder)
-    assert n_hit >= n_wanted, f"broken off {n_hit} times of {n_wanted}"
+
+    numbers = attack.cases(full=8, selection=2)
+    with ThreadPoolExecutor(N_CHAINS) as pool:
+        list(pool.map(break_chain, numbers, [attack.rng.random() for _ in numbers]))
+    assert len(hits) >= n_wanted, f"broken off {len(hits)} times of {n_wanted}"
 
 
 @pytest.mark.promise(

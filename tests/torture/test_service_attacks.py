@@ -110,7 +110,8 @@ def said_to(port: int, request: bytes, *, is_ended: bool, wait_s: float = 10.0) 
     with connected(port) as line, suppress(ConnectionError):
         line.sendall(request)
         if is_ended:
-            line.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # the server may have ended it before
+                line.shutdown(socket.SHUT_WR)
         line.settimeout(wait_s)
         while part := line.recv(1 << 16):
             got += part

@@ -138,12 +138,11 @@ def series_of(name: str) -> str:
 
 def with_one_name_a_series(annotations: Iterable[Annotation]) -> list[Annotation]:
     """Give the episodes of a series the first one's name of it, where they spell it otherwise."""
-    names: dict[str, str] = {}  # by spelling
-    renamed = []
-    for each in annotations:
-        name = names.setdefault(one_spelling(each.series) or each.series, each.series)
-        renamed.append(each.model_copy(update={"series": name}))
-    return renamed
+    first: dict[str, str] = {}  # by spelling
+    named = (
+        (a, first.setdefault(one_spelling(a.series) or a.series, a.series)) for a in annotations
+    )
+    return [a if a.series == name else a.model_copy(update={"series": name}) for a, name in named]
 
 
 def without_siblings(annotations: Iterable[Annotation]) -> list[str]:
