@@ -52,18 +52,18 @@ def main() -> None:
     cpu = torch.device("cpu")
     exact, half = load_clip("untrained", cpu, "fp32"), load_clip("untrained", cpu, "bf16")
     pictures = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3), dtype=np.uint8)
-    first, expected = timed(exact, pictures)
-    rows: list[dict[str, float | str]] = []
-    for name, encoder in (("fp32", exact), ("int8", in_int8(exact)), ("bf16", half)):
-        took, vectors = timed(encoder, pictures)
-        rows.append(
-            {
-                "precision": name,
-                "s a batch of 32": took,
-                "times as fast": first / took,
-                "least cosine to fp32": cosine(vectors, expected),
-            }
-        )
+    encoders = {"fp32": exact, "int8": in_int8(exact), "bf16": half}
+    runs = {name: timed(encoder, pictures) for name, encoder in encoders.items()}
+    first, expected = runs["fp32"]
+    rows: list[dict[str, float | str]] = [
+        {
+            "precision": name,
+            "s a batch of 32": took,
+            "times as fast": first / took,
+            "least cosine to fp32": cosine(vectors, expected),
+        }
+        for name, (took, vectors) in runs.items()
+    ]
     tell("int8", rows)
 
 
