@@ -71,8 +71,6 @@ def measured(pieces: list[list[str]], *, is_counted: bool = False) -> Measured:
         nonlocal n_calls
         n_calls += event in {"call", "c_call"}
 
-    gc.collect()
-    gc.freeze()  # what was loaded: a look through all of it takes longer than a short stage
     with pytest.MonkeyPatch.context() as patch:
         for module in (detector, engine):
             patch.setattr(module, "load_encoder", lambda *_, **__: CheapEncoder())
@@ -93,4 +91,6 @@ def measured(pieces: list[list[str]], *, is_counted: bool = False) -> Measured:
 
 
 if __name__ == "__main__":
+    gc.collect()
+    gc.freeze()  # what was loaded: a look through all of it takes longer than a short stage
     print(json.dumps(asdict(measured(json.loads(Path(sys.argv[1]).read_bytes())))))  # noqa: T201

@@ -185,7 +185,8 @@ def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) ->
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(delay)
                     chain.break_off(process, whom, order)
-                    hits.extend([stage] if process.returncode != 0 else [])
+                    if process.returncode != 0:
+                        hits.append(stage)
                     expected.check_whole(checkout)
                 if process.returncode == 0 or len(hits) >= n_wanted:
                     break
