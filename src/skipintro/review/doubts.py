@@ -23,6 +23,7 @@ from skipintro.episodes.annotations import (
     annotate,
     clock,
     read_overrides,
+    with_one_name_a_series,
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.episodes.labels import read_labels
@@ -154,12 +155,14 @@ def _annotations(
     overrides: Mapping[str, Override],
 ) -> dict[str, list[Annotation]]:
     """Give the annotations of each id, one a split, as the annotate stage makes them."""
-    found: dict[str, list[Annotation]] = {}
+    annotations: list[Annotation] = []
     for split in dict.fromkeys(episode.split for episode in manifest.episodes):
         place = checkout / annotate_stage.INGESTED / split / "labels.json"
         for id_, label in read_labels(place, "run `dvc repro annotate` first").items():
-            annotation = annotate(split, id_, label, rule, overrides.get(id_))
-            found.setdefault(id_, []).append(annotation)
+            annotations.append(annotate(split, id_, label, rule, overrides.get(id_)))
+    found: dict[str, list[Annotation]] = {}
+    for annotation in with_one_name_a_series(annotations):
+        found.setdefault(annotation.id, []).append(annotation)
     return found
 
 
