@@ -81,6 +81,7 @@ class Labels:
         split: str = "train",
         n_seconds: int = 2000,
         problem: str | None = None,
+        series: str = "s",
     ) -> None:
         video = VideoInfo(
             duration_s=n_seconds,
@@ -96,7 +97,7 @@ class Labels:
                 split=split, id=id_, path=Path(id_), sha256="", video=video, problem=problem
             )
         )
-        self._labels[split][id_] = {"name": id_, "series": "s", "start": start, "end": end}
+        self._labels[split][id_] = {"name": id_, "series": series, "start": start, "end": end}
         for name, rows in self._labels.items():
             write_json(self.folder / "data/ingest" / name / "labels.json", rows)
         manifest = IngestManifest(
@@ -208,6 +209,13 @@ def test_a_label_that_ends_after_its_episode_is_in_doubt(labels: Labels) -> None
 def test_what_has_no_usable_video_is_left_out(labels: Labels) -> None:
     labels.add("damaged", "7:40", "0:05", problem="truncated")
     assert labels.doubts() == {}
+
+
+def test_a_series_is_one_however_its_labels_spell_it(labels: Labels) -> None:
+    for number in range(4):
+        labels.add(f"right{number}", "0:10", "0:26", series="Другой сериал")
+    labels.add("short", "0:10", "0:13", series="ДРУГОЙ cериал\u200f")  # a Latin c
+    assert list(labels.doubts()) == ["short"]
 
 
 def test_an_override_ends_a_doubt_and_the_label_is_still_told(labels: Labels) -> None:

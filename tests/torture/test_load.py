@@ -100,12 +100,9 @@ def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[byt
     for number, stage in enumerate(stages):
         if stage not in SHORT:
             compare(attack, stage, *([each.spent[number]] for each in costs))
-    by_turns = [
-        [str(each.folder), stage] for _ in range(3) for stage in SHORT for each in checkouts
-    ]
-    spent = cost(attack, checkout, by_turns).spent  # a slow moment of the machine meets both
-    for number, stage in enumerate(SHORT):
-        compare(attack, stage, spent[2 * number :: 4], spent[2 * number + 1 :: 4])
+    for stage in SHORT:  # by turns: a slow moment of the machine meets both
+        spent = cost(attack, checkout, 3 * [[str(each.folder), stage] for each in checkouts]).spent
+        compare(attack, stage, spent[::2], spent[1::2])
     checkout.run("dvc", "commit", "--force", *stages)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output = checkout.run("dvc", "repro", "window")

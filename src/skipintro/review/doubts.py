@@ -20,13 +20,10 @@ from skipintro.episodes.annotations import (
     Annotation,
     CorrectionRule,
     Override,
-    annotate,
     clock,
     read_overrides,
-    with_one_name_a_series,
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
-from skipintro.episodes.labels import read_labels
 from skipintro.episodes.suspicion import SuspicionRule, suspicious
 from skipintro.stages import annotate as annotate_stage
 
@@ -155,13 +152,9 @@ def _annotations(
     overrides: Mapping[str, Override],
 ) -> dict[str, list[Annotation]]:
     """Give the annotations of each id, one a split, as the annotate stage makes them."""
-    annotations: list[Annotation] = []
-    for split in dict.fromkeys(episode.split for episode in manifest.episodes):
-        place = checkout / annotate_stage.INGESTED / split / "labels.json"
-        for id_, label in read_labels(place, "run `dvc repro annotate` first").items():
-            annotations.append(annotate(split, id_, label, rule, overrides.get(id_)))
+    ingested = checkout / annotate_stage.INGESTED
     found: dict[str, list[Annotation]] = {}
-    for annotation in with_one_name_a_series(annotations):
+    for annotation in annotate_stage.read_annotations(ingested, manifest, rule, overrides):
         found.setdefault(annotation.id, []).append(annotation)
     return found
 

@@ -6,6 +6,7 @@ Writes  data/annotate/annotations.json, data/annotate/manifest.json
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -18,6 +19,7 @@ from skipintro.episodes.annotations import (
     Annotation,
     Annotations,
     CorrectionRule,
+    Override,
     Status,
     annotate,
     check_within,
@@ -58,29 +60,46 @@ class Params(StageParams):
         )
 
 
+def read_annotations(
+    ingested: Path,
+    manifest: IngestManifest,
+    rule: CorrectionRule,
+    overrides: Mapping[str, Override],
+) -> list[Annotation]:
+    """Read the labels of each split in the folder of the ingest stage, and annotate them.
+
+    Raises InputError naming the file and the remedy.
+    """
+    found = [
+        annotate(split, id_, label, rule, overrides.get(id_))
+        for split in dict.fromkeys(episode.split for episode in manifest.episodes)
+        for id_, label in read_labels(_labels(ingested, split), "run `dvc repro annotate`").items()
+    ]
+    return with_one_name_a_series(found)
+
+
+def _labels(ingested: Path, split: str) -> Path:
+    return ingested / split / "labels.json"
+
+
 def main(params: Params) -> None:
     """Annotate every labelled episode of both splits."""
     check_sums(INGESTED)
     manifest = read_model(IngestManifest, INGESTED / "manifest.json")
     overrides = read_overrides(params.overrides)
-    rule = params.rule()
     usable = manifest.usable()
-    episodes: list[Annotation] = []
-    for split in dict.fromkeys(episode.split for episode in manifest.episodes):
-        place = INGESTED / split / "labels.json"
-        for id_, label in read_labels(place, "run `dvc repro` to make it").items():
-            annotation = annotate(split, id_, label, rule, overrides.get(id_))
-            ingested = usable.get((split, id_))
-            if ingested is not None and ingested.video is not None:
-                source = params.overrides if id_ in overrides else place
-                check_within(str(source), annotation, ingested.video.n_seconds)
-            episodes.append(annotation)
+    episodes = read_annotations(INGESTED, manifest, params.rule(), overrides)
+    for episode in episodes:
+        ingested = usable.get((episode.split, episode.id))
+        if ingested is not None and ingested.video is not None:
+            by_hand = episode.id in overrides
+            place = params.overrides if by_hand else _labels(INGESTED, episode.split)
+            check_within(str(place), episode, ingested.video.n_seconds)
     strangers = sorted(set(overrides) - {episode.id for episode in episodes})
     if strangers:
         raise InputError(
             f"{params.overrides}: {strangers[0]!r} is no episode of the source; correct the id"
         )
-    episodes = with_one_name_a_series(episodes)
     annotations = Annotations(episodes=episodes, leaked=manifest.leaked)
     counts = Counter(episode.status for episode in episodes)
     with stage_output(OUTPUT) as folder:
@@ -92,7 +111,7 @@ def main(params: Params) -> None:
                 "by_status": {status: counts[status] for status in Status},
                 "unusable": {e.id: e.reason for e in episodes if not e.usable},
                 "leaked": annotations.leaked,
-                "rule": rule.model_dump(),
+                "rule": params.rule().model_dump(),
             },
         )
         write_sums(folder)
