@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skipintro import cli
-from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.episodes.video import Picture, encode_h264
 from skipintro.model.head import HeadConfig, IntroHead
 
@@ -33,6 +33,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY_LENGTH_S, TOY_INTRO_S = 36, 16
+EMBEDDING = EmbeddingConfig(precision="fp32", batch_size=7, search="whole")
 ENCODER = EncoderIdentity(
     name="any", weights="any", weights_sha256="0" * 64, trained=True, dimension=8, image_size=224
 )

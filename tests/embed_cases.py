@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conftest import ENCODER, Checkout
+from conftest import EMBEDDING, ENCODER, Checkout
 from skipintro.core.files import write_json, write_sums
 from skipintro.episodes.embeddings import EmbeddedEpisode, EmbedManifest, write_vectors
 
@@ -31,8 +31,8 @@ def write_embeddings(checkout: Checkout) -> None:
         )
     manifest = EmbedManifest(
         encoder=ENCODER,
+        embedding=EMBEDDING,
         precision="fp32",
-        search="whole",
         episodes=episodes,
         left_out={},
         versions={},

@@ -10,7 +10,7 @@ import mlflow
 import pytest
 import torch
 
-from conftest import ENCODER, tiny_config
+from conftest import EMBEDDING, ENCODER, tiny_config
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
@@ -41,7 +41,9 @@ def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperimen
     torch.manual_seed(seed)
     save_head(detector, IntroHead(tiny_config()))
     rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
-    write_json(detector / DETECTION_FILE, DetectorConfig(detector="head", head=rule))
+    write_json(
+        detector / DETECTION_FILE, DetectorConfig(detector="head", head=rule, embedding=EMBEDDING)
+    )
     write_json(reports / "metrics.json", {"f1": 0.5})
     weights = sha256_of_file(detector / WEIGHTS_FILE)
     made = FinishedExperiment(

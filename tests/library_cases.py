@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from conftest import TOY_INTRO_S, tiny_config, write_toy_video
+from conftest import EMBEDDING, TOY_INTRO_S, tiny_config, write_toy_video
 from contest_cases import CANDIDATES, SETTINGS
 from skipintro.core.device import Precision
 from skipintro.core.files import sha256_of_file, write_json
@@ -176,4 +176,6 @@ def save_detector(folder: Path, encoder: Any, series: Any) -> None:
     sizes = {"length": 10, "dimension": 192, "heads": 1, "feedforward": 4, "position_std": 0.5}
     save_head(folder, IntroHead(tiny_config(encoder=encoder, **sizes)))
     save_series(folder, series)
-    write_json(folder / DETECTION_FILE, DetectorConfig(detector="series", head=HEAD))
+    write_json(
+        folder / DETECTION_FILE, DetectorConfig(detector="series", head=HEAD, embedding=EMBEDDING)
+    )

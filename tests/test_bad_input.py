@@ -326,6 +326,10 @@ def test_bad_videos_are_set_aside_by_name(checkout: Checkout, source: Path) -> N
         assert f"train/{kind} set aside: {problem}" in output
         assert not (checkout.folder / "data" / "ingest" / "train" / f"{kind}.mp4").exists()
     assert not half_written(checkout)
+    known = {path.stem for path in checkout.folder.glob(".skipintro/inspections/*/*.json")}
+    assert {row["sha256"] for row in rows} <= known  # nothing is decoded again to find it bad
+    checkout.stage("ingest")
+    assert checkout.read_json("data/ingest/manifest.json")["episodes"] == rows
 
 
 @pytest.mark.parametrize("kind", BAD_VIDEOS)

@@ -1,3 +1,4 @@
+import json
 import re
 import unicodedata
 from pathlib import Path
@@ -5,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.catalog import IngestedEpisode, find_videos, leaked_ids, video_of
+from skipintro.episodes.catalog import IngestedEpisode, find_videos, leaked_ids
+from skipintro.episodes.labels import read_labels
 
 EXTENSIONS = ("mp4", "mkv")
 
@@ -71,7 +73,10 @@ def test_a_video_is_found_however_its_letters_are_composed(
     touch(tmp_path, f"{on_disk}/{on_disk}.mp4")
     videos = find_videos(tmp_path, EXTENSIONS)
     labelled = unicodedata.normalize(form_of_label, name)  # type: ignore[arg-type]
-    assert video_of(videos, labelled) == tmp_path / on_disk / f"{on_disk}.mp4"
+    file = tmp_path / "labels.json"
+    file.write_text(json.dumps({labelled: {"start": None, "end": None}}), encoding="utf-8")
+    [id_] = read_labels(file)
+    assert videos[id_] == tmp_path / on_disk / f"{on_disk}.mp4"
 
 
 def test_two_files_whose_names_differ_in_composition_alone_are_two_of_one_id(
@@ -80,10 +85,6 @@ def test_two_files_whose_names_differ_in_composition_alone_are_two_of_one_id(
     touch(tmp_path, "e\u0301.mp4", "\u00e9.mp4")
     with pytest.raises(InputError, match=re.escape("both the video of 'é'")):
         found(tmp_path)
-
-
-def test_an_id_without_a_file_has_no_video(tmp_path: Path) -> None:
-    assert video_of(find_videos(tmp_path, EXTENSIONS), "a") is None
 
 
 def episode(

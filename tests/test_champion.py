@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ENCODER, ROOT, run_command
+from conftest import EMBEDDING, ENCODER, ROOT, run_command
 from experiment_cases import main_workspace
 from report_cases import report
 from series_cases import CANDIDATES
@@ -43,6 +43,7 @@ MANIFEST = EvaluateManifest(
     head=DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1),
     series=SeriesConfig(candidates=CANDIDATES, near_within_s=3, min_confidence=0.5),
     encoder=ENCODER,
+    embedding=EMBEDDING,
     test_data_sha256="here",
     leaked=[],
     left_out={},

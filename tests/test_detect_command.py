@@ -18,7 +18,7 @@ import pytest
 import torch
 from mlflow.pyfunc.model import PythonModelContext
 
-from conftest import write_toy_video
+from conftest import EMBEDDING, write_toy_video
 from damage_cases import flip_bit
 from library_cases import (
     HEAD,
@@ -31,9 +31,10 @@ from library_cases import (
     use_cheap_encoder,
 )
 from skipintro import cli
-from skipintro.core.files import sha256_of_file, write_json
+from skipintro.core.files import read_model, sha256_of_file, write_json
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
+from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.labels import read_labels
 from skipintro.library.memory import Memory, content_of
 from skipintro.tracking.pyfunc_model import IntroDetector
@@ -158,7 +159,10 @@ def test_a_replaced_file_is_noticed_and_alone_is_decoded(
 def test_a_new_model_is_noticed_and_decodes_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_json(place.detector / DETECTION_FILE, DetectorConfig(detector="head", head=HEAD))
+    write_json(
+        place.detector / DETECTION_FILE,
+        DetectorConfig(detector="head", head=HEAD, embedding=EMBEDDING),
+    )
     monkeypatch.setattr("skipintro.library.embedding.embed_video", None)  # not to be called
     assert main(place.words(), monkeypatch) == 0
     told = capsys.readouterr()
@@ -188,6 +192,69 @@ def test_a_bad_file_is_named_with_its_fault_and_the_others_go_on(
         assert {name for name, row in found.items() if row["end_s"]} == set(TOYS)
         assert {path.stem for path in place.library.rglob("*.edl")} == set(TOYS)
     assert "detected now" not in told.err
+
+
+def test_a_fault_that_passes_is_not_remembered(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(place.cache)
+    real = embed_video
+
+    def away(path: Path, *words: Any, **more: Any) -> Any:
+        path.rename(path.with_suffix(".away"))  # the share is gone, just after it was hashed
+        try:
+            return real(path, *words, **more)
+        finally:
+            path.with_suffix(".away").rename(path)
+
+    video = place.videos()[0]
+    monkeypatch.setattr("skipintro.library.embedding.embed_video", away)
+    assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 1
+    assert "no such file" in capsys.readouterr().err
+    monkeypatch.setattr("skipintro.library.embedding.embed_video", real)
+    assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 0
+
+
+def test_a_folder_that_is_spelt_like_an_address_is_a_folder(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(place.cache)
+    folder = place.library / "CSI: Miami"
+    folder.mkdir()
+    copy = folder / "CSI S01E01.mp4"
+    shutil.copy(place.videos()[0], copy)
+    monkeypatch.chdir(place.library)
+    words = place.words(str(copy.relative_to(place.library)), "--beside", "0", "--mux")
+    assert main(words, monkeypatch) == 0
+    assert "1 decoded" in capsys.readouterr().err
+
+
+def test_a_name_that_would_command_the_terminal_is_shown_and_not_obeyed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = place.videos()[0].rename(place.library / "Show S01E01\x1b]0;title\x07.mp4")
+    words = place.words(str(hostile), "--beside", "0", "--format", "table", "--write", "edl")
+    hostile.with_suffix(".edl").write_text("of someone else")
+    assert main(words, monkeypatch) == 0
+    told = capsys.readouterr()
+    assert "kept: " in told.err
+    assert "\x1b]0" not in told.out + told.err
+    assert "\\x1b]0" in told.out
+
+
+def test_without_search_as_much_is_looked_at_as_the_model_was_trained_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(place.cache)
+    config = read_model(DetectorConfig, place.detector / DETECTION_FILE)
+    embedding = config.embedding.model_copy(update={"search": 9})
+    changed = config.model_copy(update={"embedding": embedding})
+    write_json(place.detector / DETECTION_FILE, changed)
+    video = str(place.videos()[0])
+    assert main(place.words(video, "--beside", "0"), monkeypatch) == 0
+    assert list(place.cache.glob("vectors/*/*-first-9.npy"))
+    assert main(place.words(video, "--beside", "0", "--search", "whole"), monkeypatch) == 0
+    assert len(list(place.cache.glob("vectors/*/*.npy"))) == 2
 
 
 def test_a_video_that_ends_too_early_is_a_fault(

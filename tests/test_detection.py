@@ -29,7 +29,8 @@ def config(**changes: float) -> DetectionConfig:
 
 
 def find(*probabilities: float, **changes: float) -> tuple[float, float] | None:
-    found = find_interval(np.array(probabilities, np.float32), config(**changes))
+    made = config(**changes)
+    found = find_interval(np.array(probabilities, np.float32), made.threshold, made.min_length_s)
     return None if found is None else (found.start_s, found.end_s)
 
 
@@ -118,7 +119,7 @@ def test_an_interval_shorter_than_the_least_length_is_dropped() -> None:
 
 def test_confidence_is_the_mean_probability_within() -> None:
     probabilities = np.array([0, 1, 0.25, 1, 0], np.float32)
-    assert find_interval(probabilities, config()) == Detection(1.0, 4.0, 0.75)
+    assert find_interval(probabilities, 0.5, 1) == Detection(1.0, 4.0, 0.75)
 
 
 @pytest.mark.parametrize(

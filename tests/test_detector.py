@@ -1,5 +1,6 @@
 """A trained detector as a folder: what it finds in videos, and which encoder it accepts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import TOY_INTRO_S, tiny_config, write_toy_video
+from conftest import EMBEDDING, TOY_INTRO_S, tiny_config, write_toy_video
 from contest_cases import CANDIDATES, SETTINGS
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
@@ -30,8 +31,8 @@ from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, IntroHead, load_head
 
 CPU = torch.device("cpu")
 CONFIG = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)
-SERIES = DetectorConfig(detector="series", head=CONFIG)
-HEAD = DetectorConfig(detector="head", head=CONFIG)
+SERIES = DetectorConfig(detector="series", head=CONFIG, embedding=EMBEDDING)
+HEAD = DetectorConfig(detector="head", head=CONFIG, embedding=EMBEDDING)
 STARTS = {"other-s01e01": 5, "toy-s01e01": 3, "toy-s01e02": 8, "toy-s01e03": 0}
 
 
@@ -184,8 +185,83 @@ def test_a_detector_trained_on_a_checkpoint_file_asks_for_that_file(
     )
     with pytest.raises(InputError, match="name that file as `encoder_weights`"):
         Detector(folder, CPU)
-    with pytest.raises(InputError, match=r"gone\.pt' is neither a file nor a tag"):
+    with pytest.raises(InputError, match=r"gone\.pt: no such file; correct `encoder_weights`"):
         Detector(folder, CPU, str(tmp_path / "gone.pt"))
+
+
+def test_weights_for_an_encoder_that_brings_its_own_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="brings its weights; leave `encoder_weights` out"):
+        Detector(folder, CPU, str(folder / WEIGHTS_FILE))
+
+
+def test_weights_that_cannot_be_had_are_told_as_the_detector_s(
+    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> Encoder:
+        raise InputError("params.yaml: embed.weights: not here")
+
+    monkeypatch.setattr("skipintro.detection.detector.load_encoder", away)
+    folder = save_detector(
+        tmp_path / "detector", encoder, fitted, name="clip-vit-b-32", weights="openai"
+    )
+    with pytest.raises(
+        InputError, match=r"weights 'openai'.* as a file: `encoder_weights`"
+    ) as told:
+        Detector(folder, CPU)
+    assert "params.yaml" not in str(told.value)
+
+
+def test_an_encoder_is_loaded_in_the_precision_that_the_detector_was_trained_in(
+    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+
+    def load(name: str, *_: Any, precision: str, **__: Any) -> Encoder:
+        loaded.append((name, precision))
+        return encoder
+
+    monkeypatch.setattr("skipintro.detection.detector.load_encoder", load)
+    for name in ("efficientnet-lite0", "clip-vit-b-32"):
+        for asked in ("bf16", "auto"):
+            folder = save_detector(tmp_path / f"{name} {asked}", encoder, fitted, name=name)
+            embedding = EMBEDDING.model_copy(update={"precision": asked})
+            write_json(folder / DETECTION_FILE, SERIES.model_copy(update={"embedding": embedding}))
+            Detector(folder, CPU)
+    assert loaded == [
+        ("efficientnet-lite0", "bf16"),
+        ("efficientnet-lite0", "auto"),
+        ("clip-vit-b-32", "auto"),  # bears either
+        ("clip-vit-b-32", "auto"),
+    ]
+
+
+@pytest.mark.parametrize(("search", "n_seconds"), [("whole", 26), ("first-quarter", 7), (9, 9)])
+def test_as_much_is_looked_at_as_the_detector_was_trained_on(
+    folder: Path, videos: list[Path], search: str | int, n_seconds: int
+) -> None:
+    embedding = EMBEDDING.model_copy(update={"search": search})
+    write_json(folder / DETECTION_FILE, SERIES.model_copy(update={"embedding": embedding}))
+    assert len(Detector(folder, CPU).embed(videos[0])) == n_seconds
+
+
+def test_a_series_of_train_is_found_again_where_its_name_holds_a_dot(
+    tmp_path: Path, encoder: Encoder, episodes: list[Episode]
+) -> None:
+    labelled = [
+        LabelledEpisode(
+            replace(episode, id=f"{show} S01E{number:02d}", series=show), (start, start + 16)
+        )
+        for show in ("Mr. Robot", "Mr. Show")
+        for number, (episode, start) in enumerate(
+            zip(episodes, map(float, STARTS.values()), strict=True), 1
+        )
+    ]
+    series = fit(labelled, CANDIDATES, SETTINGS).detector
+    assert {reference.series for reference in series.references} == {"Mr. Robot", "Mr. Show"}
+    detector = EpisodeDetector(save_detector(tmp_path / "detector", encoder, series), CPU)
+    for show in ("Mr. Robot", "Mr. Show"):
+        new = detector.episode(Path(f"/media/{show} S01E09.mkv"), episodes[0].vectors)
+        assert new.series == show
 
 
 def test_an_encoder_that_this_version_does_not_know_is_refused(

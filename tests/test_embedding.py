@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from conftest import ENCODER
 from skipintro.core.device import Precision
-from skipintro.encoder.embedding import Search, embed_video, searched_seconds
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.embeddings import Search, searched_seconds
 from skipintro.episodes.video import VideoError, encode_h264
 from torch_cases import torch_threads
 

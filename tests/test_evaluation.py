@@ -1,5 +1,7 @@
 """Figures of a head on windows, with probabilities known before, and the metrics of a run."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from conftest import ROOT, TellingHead
 from outcome_cases import outcome
 from skipintro.core.params import load_params
 from skipintro.detection.decoding import DetectionConfig
+from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.evaluation.comparison import Comparison, compare
 from skipintro.evaluation.figures import (
     EpisodeResult,
@@ -23,6 +26,7 @@ from skipintro.evaluation.figures import (
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.model.metrics import BinaryMetrics
 from skipintro.model.windows import FrameSequence
+from skipintro.stages.evaluate import hash_of_test_data
 from skipintro.tracking.promotion import GateParams
 
 LENGTH = 4
@@ -216,3 +220,17 @@ def test_a_figure_of_which_nothing_is_said_is_left_out_of_flat_metrics() -> None
 def test_metrics_are_the_same_after_a_trip_through_json() -> None:
     metrics = metrics_of(WINDOWS, compared(series=SERIES), "series")
     assert Metrics.model_validate_json(metrics.model_dump_json()) == metrics
+
+
+def test_what_is_leaked_belongs_to_the_test_data() -> None:
+    def of(*episodes: tuple[str, tuple[float, float] | None], leaked: Collection[str] = ()) -> str:
+        rows = [
+            LabelledEpisode(Episode(id_, "any", np.zeros((3, 2), np.float32)), truth)
+            for id_, truth in episodes
+        ]
+        return hash_of_test_data(rows, {"a": "0", "b": "1"}, leaked)
+
+    a, b = ("a", (1.0, 2.0)), ("b", None)
+    hashes = [of(a, b), of(a), of(("a", (1.0, 3.0)), b), of(a, b, leaked=["a"])]
+    assert len(set(hashes)) == 4
+    assert of(a, b, leaked=["gone"]) == hashes[0]

@@ -2,6 +2,7 @@
 
 import logging
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from skipintro.core.files import (
     remember,
     remembered,
     replacing,
+    sweep,
+    workshop_in,
     write_sums,
 )
 
@@ -124,3 +127,19 @@ def test_what_is_written_shows_when_it_is_whole_alone(tmp_path: Path) -> None:
         draft.write_text("all", encoding="utf-8")
     assert path.read_text(encoding="utf-8") == "all"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_workshop_is_gone_after_its_block_and_swept_after_a_killed_process(
+    tmp_path: Path,
+) -> None:
+    with workshop_in(tmp_path) as folder:
+        (folder / "weights").write_text("some")
+    assert list(tmp_path.iterdir()) == []
+    program = (
+        "import os, sys; from pathlib import Path; from skipintro.core.files import workshop_in\n"
+        "with workshop_in(Path(sys.argv[1])) as folder: os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []

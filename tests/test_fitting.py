@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ENCODER
+from conftest import EMBEDDING, ENCODER
 from series_cases import (
     CANDIDATES,
     DIMENSION,
@@ -192,8 +192,8 @@ def on_disk(
         Annotations(episodes=annotations, leaked=[]),
         EmbedManifest(
             encoder=ENCODER,
+            embedding=EMBEDDING,
             precision="fp32",
-            search="whole",
             episodes=embedded,
             left_out={},
             versions={},

@@ -124,7 +124,7 @@ def test_the_text_ranks_odd_labels_and_shows_how_to_look_at_the_first(
     ]
     assert "sibling" not in text
     assert [line for line in text.splitlines() if "skipintro frames" in line] == [
-        "Look at the first: skipintro frames <video of Show. Episode 2> "
+        "Look at the first: skipintro frames '<video of Show. Episode 2>' "
         "--at 41 --at 80 --out frames.png"
     ]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ENCODER
+from conftest import EMBEDDING, ENCODER
 from skipintro.core.errors import InputError
 from skipintro.detection.labelled import labelled_episodes
 from skipintro.episodes.annotations import Annotation, Annotations, Status
@@ -37,8 +37,8 @@ def embedded(folder: Path, split: str, id_: str, n_seconds: int) -> EmbeddedEpis
 def manifest(*episodes: EmbeddedEpisode) -> EmbedManifest:
     return EmbedManifest(
         encoder=ENCODER,
+        embedding=EMBEDDING,
         precision="fp32",
-        search="whole",
         episodes=list(episodes),
         left_out={},
         versions={},

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ENCODER
+from conftest import EMBEDDING, ENCODER
 from contest_cases import CANDIDATES, DIMENSION, SETTINGS, drawn_series
+from damage_cases import flip_bit
 from skipintro import cli
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model, write_json
+from skipintro.core.files import read_model, write_json, write_sums
 from skipintro.detection.candidates import FEATURES
 from skipintro.detection.episode import LabelledEpisode
 from skipintro.detection.fitting import fit
@@ -64,8 +65,8 @@ def write_checkout(
     identity = ENCODER.model_copy(update={"name": encoder, "dimension": DIMENSION})
     manifest = EmbedManifest(
         encoder=identity,
+        embedding=EMBEDDING,
         precision="fp32",
-        search="whole",
         episodes=embedded,
         left_out={},
         versions={},
@@ -74,6 +75,8 @@ def write_checkout(
     place = folder / "data" / "annotate"
     place.mkdir(parents=True)
     write_json(place / "annotations.json", Annotations(episodes=annotations, leaked=[]))
+    write_sums(place)
+    write_sums(folder / "data" / "embed")
     return folder
 
 
@@ -117,6 +120,13 @@ def test_a_prior_is_the_same_after_a_trip_through_its_file(
 ) -> None:
     write_json(tmp_path / "prior.json", prior)
     assert read_model(PriorFile, tmp_path / "prior.json") == prior
+
+
+def test_nothing_is_learned_from_damaged_vectors(tmp_path: Path) -> None:
+    folder = write_checkout(tmp_path / "a", ONE, [])
+    flip_bit(next(folder.rglob("*.npy")), seed=1)
+    with pytest.raises(InputError, match=r"\.npy: "):
+        learn_prior([folder], CANDIDATES, SETTINGS, 0.01, "a toy")
 
 
 @pytest.mark.parametrize("kind", ["first", "agreed", "alone"])
@@ -164,7 +174,7 @@ def test_a_checkout_that_lacks_its_data_is_named_with_the_remedy(
 ) -> None:
     folder = write_checkout(tmp_path / "a", ONE, [])
     (folder / missing).unlink()
-    with pytest.raises(InputError, match=rf"{folder / missing}: .*run `dvc repro`"):
+    with pytest.raises(InputError, match=rf"{folder / missing}: .*`dvc repro`"):
         learn_prior([folder], CANDIDATES, SETTINGS, 0.01, "a toy")
 
 

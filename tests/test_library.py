@@ -313,7 +313,7 @@ def test_of_two_videos_that_share_a_sidecar_s_name_the_first_one_s_stays(tmp_pat
         for suffix, interval in ((".mkv", (1.0, 2.0)), (".mp4", (5.0, 6.0))):
             told = Finding(tmp_path / f"Show S01E01{suffix}", "show", 60.0, interval, 0.9)
             writer.write(told, [Kind.EDL], mux=False)
-        assert len(writer.written.kept) == 1
+        assert (writer.written.kept, len(writer.written.shared)) == ([], 1)
         assert (tmp_path / "Show S01E01.edl").read_text().startswith("1.000")
 
 
@@ -361,12 +361,21 @@ def test_a_folder_that_is_no_detector_and_a_name_that_is_nothing_are_told(tmp_pa
         find_model("champion", None, memory)
 
 
+def test_a_folder_that_was_replaced_meanwhile_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
+    model, _ = find_model(str(detector(tmp_path / "one")), None, Memory(tmp_path / "cache"))
+    with model.opened() as folder:
+        assert folder == tmp_path / "one"
+    (tmp_path / "one" / "detection.json").write_text("y")
+    with pytest.raises(InputError, match="replaced meanwhile; start again"), model.opened():
+        pass
+
+
 def trained(folder: Path) -> Path:
     """Give a checkout whose train and rank stages have run."""
     for name in ("train/config.json", "train/model.safetensors", "rank/series.json"):
         touch(folder / "models" / name)
     touch(folder / "models" / "rank" / "series.safetensors")
-    (folder / "params.yaml").write_text("evaluate: {detector: series}\n")
+    (folder / "params.yaml").write_text("evaluate: {detector: series}\nembed: {search: whole}\n")
     return folder
 
 

@@ -425,6 +425,20 @@ def test_undo_leaves_what_was_edited_by_hand_since(file: OverridesFile) -> None:
     assert (queue.state()["last"], open_ids(queue)) == (None, [])
 
 
+def test_what_was_removed_by_hand_is_open_again_and_holds_up_no_other(file: OverridesFile) -> None:
+    queue = queue_of(file, "e1", "e2")
+    queue.decide(decision("accept", id="e2"))
+    queue.decide(decision("accept", id="e1"))
+    entries = json.loads(file.path.read_text())
+    file.path.write_text(json.dumps({"e2": entries["e2"]}))
+    assert open_ids(queue) == ["e1"]
+    with pytest.raises(RefusalError, match="nothing to take back"):
+        queue.decide(decision("undo", id="e1"))
+    assert queue.state()["last"] == "e2"
+    queue.decide(decision("undo", id="e2", seen=seen(queue, "e2")))
+    assert open_ids(queue) == ["e2", "e1"]
+
+
 def test_a_link_is_replaced_and_not_written_through(file: OverridesFile, tmp_path: Path) -> None:
     cached = file.path.rename(tmp_path / "cached")
     file.path.symlink_to(cached)

@@ -19,15 +19,17 @@ from typing import Any
 
 import pytest
 
-from conftest import run_command
+from conftest import run_command, write_toy_video
 from library_cases import INTERVALS, Place, make_place, use_cheap_encoder
 from server_cases import Answer
 from service_cases import MOST_BYTES, Served, plan_of, serving, serving_apart, videos
 from skipintro import cli
 from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
 from skipintro.service.connections import Timed
 from skipintro.service.finder import Finder
 from skipintro.service.listening import listen
+from skipintro.service.roots import Roots
 
 TOKEN = "a long word that nobody guesses"  # noqa: S105  of these tests alone
 
@@ -233,6 +235,24 @@ def test_a_video_that_is_too_long_is_refused_by_its_container_s_length(place: Pl
         upload = served.ask("PUT", "/detect/a.mp4", place.videos()[0].read_bytes())
         assert upload.status == 422
         assert served.left() == []
+
+
+def test_a_video_that_is_too_long_is_its_own_fault_and_no_other_s(
+    place: Place, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    shutil.copytree(place.library / "Toy", library / "Toy")
+    marathon = library / "Toy" / "Toy S01E04.mp4"
+    write_toy_video(marathon, 3, seconds=60)
+    short = library / "Toy" / "Toy S01E03.mp4"
+    plan = replace(plan_of(place, max_hours=50 / 3600), roots=Roots([library]))
+    with serving(plan) as served:
+        [row] = served.detect(short).json()  # beside which the long one lies
+        assert row["fault"] is None
+        assert not list(plan.cache.rglob(f"{sha256_of_file(marathon)}*"))
+        *others, last = served.detect(library).json()
+        assert [row["fault"] for row in others] == [None] * 3
+        assert f"{marathon}: 0.0 h long" in last["fault"]
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ def with_sound(silent: Path, path: Path) -> Path:
     with av.open(str(silent)) as source, av.open(str(path), "w") as target:
         pictures = target.add_stream_from_template(source.streams.video[0])
         sound = target.add_stream("aac", rate=48000)
+        sound.disposition = av.stream.Disposition.forced
         target.metadata["title"] = "Ünïcode"
         target.set_chapters(
             [
@@ -144,6 +145,11 @@ def with_sound(silent: Path, path: Path) -> Path:
     return path
 
 
+def dispositions(path: Path) -> list[int]:
+    with av.open(str(path)) as container:
+        return [int(stream.disposition) for stream in container.streams]
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_copy_has_the_intro_as_a_chapter_and_the_very_packets_of_its_original(
     tmp_path: Path, suffix: str
@@ -158,6 +164,7 @@ def test_a_copy_has_the_intro_as_a_chapter_and_the_very_packets_of_its_original(
     assert read_chapters(copy) == [(0, 5, "One"), (5, 21, "Intro"), (21, 26, "Two")]
     assert packets(copy) == packets(video)
     assert {kind for kind, _ in packets(copy)} == {"video", "audio"}
+    assert dispositions(copy) == dispositions(video)
     with av.open(str(copy)) as container:
         assert container.metadata["title"] == "Ünïcode"
     assert sha256_of_file(video) == before

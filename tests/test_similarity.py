@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -51,6 +53,28 @@ def test_the_runs_agree_with_walking_along_every_diagonal(
 ) -> None:
     found = found_runs(similarity, min_length=min_length)
     assert sorted(found) == sorted(slow_runs(similarity, min_length))
+
+
+@settings(deadline=None, max_examples=100)
+@given(quarters, st.integers(1, 6), st.integers(1, 40))
+def test_the_runs_are_the_same_however_many_offsets_are_looked_at_together(
+    similarity: Matrix, n_most: int, n_cells: int
+) -> None:
+    together = found_runs(similarity, n_most=n_most)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("skipintro.detection.similarity._MOST_CELLS", n_cells)
+        assert found_runs(similarity, n_most=n_most) == together
+
+
+def test_long_episodes_take_little_memory_beside_the_similarity() -> None:
+    similarity = np.random.default_rng(0).random((3000, 3000), np.float32)
+    tracemalloc.start()
+    try:
+        runs(similarity, 0.99, 5, 50)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * similarity.nbytes
 
 
 @settings(deadline=None, max_examples=50)

@@ -178,6 +178,22 @@ def test_the_store_is_the_one_that_is_named_else_the_main_workspace_s(
     assert tracking_uri() == "http://server"
 
 
+@pytest.mark.parametrize(
+    ("named", "uri"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:////main/mlflow.db"),
+        ("sqlite:///a/b.db?timeout=5", "sqlite:////main/a/b.db?timeout=5"),
+        ("sqlite:////elsewhere/mlflow.db", "sqlite:////elsewhere/mlflow.db"),
+    ],
+)
+def test_a_store_in_a_relative_file_is_one_of_the_main_workspace(
+    monkeypatch: pytest.MonkeyPatch, named: str, uri: str
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", "/main")  # an experiment's own folder is removed after it
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", named)
+    assert tracking_uri() == uri
+
+
 class AwayClient:
     """A client whose server has gone."""
 
@@ -418,6 +434,17 @@ def test_a_live_run_carries_the_params_from_its_start(store: Store) -> None:
         live.log_params({"epochs": 3, "window.length": 60, "demo.rates": ["12", "25"]})
         [run] = runs(store)
     assert run.data.params == {"epochs": "3", "window.length": "60", "demo.rates": "['12', '25']"}
+
+
+def test_more_params_than_a_request_may_hold_are_all_delivered(
+    store: Store, tmp_path: Path
+) -> None:
+    params = {"epochs": 3, **{f"p{number}": number for number in range(250)}}
+    with live_run(store, "3 epochs", {}) as live:
+        live.log_params(params)
+    deliver(store, experiment(tmp_path, 21, params=params), MODEL)
+    wanted = {name: str(value) for name, value in params.items()}
+    assert [run.data.params for run in runs(store)] == [wanted, wanted]
 
 
 def test_a_live_run_whose_params_were_changed_after_the_training_gives_way_to_a_new_one(

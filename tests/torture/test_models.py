@@ -18,6 +18,7 @@ import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 
+from conftest import EMBEDDING
 from library_cases import HEAD, Place, make_place, use_cheap_encoder
 from service_cases import serving_apart
 from skipintro import cli
@@ -46,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     parts = place.detector.with_name("parts")
     place.detector.rename(parts)
     place.detector.mkdir()
-    config = DetectorConfig(detector="series", head=HEAD)
+    config = DetectorConfig(detector="series", head=HEAD, embedding=EMBEDDING)
     assemble(place.detector, head=parts, series=parts, config=config)
     with pytest.MonkeyPatch.context() as patch:
         use_cheap_encoder(patch)

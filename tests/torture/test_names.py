@@ -92,10 +92,10 @@ def test_ingest_with_odd_ids(
     assert {path.name for path in (checkout / "data").iterdir()} == {"ingest"}
     videos = (path for path in ingest.OUTPUT.rglob("*.mp4") if path.is_file())
     made = {path.relative_to(ingest.OUTPUT) for path in videos}
-    for id_ in ids.values():
+    for composed, id_ in ids.items():
         with attack.case(id_):
             for split in ("train", "test"):
-                assert Path(split, f"{id_}.mp4") in made
+                assert Path(split, f"{composed}.mp4") in made
     assert len(made) == 2 * len(ids)
 
 

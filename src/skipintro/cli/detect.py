@@ -21,10 +21,11 @@ from skipintro.cli.options import (
     SearchOption,
     WeightsOption,
 )
-from skipintro.core.errors import InputError
+from skipintro.core.errors import InputError, one_line
 from skipintro.library.choices import Form, Kind
 
 if TYPE_CHECKING:
+    from skipintro.episodes.embeddings import Search
     from skipintro.library.answers import Answer
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory
@@ -82,7 +83,7 @@ def detect(
         float, typer.Option(help="s added after; negative: the skip ends earlier.")
     ] = 0.0,
     model: ModelOption = None,
-    search: SearchOption = "whole",
+    search: SearchOption = None,
     beside: BesideOption = 4,
     jobs: JobsOption = 1,
     device: DeviceOption = "auto",
@@ -104,7 +105,7 @@ def detect(
     from skipintro.library.writing import Writer
 
     begin()
-    check_search(search)
+    looked_at = search_of(search)
     try:
         groups = find_series(paths, beside)
     except InputError as error:
@@ -121,7 +122,7 @@ def detect(
     )
     try:
         memory = Memory(cache or default_folder())
-        settings = Settings(search, device, encoder_weights, jobs)
+        settings = Settings(looked_at, device, encoder_weights, jobs)
         detection = Detection(model_of(model, memory), memory, settings)
         writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
         job = _Job(detection, memory, rule, writer, write or [], mux=mux)
@@ -185,7 +186,11 @@ class _Job:
         for fault in [row.fault for row in rows if row.fault] + written.faults:
             typer.echo(f"failed: {fault}", err=True)
         for place in written.kept:
-            typer.echo(f"kept: {place}: not as written by an earlier run; --overwrite", err=True)
+            told = f"kept: {place}: not as written by an earlier run; --overwrite"
+            typer.echo(one_line(told), err=True)
+        for place in written.shared:
+            told = f"kept: {place}: of another video of the same name; rename one of the two"
+            typer.echo(one_line(told), err=True)
         n_found = sum(row.finding.interval is not None for row in rows)
         did = [
             f"{made.n_made} detected now ({made.n_embedded} decoded)" if made.n_made else "",
@@ -207,12 +212,17 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def check_search(search: str) -> None:
-    """Raise a usage error unless it is one of the words or a whole number of seconds."""
-    from skipintro.library.answers import FIRST_QUARTER
-
-    if search not in {"whole", FIRST_QUARTER} and not (search.isdecimal() and int(search) > 0):
-        raise usage(f"--search {search}: expected whole, {FIRST_QUARTER} or a number of seconds")
+def search_of(text: str | None) -> "Search | None":
+    """Give what is looked at. Raises a usage error unless it is a word or a number of seconds."""
+    if text is None:
+        return None
+    if text == "whole":
+        return "whole"
+    if text == "first-quarter":
+        return "first-quarter"
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise usage(f"--search {text}: expected whole, first-quarter or a number of seconds")
 
 
 def usage(fault: str) -> typer.Exit:

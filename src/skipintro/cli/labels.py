@@ -1,6 +1,7 @@
 """`skipintro labels`: what can be said of label files."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +62,7 @@ def labels_check(
     --test data/demo/test/labels.json
     """
     from skipintro.core.params import load_params
+    from skipintro.episodes.annotations import span
     from skipintro.episodes.label_report import report
     from skipintro.episodes.labels import read_labels
     from skipintro.episodes.suspicion import SuspicionRule
@@ -90,10 +92,11 @@ def labels_check(
         return
     typer.echo(found.as_text())
     for told in doubted:
-        label = "no intro" if told.label is None else _span(told.label)
+        label = "no intro" if told.label is None else span(told.label)
+        says = "nothing" if told.interval is None else span(told.interval)
         typer.echo(
             f"contradicted: {told.id}: labelled {label}; a fit on other series says "
-            f"{_span(told.interval)}, confidence {told.confidence:.2f}"
+            f"{says}, confidence {told.confidence:.2f}"
         )
     if doubted:
         typer.echo(f"Look at the surest: {_frames_command(params.parent, doubted[0])}")
@@ -105,13 +108,8 @@ def _frames_command(checkout: Path, told: "HeldOut") -> str:
 
     manifest = checkout / "data/ingest/manifest.json"
     ingested = read_model(IngestManifest, manifest).episodes if manifest.exists() else []
-    path = next((e.path for e in ingested if e.id == told.id and e.path), f"<video of {told.id}>")
+    paths = (str(checkout / e.path) for e in ingested if e.id == told.id and e.path)
+    path = shlex.quote(next(paths, f"<video of {told.id}>"))
     ends = [int(second) for span in (told.label, told.interval) if span for second in span]
     seconds = " ".join(f"--at {second}" for second in dict.fromkeys(ends))
     return f"skipintro frames {path} {seconds} --out frames.png"
-
-
-def _span(interval: tuple[float, float] | None) -> str:
-    from skipintro.episodes.annotations import clock
-
-    return "nothing" if interval is None else f"{clock(interval[0])} to {clock(interval[1])}"

@@ -47,29 +47,19 @@ def cv(
 
     Example: skipintro cv --folds 4 --seeds 3
     """
-    from skipintro.core.files import check_sums, output_folder, read_model, write_json
+    from skipintro.core.files import output_folder, read_model, write_json
     from skipintro.core.params import load_params
-    from skipintro.detection.labelled import labelled_episodes
+    from skipintro.detection.labelled import all_labelled
     from skipintro.detection.series_files import PriorFile
-    from skipintro.episodes.annotations import Annotations
-    from skipintro.episodes.embeddings import EmbedManifest
     from skipintro.evaluation.cross_validation import cross_validate, markdown
     from skipintro.stages import evaluate, rank
 
     os.chdir(find_checkout())
-    for made in (rank.ANNOTATIONS.parent, rank.EMBEDDED):
-        check_sums(made)
-    annotations = read_model(Annotations, rank.ANNOTATIONS)
-    embedded = read_model(EmbedManifest, rank.EMBEDDED / "manifest.json")
-    episodes = {
-        labelled.episode.id: labelled
-        for split in ("train", "test")
-        for labelled in labelled_episodes(split, annotations, embedded, rank.EMBEDDED)
-    }
+    episodes, _ = all_labelled(rank.ANNOTATIONS, rank.EMBEDDED)
     params = load_params(rank.Params, "rank")
     try:
         found = cross_validate(
-            list(episodes.values()),
+            episodes,
             base=params.candidates(),
             settings=params.settings(),
             priors=read_model(PriorFile, params.prior).priors() if params.use_prior else None,

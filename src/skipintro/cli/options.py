@@ -22,7 +22,12 @@ CacheOption = Annotated[
     ),
 ]
 SearchOption = Annotated[
-    str, typer.Option(help="How much is looked at: whole, first-quarter, or so many seconds.")
+    str | None,
+    typer.Option(
+        help="How much is looked at: whole, first-quarter, or so many seconds; else as the model "
+        "was trained.",
+        show_default=False,
+    ),
 ]
 WeightsOption = Annotated[
     str | None,

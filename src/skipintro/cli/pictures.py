@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from skipintro.cli.detect import begin, check_search, model_of
+from skipintro.cli.detect import begin, model_of, search_of
 from skipintro.cli.options import (
     CacheOption,
     DeviceOption,
@@ -53,7 +53,7 @@ def show(
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the picture.")] = False,
     model: ModelOption = None,
-    search: SearchOption = "whole",
+    search: SearchOption = None,
     beside: Annotated[
         int, typer.Option(min=0, help="Episodes next to it that are looked at, too.")
     ] = 4,
@@ -75,7 +75,7 @@ def show(
     from skipintro.library.walking import find_series
 
     begin()
-    check_search(search)
+    looked_at = search_of(search)
     out = out or Path(f"{video.stem}.png")
     if out.suffix != ".png":
         raise InputError(f"{out}: expected a name that ends in .png; correct --out")
@@ -83,7 +83,7 @@ def show(
         raise InputError(f"{video}: no such file; correct the path")
     groups = find_series([video], beside)
     memory = Memory(cache or default_folder())
-    settings = Settings(search, device, encoder_weights)
+    settings = Settings(looked_at, device, encoder_weights)
     detection = Detection(model_of(model, memory), memory, settings)
     [answers] = list(detection.answers(groups))
     answer = next(answer for answer in answers if answer.video == video)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skipintro.cli.detect import begin, check_search, model_of, usage
+from skipintro.cli.detect import begin, model_of, search_of, usage
 from skipintro.cli.options import (
     BesideOption,
     CacheOption,
@@ -49,7 +49,7 @@ def serve(
     max_upload_mb: Annotated[float, typer.Option(min=0, help="MB of one upload.")] = 4096,
     max_hours: Annotated[float, typer.Option(min=0, help="h; longer videos are refused.")] = 6,
     model: ModelOption = None,
-    search: SearchOption = "whole",
+    search: SearchOption = None,
     beside: BesideOption = 4,
     jobs: JobsOption = 1,
     device: DeviceOption = "auto",
@@ -72,7 +72,7 @@ def serve(
     from skipintro.service.server import make_server
 
     begin()
-    check_search(search)
+    looked_at = search_of(search)
     if host != _LOOPBACK and token_file is None:
         raise usage(f"--host {host}: whoever reaches it may ask; give a --token-file as well")
     token = None if token_file is None else _token_of(token_file)
@@ -81,7 +81,7 @@ def serve(
     plan = Plan(
         model_of(model, memory),
         folder,
-        Settings(search, device, encoder_weights, jobs),
+        Settings(looked_at, device, encoder_weights, jobs),
         Roots(root or []),
         beside,
         max_hours,
@@ -97,7 +97,7 @@ def serve(
                 Path(uploads),
                 n_waiting=queue,
                 time_limit_s=time_limit,
-                most_bytes=int(max_upload_mb * (1 << 20)),
+                most_bytes=max_upload_mb * (1 << 20),
                 token=token,
             )
             server.run([listening])

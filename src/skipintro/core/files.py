@@ -47,9 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Whatever stood at `path` before stays until then; after an error nothing of the new is left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".draft.{_host()}-{os.getpid()}."
-    workshop = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=path.parent))
+    workshop = _made_workshop(path.parent)
     draft, before = workshop / path.name, workshop / "before"
     try:
         yield draft
@@ -64,6 +62,22 @@ def replacing(path: Path) -> Iterator[Path]:
         if os.path.lexists(before) and not os.path.lexists(path):
             before.rename(path)
         shutil.rmtree(workshop, ignore_errors=True)
+
+
+@contextmanager
+def workshop_in(folder: Path) -> Iterator[Path]:
+    """Give an empty folder for the length of the block; `sweep` removes what is left of killed."""
+    workshop = _made_workshop(folder)
+    try:
+        yield workshop
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _made_workshop(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    prefix = f".draft.{_host()}-{os.getpid()}."
+    return Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=folder))
 
 
 @contextmanager

@@ -64,13 +64,22 @@ def second_probabilities(
     return (total / count).astype(np.float32)
 
 
-def find_interval(probabilities: NDArray[np.float32], config: DetectionConfig) -> Detection | None:
+def find_interval(
+    probabilities: NDArray[np.float32], threshold: float, min_length_s: float
+) -> Detection | None:
     """Give the stretch with the largest sum of (probability - threshold), or None."""
-    best = maximum_sum_segment(probabilities.astype(np.float64) - config.threshold)
-    if best is None or best[1] - best[0] < config.min_length_s:
+    best = maximum_sum_segment(probabilities.astype(np.float64) - threshold)
+    if best is None or best[1] - best[0] < min_length_s:
         return None
     confidence = float(probabilities[best[0] : best[1]].mean(dtype=np.float64))
     return Detection(start_s=float(best[0]), end_s=float(best[1]), confidence=confidence)
+
+
+def prediction_of(probabilities: NDArray[np.float32], found: Detection | None) -> Prediction:
+    """Give the prediction of what was found in an episode's probabilities, or of nothing."""
+    if found is None:
+        return Prediction(interval=None, confidence=None, probabilities=probabilities)
+    return Prediction((found.start_s, found.end_s), found.confidence, probabilities)
 
 
 def detect_by_head(
@@ -80,9 +89,6 @@ def detect_by_head(
     predictions = []
     for episode in episodes:
         probabilities = second_probabilities(head, episode.vectors, config)
-        found = find_interval(probabilities, config)
-        interval = None if found is None else (found.start_s, found.end_s)
-        predictions.append(
-            Prediction(interval, None if found is None else found.confidence, probabilities)
-        )
+        found = find_interval(probabilities, config.threshold, config.min_length_s)
+        predictions.append(prediction_of(probabilities, found))
     return predictions

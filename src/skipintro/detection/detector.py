@@ -16,9 +16,10 @@ from skipintro.detection.decoding import DetectionConfig, detect_by_head
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.series_detector import SeriesDetector
 from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS, load_series
-from skipintro.encoder import HUB_WEIGHTS, Encoder, load_encoder
+from skipintro.encoder import ENCODERS, HUB_WEIGHTS, TOLERATE_BF16, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.episodes.decoder import length_s
+from skipintro.episodes.embeddings import EmbeddingConfig
 from skipintro.episodes.naming import series_of_file
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, load_head
 
@@ -27,12 +28,13 @@ _FILES = (WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG)
 
 
 class DetectorConfig(BaseModel):
-    """Which detector a folder is, and how its head is read."""
+    """Which detector a folder is, how its head is read, and how its videos become vectors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     detector: Literal["series", "head"]
     head: DetectionConfig
+    embedding: EmbeddingConfig
     sha256: dict[str, str] = Field(default_factory=dict)  # of the files beside it, by name
 
 
@@ -66,27 +68,42 @@ class EpisodeDetector:
 
 
 def load_same_encoder(
-    wanted: EncoderIdentity, place: Path, device: torch.device, weights: str | None = None
+    detector: EpisodeDetector, place: Path, device: torch.device, weights: str | None = None
 ) -> Encoder:
     """Load the encoder that the detector at `place` was trained on.
 
-    `weights` is for an encoder that was loaded from a checkpoint file: that file. Raises
-    InputError where the weights at hand are others.
+    Where the encoder bears either precision, it has the one that is fast here. `weights` is for
+    one that was loaded from a checkpoint file: that file. Raises InputError where the weights at
+    hand are others.
     """
-    if weights is None:
-        weights = HUB_WEIGHTS if wanted.weights == "imagenet" else wanted.weights
-    if weights == "file":
+    wanted = detector.encoder
+    trained_on = f"{place}: trained on {wanted.name}"
+    if weights is not None and wanted.weights == "imagenet":
+        raise InputError(f"{trained_on}, which brings its weights; leave `encoder_weights` out")
+    if weights is not None and not Path(weights).is_file():
+        raise InputError(f"{weights}: no such file; correct `encoder_weights`")
+    if weights is None and wanted.weights == "file":
         raise InputError(
-            f"{place}: trained on {wanted.name} with weights of a checkpoint file; name that "
-            "file as `encoder_weights`"
+            f"{trained_on} with weights of a checkpoint file; name that file as `encoder_weights`"
         )
-    encoder = load_encoder(wanted.name, weights, device=device)
+    usual = HUB_WEIGHTS if wanted.weights == "imagenet" else wanted.weights
+    precision = "auto" if wanted.name in TOLERATE_BF16 else detector.config.embedding.precision
+    try:
+        encoder = load_encoder(wanted.name, weights or usual, device=device, precision=precision)
+    except InputError as error:
+        if weights is not None or wanted.name not in ENCODERS:
+            raise
+        raise InputError(
+            f"{trained_on} with weights {usual!r}, which are neither in the local cache nor can "
+            "be downloaded here; copy the Hugging Face cache of a machine that has them, or give "
+            "them as a file: `encoder_weights`"
+        ) from error
     found = encoder.identity
     if found.weights_sha256 != wanted.weights_sha256:
         raise InputError(
-            f"{place}: trained on {wanted.name} with weights {wanted.weights_sha256[:12]}…, "
-            f"but those at hand are {found.weights_sha256[:12]}…; give the same weights as "
-            "`encoder_weights`, or train anew"
+            f"{trained_on} with weights {wanted.weights_sha256[:12]}…, but those at hand are "
+            f"{found.weights_sha256[:12]}…; give the same weights as `encoder_weights`, or train "
+            "anew"
         )
     return encoder
 
@@ -102,11 +119,13 @@ class Detector:
         self, folder: Path, device: torch.device, encoder_weights: str | None = None
     ) -> None:
         self.episodes = EpisodeDetector(folder, device)
-        self._encoder = load_same_encoder(self.episodes.encoder, folder, device, encoder_weights)
+        self._encoder = load_same_encoder(self.episodes, folder, device, encoder_weights)
 
     def embed(self, video: Path) -> NDArray[np.float32]:
         """Give one file's vectors. Raises VideoError where it cannot be decoded."""
-        return embed_video(video, self._encoder, self.episodes.config.head.batch_size)
+        config = self.episodes.config.embedding
+        n_seconds = None if config.search == "whole" else config.seconds(length_s(video))
+        return embed_video(video, self._encoder, config.batch_size, n_seconds)
 
     def detect(self, videos: Sequence[Path]) -> list[Prediction]:
         """Give one prediction a video; those of one series (by name) help each other.
@@ -147,5 +166,5 @@ def _check_files(folder: Path, hashes: Mapping[str, str]) -> None:
 
 def _known_series(detector: SeriesDetector) -> dict[str, str]:
     """Give the train series by the name that their files have, so that a new file finds it."""
-    by_file = {series_of_file(Path("/", r.id)): r.series for r in detector.references}
+    by_file = {series_of_file(Path("/", f"{r.id}.mkv")): r.series for r in detector.references}
     return {name: series for name, series in by_file.items() if name}

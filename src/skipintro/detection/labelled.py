@@ -1,10 +1,30 @@
-"""Reads the labelled episodes of a split, as a detector sees them."""
+"""Reads the labelled episodes, as a detector sees them."""
 
 from pathlib import Path
 
+from skipintro.core.files import check_sums, read_model
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.episodes.annotations import Annotations
 from skipintro.episodes.embeddings import EmbedManifest, read_vectors
+
+
+def all_labelled(annotations: Path, embedded: Path) -> tuple[list[LabelledEpisode], EmbedManifest]:
+    """Give the labelled episodes of all splits, one an id, and what the embed stage says of them.
+
+    `annotations` is the file, `embedded` the folder. Raises InputError where either is missing or
+    damaged.
+    """
+    check_sums(annotations.parent)
+    check_sums(embedded)
+    read = read_model(Annotations, annotations)
+    manifest = read_model(EmbedManifest, embedded / "manifest.json")
+    splits = dict.fromkeys(episode.split for episode in read.episodes)
+    found = {
+        labelled.episode.id: labelled
+        for split in splits
+        for labelled in labelled_episodes(split, read, manifest, embedded)
+    }
+    return list(found.values()), manifest
 
 
 def labelled_episodes(

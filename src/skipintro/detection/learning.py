@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model
 from skipintro.detection.candidates import CandidateConfig
 from skipintro.detection.fitting import FitSettings, fit_priors
-from skipintro.detection.labelled import labelled_episodes
+from skipintro.detection.labelled import all_labelled
 from skipintro.detection.series_files import PriorFile, prior_weights
-from skipintro.episodes.annotations import Annotations
-from skipintro.episodes.embeddings import EmbedManifest
 
 _EMBEDDED = Path("data/embed")
 _ANNOTATIONS = Path("data/annotate/annotations.json")
@@ -29,17 +26,10 @@ def learn_prior(
     """
     libraries, videos, encoders = [], [], set()
     for checkout in checkouts:
-        annotations = read_model(Annotations, checkout / _ANNOTATIONS)
-        embedded = read_model(EmbedManifest, checkout / _EMBEDDED / "manifest.json")
-        splits = dict.fromkeys(episode.split for episode in annotations.episodes)
-        episodes = {
-            labelled.episode.id: labelled
-            for split in splits
-            for labelled in labelled_episodes(split, annotations, embedded, checkout / _EMBEDDED)
-        }
+        episodes, embedded = all_labelled(checkout / _ANNOTATIONS, checkout / _EMBEDDED)
         if not episodes:
             raise InputError(f"{checkout}: no labelled episode; run `dvc repro window` in it")
-        libraries.append(list(episodes.values()))
+        libraries.append(episodes)
         videos += [e.video_sha256 for e in embedded.episodes]
         encoders.add(embedded.encoder.name)
     priors = fit_priors(libraries, base, settings, regularisation)

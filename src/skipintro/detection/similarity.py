@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_MOST_CELLS = 1 << 20  # that are looked at together; memory goes by it, the runs do not
+
 Matrix = NDArray[np.float32]  # (n, m): cosine of second k of one episode and second j of another
 
 
@@ -38,15 +40,34 @@ class Runs:
 def runs(similarity: Matrix, threshold: float, min_length: int, n_most: int) -> Runs:
     """Give the `n_most` strongest runs above the threshold; a gap of one second is bridged."""
     n, m = similarity.shape
+    if not n * m:
+        nothing = np.zeros(0, np.int64)
+        return Runs(nothing, nothing, nothing, np.zeros(0))
     if m < n:  # the work grows with the square of n; an opening is laid over the episode
         found = runs(similarity.T, threshold, min_length, n_most)
         start, stop = found.start + found.offset, found.stop + found.offset
         return Runs(start, stop, -found.offset, found.score)
-    sheared = np.full((max(0, n + m - 1), n), -np.inf, np.float32)  # row: offset + n - 1, column: k
-    k, j = np.arange(n)[:, None], np.arange(m)[None, :]
-    sheared[j - k + n - 1, np.broadcast_to(k, (n, m))] = similarity
+    n_offsets = max(1, _MOST_CELLS // max(1, n))
+    parts = [
+        _runs_at(similarity, np.arange(first, min(first + n_offsets, m)), threshold, min_length)
+        for first in range(1 - n, m, n_offsets)
+    ]
+    start, stop, offset, score = (np.concatenate(each) for each in zip(*parts, strict=True))
+    strongest = np.argsort(-score, kind="stable")[:n_most]
+    return Runs(start[strongest], stop[strongest], offset[strongest], score[strongest])
+
+
+def _runs_at(
+    similarity: Matrix, offsets: NDArray[np.int64], threshold: float, min_length: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Give start, stop, offset and score of the runs at some offsets, in the order of these."""
+    n, m = similarity.shape
+    k = np.arange(n)
+    j = k + offsets[:, None]
+    inside = (j >= 0) & (j < m)
+    sheared = np.where(inside, similarity[k, np.clip(j, 0, m - 1)], np.float32(-np.inf))
     alike = sheared > threshold
-    alike[:, 1:-1] |= alike[:, :-2] & alike[:, 2:] & np.isfinite(sheared[:, 1:-1])
+    alike[:, 1:-1] |= alike[:, :-2] & alike[:, 2:] & inside[:, 1:-1]
     edges = np.diff(np.pad(alike.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     row, start = np.nonzero(edges == 1)
     _, stop = np.nonzero(edges == -1)
@@ -55,9 +76,8 @@ def runs(similarity: Matrix, threshold: float, min_length: int, n_most: int) -> 
         ((0, 0), (1, 0)),
     )
     score = sums[row, stop] - sums[row, start]
-    long_enough = np.flatnonzero(stop - start >= min_length)
-    order = long_enough[np.argsort(-score[long_enough], kind="stable")][:n_most]
-    return Runs(start[order], stop[order], row[order] - (n - 1), score[order])
+    long = stop - start >= min_length
+    return start[long], stop[long], offsets[row[long]], score[long]
 
 
 def mean_along(similarity: Matrix, start: int, stop: int) -> NDArray[np.float64]:

@@ -1,6 +1,5 @@
 """From a video file to one vector a second."""
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,33 +7,19 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from threading import Barrier, Lock
-from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 
 from skipintro.encoder import Encoder
 from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
 from skipintro.episodes.decoder import pictures
 from skipintro.episodes.video import Picture
 
-# The part of an episode that is looked at, from its beginning; a number is of seconds.
-Search = Literal["whole", "first-quarter"] | Annotated[int, Field(ge=1)]
-
 # Batches of one video that wait or are encoded. The thread that decodes it feeds no more, and
 # where many videos are embedded at once, memory grows with this.
 _MOST_RUNNING = 4
-
-
-def searched_seconds(search: Search, n_seconds: int) -> int:
-    """Give how many seconds of an episode are looked at."""
-    if search == "whole":
-        return n_seconds
-    if search == "first-quarter":
-        return math.ceil(n_seconds / 4)
-    return min(search, n_seconds)
 
 
 def embed_video(

@@ -21,9 +21,14 @@ from skipintro.core.params import StageParams
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.encoder import load_encoder
-from skipintro.encoder.embedding import Search, embed_video, searched_seconds
+from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
-from skipintro.episodes.embeddings import EncoderIdentity, remember_vectors
+from skipintro.episodes.embeddings import (
+    EncoderIdentity,
+    Search,
+    remember_vectors,
+    searched_seconds,
+)
 from skipintro.episodes.isolation import side_by_side
 
 # All of this folder but the engines: by what they remember, it makes no difference who made it.

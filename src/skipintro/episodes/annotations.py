@@ -162,6 +162,11 @@ def told_without_siblings(ids: Sequence[str]) -> str:
     )
 
 
+def span(interval: tuple[float, float]) -> str:
+    """Write an interval as people read it."""
+    return f"{clock(interval[0])} to {clock(interval[1])}"
+
+
 def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:
     """Raise InputError where a corrected label ends after its episode (`n_seconds` rounded up)."""
     if annotation.end_s is not None and annotation.end_s > n_seconds:

@@ -100,11 +100,6 @@ def find_videos(folder: Path, extensions: Collection[str]) -> dict[str, Path]:
     return found
 
 
-def video_of(videos: dict[str, Path], episode: str) -> Path | None:
-    """Give the video of an id, however its letters are composed in the file's name."""
-    return videos.get(_nfc(episode))
-
-
 def leaked_ids(episodes: Collection[IngestedEpisode], train: str, test: str) -> list[str]:
     """Give the test ids that stand in train as well, under the same id or with the same bytes."""
     train_ids = {e.id for e in episodes if e.split == train}

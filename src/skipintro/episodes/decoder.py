@@ -11,10 +11,10 @@ from typing import Any
 from skipintro.episodes import video
 from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits, VideoInfo
 from skipintro.episodes.isolation import LostError, isolated
-from skipintro.episodes.video import Picture, VideoError
+from skipintro.episodes.video import PassingVideoError, Picture
 
 
-class DecoderLostError(VideoError):
+class DecoderLostError(PassingVideoError):
     """A file over which the decoder crashed, stood still or wanted too much.
 
     On another machine, or another day, it may not.

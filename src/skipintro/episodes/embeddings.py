@@ -1,14 +1,19 @@
 """The embeddings of all episodes as files: one array an episode, and a manifest of their origin."""
 
+import math
 from io import BytesIO
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, replacing
+
+# The part of an episode that is looked at, from its beginning; a number is of seconds.
+Search = Literal["whole", "first-quarter"] | Annotated[int, Field(ge=1)]
 
 
 class EncoderIdentity(BaseModel):
@@ -22,6 +27,31 @@ class EncoderIdentity(BaseModel):
     trained: bool
     dimension: int
     image_size: int  # side of the square pictures, in pixels
+
+
+class EmbeddingConfig(BaseModel):
+    """How videos become vectors, beside the encoder: what a detector was trained on, it goes by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    precision: Literal["auto", "fp32", "bf16"]  # as it was asked for
+    batch_size: int = Field(ge=1)
+    search: Search
+
+    def seconds(self, length_s: float | None) -> int | None:
+        """Give how many seconds of an episode of this length are looked at; None: all there are."""
+        if self.search == "whole" or length_s is None:
+            return None
+        return searched_seconds(self.search, math.ceil(length_s))
+
+
+def searched_seconds(search: Search, n_seconds: int) -> int:
+    """Give how many seconds of an episode are looked at."""
+    if search == "whole":
+        return n_seconds
+    if search == "first-quarter":
+        return math.ceil(n_seconds / 4)
+    return min(search, n_seconds)
 
 
 class EmbeddedEpisode(BaseModel):
@@ -42,8 +72,8 @@ class EmbedManifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     encoder: EncoderIdentity
-    precision: str  # of the encoder's arithmetic
-    search: str | int  # the part of each episode that was embedded
+    embedding: EmbeddingConfig
+    precision: str  # of the encoder's arithmetic, here
     episodes: list[EmbeddedEpisode]
     left_out: dict[str, str]  # `<split>/<id>`: why
     versions: dict[str, str]

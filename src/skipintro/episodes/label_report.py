@@ -1,5 +1,6 @@
 """What can be said of label files alone, before any video is read."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -111,4 +112,4 @@ def report(
 def frames_command(label: Suspicious) -> str:
     """Give the command that shows both ends; labels know no videos, so that one is left open."""
     seconds = f"--at {int(label.start_s)} --at {int(label.end_s)}"
-    return f"skipintro frames <video of {label.id}> {seconds} --out frames.png"
+    return f"skipintro frames {shlex.quote(f'<video of {label.id}>')} {seconds} --out frames.png"

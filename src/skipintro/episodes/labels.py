@@ -51,7 +51,8 @@ def read_json_object(path: Path, remedy_if_missing: str) -> dict[str, Any]:
     """Read a JSON file, written by hand, that holds an object by episode id.
 
     Raises InputError, naming the file and the remedy, for no UTF-8, no JSON, no object, a key
-    that stands twice in one object at any depth, and more bytes than a person could write.
+    that stands twice in one object at any depth, and more bytes than a person could write. An id
+    is the same however its letters are composed: it is given in Unicode's form NFC.
     """
     try:
         with path.open("rb") as file:
@@ -72,7 +73,14 @@ def read_json_object(path: Path, remedy_if_missing: str) -> dict[str, Any]:
         raise InputError(
             f"{path}: expected an object {{id: …}}, got {type(found).__name__}; correct it"
         )
-    return found
+    by_id: dict[str, Any] = {}
+    for key, value in found.items():
+        if (id_ := unicodedata.normalize("NFC", key)) in by_id:
+            raise InputError(
+                f"{path}: {key!r} stands in it twice, of letters composed in two ways; remove one"
+            )
+        by_id[id_] = value
+    return by_id
 
 
 def check_episode_id(place: str, episode: str) -> None:

@@ -1,4 +1,6 @@
-"""Decodes videos to pictures at given times, and encodes the demo's; the only importer of PyAV.
+"""Decodes videos to pictures at given times, and encodes the demo's.
+
+Nothing but this and `sidecars/mux.py` imports PyAV.
 
 The picture of second k is what a player shows at t = k s, by presentation time, so variable
 and odd frame rates are sampled rightly. Pictures are upright (rotation flags applied) and have
@@ -9,6 +11,7 @@ decodes in one of its own.
 """
 
 import bisect
+import errno
 import io
 import math
 import re
@@ -53,6 +56,22 @@ _IDR_SLICE = 5
 # Formats whose files name other files, or addresses, to be read in their place.
 _NAMES_OTHER_FILES = {"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"}
 
+# What the system says of a file that it cannot give just now.
+_SYSTEM_REFUSES = {
+    errno.EACCES,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENODEV,
+    errno.ENOENT,
+    errno.ENOTCONN,
+    errno.ENOTDIR,
+    errno.ENXIO,
+    errno.EPERM,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+}
+
 _THUMBNAIL_WIDTH = 160  # pixels
 _JPEG_QUALITY = 75  # of 95: Pillow's default
 
@@ -73,6 +92,10 @@ class VideoError(InputError):
     def __reduce__(self) -> tuple[type["VideoError"], tuple[Path, str, str]]:
         """Lets it pass from one process to another."""
         return type(self), self._made_of
+
+
+class PassingVideoError(VideoError):
+    """A fault of the moment rather than of the content: the next time all may go well."""
 
 
 def inspect(
@@ -322,14 +345,21 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
     One thread decodes: with several, a damaged frame may come unmarked, and looks otherwise each
     time.
     """
-    if not path.exists():
-        raise VideoError(path, "no such file", "correct the path or bring the file back")
-    if path.stat().st_size == 0:
-        raise VideoError(path, "the file is empty (0 bytes)")
     try:
-        container = av.open(str(path), options=_sources(), metadata_errors="replace")
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        remedy = "correct the path or bring the file back"
+        raise PassingVideoError(path, "no such file", remedy) from error
+    except OSError as error:
+        fault = f"cannot be read ({_reason(error)})"
+        raise PassingVideoError(path, fault, "see to its disk and rights") from error
+    if size == 0:
+        raise VideoError(path, "the file is empty (0 bytes)")
+    name = str(path.absolute())  # libav would take the folder `CSI: Miami` for a protocol
+    try:
+        container = av.open(name, options=_sources(), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise VideoError(path, f"cannot be opened as video ({_reason(error)})") from error
+        raise _fault_of(path, "cannot be opened as video", error) from error
     with container:
         cover = av.stream.Disposition.attached_pic
         moving = [stream for stream in container.streams.video if not stream.disposition & cover]
@@ -471,8 +501,7 @@ def _timed(
             yield sound or frame, time
     except (av.error.FFmpegError, ValueError) as error:
         seconds = 0.0 if last is None else float(last)
-        fault = f"decoding fails after {seconds:.1f} s ({_reason(error)})"
-        raise VideoError(path, fault) from error
+        raise _fault_of(path, f"decoding fails after {seconds:.1f} s", error) from error
     if last is not None:
         yield None, end
 
@@ -543,6 +572,12 @@ def _thumbnail(frame: "av.VideoFrame", stream: "av.VideoStream") -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=_JPEG_QUALITY)
     return file.getvalue()
+
+
+def _fault_of(path: Path, fault: str, error: Exception) -> VideoError:
+    """Give the error for what libav has said, which passes on what the system has."""
+    is_passing = getattr(error, "errno", None) in _SYSTEM_REFUSES
+    return (PassingVideoError if is_passing else VideoError)(path, f"{fault} ({_reason(error)})")
 
 
 def _reason(error: Exception) -> str:

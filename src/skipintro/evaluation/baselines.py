@@ -20,10 +20,16 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skipintro.detection.episode import Episode, Interval, LabelledEpisode, Prediction
-from skipintro.detection.segment import maximum_sum_segment
+from skipintro.detection.decoding import find_interval, prediction_of
+from skipintro.detection.episode import (
+    Episode,
+    Interval,
+    LabelledEpisode,
+    Prediction,
+    truth_seconds,
+)
 from skipintro.evaluation.intervals import f1_within, mean_iou
-from skipintro.evaluation.outcomes import interval_seconds, outcome_of
+from skipintro.evaluation.outcomes import outcome_of
 
 TOLERANCE_S = 3.0  # of the F1 by which settings are chosen
 COPY_SHARE = 0.9  # of the seconds in which a copy is like its original; the rest may be damaged
@@ -266,7 +272,7 @@ def _fitted(
     train: Sequence[LabelledEpisode], max_film_frames: int, rng: np.random.Generator
 ) -> _Score:
     """Fit the classifier; where train has frames of one kind alone, that kind is certain."""
-    intro = [_intro_seconds(row) for row in train]
+    intro = [truth_seconds(row) for row in train]
     labels = np.concatenate([np.zeros(0, bool), *intro])
     if labels.all() or not labels.any():
         certain = float(labels.size > 0 and labels.all())
@@ -292,23 +298,11 @@ def _fitted(
     return score
 
 
-def _intro_seconds(row: LabelledEpisode) -> NDArray[np.bool_]:
-    return interval_seconds(() if row.truth is None else (row.truth,), len(row.episode.vectors))
-
-
 def _decoded(
     probabilities: NDArray[np.float32], threshold: float, min_length_s: float
 ) -> Prediction:
-    """Read the interval off; its confidence is the mean probability within it."""
-    found = maximum_sum_segment(probabilities.astype(np.float64) - threshold)
-    if found is None or found[1] - found[0] < min_length_s:
-        return Prediction(interval=None, confidence=None, probabilities=probabilities)
-    start, end = found
-    return Prediction(
-        interval=(float(start), float(end)),
-        confidence=float(probabilities[start:end].mean(dtype=np.float64)),
-        probabilities=probabilities,
-    )
+    """Read the interval off, as of the head's probabilities."""
+    return prediction_of(probabilities, find_interval(probabilities, threshold, min_length_s))
 
 
 def _repeated(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from skipintro.detection.decoding import DetectionConfig, window_probabilities
 from skipintro.detection.series_detector import SeriesConfig
-from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.evaluation.comparison import Comparison
 from skipintro.evaluation.intervals import IntervalFigures
 from skipintro.evaluation.outcomes import Outcome, temporal_iou
@@ -95,7 +95,8 @@ class EvaluateManifest(BaseModel):
     head: DetectionConfig
     series: SeriesConfig
     encoder: EncoderIdentity
-    test_data_sha256: str  # of the test videos and their corrected labels; no encoder in it
+    embedding: EmbeddingConfig
+    test_data_sha256: str  # of test videos, corrected labels, and what is leaked; no encoder in it
     leaked: list[str]
     left_out: dict[str, str]
     versions: dict[str, str]

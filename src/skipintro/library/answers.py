@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skipintro.episodes.embeddings import Search
 
 Interval = tuple[float, float]
-FIRST_QUARTER = "first-quarter"
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Answer:
 class Settings:
     """What shapes the vectors and how they are made."""
 
-    search: str  # `whole`, `first-quarter` or a number of seconds
+    search: "Search | None" = None  # None: as the model was trained
     device: str = "auto"
     encoder_weights: str | None = None
     jobs: int = 1

@@ -121,11 +121,11 @@ class Detection:
         faults: dict[str, str],
     ) -> None:
         """Keep the vectors of one video, or its fault."""
-        from skipintro.episodes.decoder import DecoderLostError  # noqa: PLC0415  loaded by now
+        from skipintro.episodes.video import PassingVideoError  # noqa: PLC0415  loaded by now
 
         if isinstance(made, InputError):
             faults[answer.sha256] = fault = str(getattr(made, "fault", made))
-            if not isinstance(made, DecoderLostError):  # the next time all may go well
+            if not isinstance(made, PassingVideoError):
                 self._memory.put("fault", f"{answer.sha256} {self._decoding}", fault)
             return
         embedder.keep(answer, made)

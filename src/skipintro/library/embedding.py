@@ -1,6 +1,5 @@
 """The vectors of videos by content and encoder: made once, whatever model reads them."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from skipintro.core.files import is_intact, sweep
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, load_same_encoder
 from skipintro.encoder import Encoder
-from skipintro.encoder.embedding import Search, embed_video, searched_seconds
+from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.decoder import length_s
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
 from skipintro.episodes.video import VideoError
@@ -33,8 +32,10 @@ class Embedder:
         memory: Memory,
         settings: Settings,
     ) -> None:
-        self._wanted, self._place, self._device = detector.encoder, place, device
-        self._batch_size = detector.config.head.batch_size
+        self._detector, self._place, self._device = detector, place, device
+        self._config = detector.config.embedding
+        if settings.search is not None:
+            self._config = self._config.model_copy(update={"search": settings.search})
         self._memory, self._settings = memory, settings
         self._encoder: Encoder | None = None
         self._lengths: dict[str, float | None] = {}  # by sha256
@@ -44,7 +45,8 @@ class Embedder:
             "episodes/video",
             "episodes/sampling",
             encoder=detector.encoder.model_dump(),
-            device=device.type,  # which the precision goes by
+            embedding=self._config.model_dump(exclude={"search"}),
+            device=device.type,  # which the precision goes by, too
         )
         self._folder = memory.folder / "vectors" / key
         sweep(self._folder)
@@ -52,7 +54,7 @@ class Embedder:
     def load(self) -> None:
         """Load the encoder. Raises InputError where its weights are not those of the detector."""
         weights = self._settings.encoder_weights
-        self._encoder = load_same_encoder(self._wanted, self._place, self._device, weights)
+        self._encoder = load_same_encoder(self._detector, self._place, self._device, weights)
 
     def has(self, answer: Answer) -> bool:
         """Tell whether the vectors are at hand; what cannot be opened has none."""
@@ -71,8 +73,9 @@ class Embedder:
         if self._encoder is None:
             raise RuntimeError("load() comes first")
         first_s = self._first_s(answer)
+        batch_size = self._config.batch_size
         try:
-            vectors = embed_video(answer.video, self._encoder, self._batch_size, n_seconds=first_s)
+            vectors = embed_video(answer.video, self._encoder, batch_size, n_seconds=first_s)
         except VideoError as error:
             return error
         promised = self._lengths[answer.sha256] or 0.0
@@ -99,11 +102,7 @@ class Embedder:
         return float(len(self.vectors(answer))) if length_s is None else length_s
 
     def _first_s(self, answer: Answer) -> int | None:
-        length_s, search = self._lengths[answer.sha256], self._settings.search
-        if search == "whole" or length_s is None:
-            return None
-        part: Search = "first-quarter" if search == "first-quarter" else int(search)
-        return searched_seconds(part, math.ceil(length_s))
+        return self._config.seconds(self._lengths[answer.sha256])
 
     def _file(self, answer: Answer) -> Path:
         """Give the vectors of the whole video where there are any, else those that are wanted."""

@@ -1,17 +1,21 @@
 """Which model is meant by `--model`, told without loading it wherever that can be told."""
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.core.files import sha256_of_file, sha256_of_json, sweep, workshop_in
 from skipintro.core.params import read_params_file
 from skipintro.library.memory import Memory, content_of, stamp_of
-from skipintro.tracking.addresses import default_uri, file_of, is_missing, without_credentials
+from skipintro.tracking.addresses import (
+    default_uri,
+    file_of,
+    is_missing,
+    named_uri,
+    without_credentials,
+)
 
 CHAMPION = "models:/intro-detector@champion"
 _FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
@@ -74,18 +78,29 @@ def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
     for name in _FILES:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: no detector's folder: {name} is missing")
+
+    def remembered(path: Path) -> str:  # the weights are held against it when they are loaded
+        return sha256_of_file(path) if path.suffix == ".json" else content_of(path, memory)
+
+    identity = _identity(folder, remembered)
+    return Model(title, identity, lambda: _unchanged(folder, identity))
+
+
+def _identity(folder: Path, content: Callable[[Path], str]) -> str:
     files = [path for name in _FILES + _SERIES_FILES if (path := folder / name).is_file()]
-    # The small files are read each time; the weights are held against them when they are loaded.
-    hashes = {
-        path.name: sha256_of_file(path) if path.suffix == ".json" else content_of(path, memory)
-        for path in files
-    }
-    identity = sha256_of_json(hashes)
-    return Model(title, identity, lambda: nullcontext(folder))
+    return sha256_of_json({path.name: content(path) for path in files})
+
+
+@contextmanager
+def _unchanged(folder: Path, identity: str) -> Iterator[Path]:
+    """Give a folder that is still the one that was found."""
+    if _identity(folder, sha256_of_file) != identity:
+        raise InputError(f"{folder}: its model was replaced meanwhile; start again for the new one")
+    yield folder
 
 
 def _store(checkout: Path | None) -> str | None:
-    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+    if uri := named_uri():
         return uri
     return None if checkout is None else default_uri(checkout)
 
@@ -125,26 +140,37 @@ def _last_trained(checkout: Path | None, memory: Memory, why: str) -> tuple[Mode
             f"no model: {why}, and no trained one in a checkout; run `dvc repro` in a checkout, "
             "give --model FOLDER, or set MLFLOW_TRACKING_URI"
         )
-    params = read_params_file(checkout / "params.yaml")["evaluate"]
-    identity = sha256_of_json(
-        {"files": {part.name: content_of(part, memory) for part in parts}, "evaluate": params}
-    )
+    hashes = {part.name: content_of(part, memory) for part in parts}
+    identity = _identity_of_trained(checkout, hashes)
     title = f"last trained in {checkout}"
-    return Model(title, identity, lambda: _assembled(checkout)), (
+    return Model(title, identity, lambda: _assembled(checkout, identity, memory.folder)), (
         f"{why}; using the model that was trained last in {checkout}, which no gate has judged"
     )
 
 
+def _identity_of_trained(checkout: Path, hashes: Mapping[str, str]) -> str:
+    params = read_params_file(checkout / "params.yaml")
+    read = {section: params[section] for section in ("evaluate", "embed")}
+    return sha256_of_json({"files": hashes, **read})
+
+
 @contextmanager
-def _assembled(checkout: Path) -> Iterator[Path]:
+def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
+    """Give a folder with what the checkout has trained last, which is still what was found."""
     from skipintro.core.params import load_params  # noqa: PLC0415
     from skipintro.detection.detector import DetectorConfig, assemble  # noqa: PLC0415  torch
-    from skipintro.stages.evaluate import Params  # noqa: PLC0415
+    from skipintro.stages import embed, evaluate  # noqa: PLC0415
 
-    params = load_params(Params, "evaluate", checkout / "params.yaml")
+    file = checkout / "params.yaml"
+    params = load_params(evaluate.Params, "evaluate", file)
+    embedding = load_params(embed.Params, "embed", file).embedding()
+    config = DetectorConfig(detector=params.detector, head=params.head(), embedding=embedding)
     head, series = (checkout / folder for folder in _TRAINED)
-    config = DetectorConfig(detector=params.detector, head=params.head())
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+    names = [name for names in _TRAINED.values() for name in names]
+    sweep(cache)
+    with workshop_in(cache) as folder:
         assemble(folder, head=head, series=series, config=config)
+        hashes = {name: sha256_of_file(folder / name) for name in names}
+        if _identity_of_trained(checkout, hashes) != identity:
+            raise InputError(f"{checkout}: was trained anew meanwhile; start again for the new one")
         yield folder

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from skipintro.core.errors import one_line
 from skipintro.episodes.annotations import clock
 from skipintro.library.choices import Form
 from skipintro.sidecars.finding import Finding
@@ -58,7 +59,7 @@ def _table(rows: Sequence[Row]) -> None:
     table = Table("video", "start", "end", "confidence")
     for row in rows:
         found = row.finding
-        name = escape(_shown(f"{found.video.parent.name}/{found.video.name}"))
+        name = escape(one_line(f"{found.video.parent.name}/{found.video.name}"))
         if row.fault:
             table.add_row(name, "failed", "", "", style="red")
         elif found.interval is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skipintro.core.errors import InputError
+from skipintro.core.errors import InputError, one_line
 from skipintro.core.files import describe_os_error
 from skipintro.episodes.naming import series_of_file
 from skipintro.sidecars.finding import is_muxed
@@ -108,7 +108,7 @@ def _walk(folder: Path, check: Callable[[Path], None]) -> Iterator[Path]:
 
 
 def _tell(error: OSError) -> None:
-    log.warning("passed over: %s", describe_os_error(error))
+    log.warning("passed over: %s", one_line(describe_os_error(error)))
 
 
 def _beside(videos: Sequence[Path], n_most: int) -> Iterator[Path]:

@@ -35,6 +35,7 @@ class Written:
     removed: int = 0  # of ours, where there is no intro any more
     in_place: int = 0
     kept: list[Path] = field(default_factory=list)  # of someone else
+    shared: list[Path] = field(default_factory=list)  # of a video of the same name
     faults: list[str] = field(default_factory=list)
 
 
@@ -57,7 +58,7 @@ class Writer:
 
     def _guarded(self, write: Callable[[], None], place: Path) -> None:
         if place in self._claimed:  # two videos of one name, .mkv and .mp4: the first one's stays
-            self.written.kept.append(place)
+            self.written.shared.append(place)
             return
         self._claimed.add(place)
         if place.parent not in self._swept:

@@ -99,7 +99,7 @@ class TrainManifest(BaseModel):
 
 
 class Windows:
-    """The windows of one balanced sequence, cut when asked for."""
+    """The windows of one sequence, balanced or whole, cut when asked for."""
 
     def __init__(
         self, sequence: FrameSequence, length: int, stride: int, device: torch.device

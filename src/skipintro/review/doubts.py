@@ -22,6 +22,7 @@ from skipintro.episodes.annotations import (
     Override,
     clock,
     read_overrides,
+    span,
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.episodes.suspicion import SuspicionRule, suspicious
@@ -248,7 +249,7 @@ def _told(annotation: Annotation) -> str:
 
 
 def _span(interval: Interval | None) -> str:
-    return "no intro" if interval is None else f"{clock(interval[0])} to {clock(interval[1])}"
+    return "no intro" if interval is None else span(interval)
 
 
 def _sure(confidence: float | None) -> str:

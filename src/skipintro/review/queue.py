@@ -67,6 +67,9 @@ class Queue:
         """
         id_ = decision.id
         if decision.seen is None:
+            if id_ not in self.file.read():  # removed by hand since: it is open again
+                self._made = [made for made in self._made if made.id != id_]
+                self._done.discard(id_)
             raise RefusalError(409, f"{id_}: nothing is decided; there is nothing to take back")
         last = next((made for made in reversed(self._made) if made.id == id_), None)
         if last is not None and last.override != decision.seen:
@@ -96,7 +99,9 @@ class Queue:
             doubts = []
             for id_ in self._order:
                 override = overrides.get(id_)
-                is_open = id_ not in self._done and override == self._at_first.get(id_)
+                is_open = override is None or (
+                    id_ not in self._done and override == self._at_first.get(id_)
+                )
                 doubts.append(
                     self._doubts[id_].model_dump(mode="json", exclude={"video"})
                     | {

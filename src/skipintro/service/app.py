@@ -40,7 +40,7 @@ class Limits:
     """How much a client may ask for, and the folder where uploads lie until they are answered."""
 
     time_limit_s: float
-    most_bytes: int
+    most_bytes: float
     uploads: Path
 
 

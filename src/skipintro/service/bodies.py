@@ -46,7 +46,7 @@ async def read_json(request: Request, model: type[M], example: str, limit_s: flo
         raise RefusalError(400, f"body: {first_fault(error)}; expected {example}") from error
 
 
-def check_upload(name: str, request: Request, most_bytes: int) -> None:
+def check_upload(name: str, request: Request, most_bytes: float) -> None:
     """Raise RefusalError at a name that is no video's, or a promise of too many bytes."""
     told_bytes = len(name.encode("utf-8", "replace"))
     if name.startswith(".") or set(name) & {"/", "\\", "\0"} or told_bytes > _MOST_NAME_BYTES:
@@ -57,7 +57,7 @@ def check_upload(name: str, request: Request, most_bytes: int) -> None:
         raise _too_large(most_bytes)
 
 
-async def write_upload(request: Request, path: Path, most_bytes: int, limit_s: float) -> None:
+async def write_upload(request: Request, path: Path, most_bytes: float, limit_s: float) -> None:
     """Write the body to a file. Raises RefusalError: 408, 413, 422; what was written stays."""
     with path.open("wb") as file:
         async with _body(request, most_bytes, limit_s) as body:
@@ -70,7 +70,7 @@ async def write_upload(request: Request, path: Path, most_bytes: int, limit_s: f
 
 @asynccontextmanager
 async def _body(
-    request: Request, most_bytes: int, limit_s: float
+    request: Request, most_bytes: float, limit_s: float
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Give the parts of the body. Raises RefusalError: 408 where it takes too long, 413."""
     began = asyncio.get_running_loop().time()
@@ -99,7 +99,7 @@ async def _body(
         ) from error
 
 
-def _too_large(most_bytes: int) -> RefusalError:
+def _too_large(most_bytes: float) -> RefusalError:
     return RefusalError(
         413,
         f"the body is larger than {most_bytes / (1 << 20):g} MB; send less",

@@ -17,6 +17,7 @@ from skipintro.library.telling import Row
 from skipintro.library.walking import Series, find_series
 from skipintro.service.refusal import RefusalError
 from skipintro.service.roots import Roots
+from skipintro.sidecars.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,38 @@ class Finder:
         self._memory.close()
 
     def _rows(self, groups: list[Series]) -> list[Row]:
-        for path in (path for group in groups for path in group.videos):
-            self._check_length(path)
-        return asked_rows(self._detection, groups, lambda answer: row_of(answer, Rule(), _exactly))
-
-    def _check_length(self, path: Path) -> None:
-        try:
-            hours = (length_s(path) or 0.0) / 3600
-        except VideoError:
-            return  # its row tells the fault
-        if hours > self._plan.max_hours:
-            raise RefusalError(
-                422,
-                f"{path.name}: {hours:.1f} h long, allowed are {self._plan.max_hours:g} h; "
-                "cut it, or raise --max-hours",
+        """Give the rows; a video that is too long is a fault of its own, and helps no other."""
+        asked = [video for group in groups for video in group.videos if video in group.asked]
+        hours = {video: _hours(video) for group in groups for video in group.videos}
+        most = self._plan.max_hours
+        short = [
+            replace(
+                group,
+                videos=tuple(video for video in group.videos if hours[video] <= most),
+                asked=frozenset(video for video in group.asked if hours[video] <= most),
             )
+            for group in groups
+        ]
+        told = [
+            Row(
+                Finding(video, group.name, 0.0, None, None),
+                f"{video}: {hours[video]:.1f} h long, allowed are {most:g} h; cut it, or raise "
+                "--max-hours",
+            )
+            for group in groups
+            for video in group.asked
+            if hours[video] > most
+        ]
+        wanted = [group for group in short if group.asked]
+        made = asked_rows(self._detection, wanted, lambda one: row_of(one, Rule(), _exactly))
+        return sorted([*made, *told], key=lambda row: asked.index(row.finding.video))
+
+
+def _hours(path: Path) -> float:
+    try:
+        return (length_s(path) or 0.0) / 3600
+    except VideoError:
+        return 0.0  # its row tells the fault
 
 
 def _sound(rows: list[Row]) -> list[Row]:

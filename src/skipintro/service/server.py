@@ -31,7 +31,7 @@ def make_server(
     *,
     n_waiting: int,
     time_limit_s: float,
-    most_bytes: int,
+    most_bytes: float,
     token: str | None,
 ) -> Server:
     """Give the server; uploads lie in a folder that is there already."""

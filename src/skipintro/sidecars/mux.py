@@ -40,8 +40,8 @@ def write_copy(finding: Finding, interval: Interval, copy: Path) -> None:
 
 def _remux(video: Path, copy: Path, interval: Interval, length_s: float) -> None:
     with (
-        av.open(str(video), metadata_errors="replace") as source,
-        av.open(str(copy), "w") as target,
+        av.open(str(video.absolute()), metadata_errors="replace") as source,
+        av.open(str(copy.absolute()), "w") as target,
     ):
         streams = {
             stream.index: target.add_stream_from_template(stream)
@@ -50,6 +50,7 @@ def _remux(video: Path, copy: Path, interval: Interval, length_s: float) -> None
         }
         for index, stream in streams.items():
             stream.metadata.update(source.streams[index].metadata)
+            stream.disposition = source.streams[index].disposition
         target.metadata.update(source.metadata)
         known = [
             Chapter(

@@ -109,7 +109,7 @@ def main(params: Params) -> None:
             {
                 "episodes": len(episodes),
                 "by_status": {status: counts[status] for status in Status},
-                "unusable": {e.id: e.reason for e in episodes if not e.usable},
+                "unusable": {f"{e.split}/{e.id}": e.reason for e in episodes if not e.usable},
                 "leaked": annotations.leaked,
                 "rule": params.rule().model_dump(),
             },

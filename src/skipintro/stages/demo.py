@@ -8,6 +8,8 @@ import logging
 import os
 from pathlib import Path
 
+from pydantic import Field
+
 from skipintro.core.files import write_json
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, stage_output, versions
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 class Params(StageParams):
     """Section `demo` of `params.yaml`."""
 
-    seed: int
+    seed: int = Field(ge=0)
     library: LibraryForm
     episode: EpisodeForm
     picture: PictureForm

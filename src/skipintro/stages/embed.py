@@ -17,7 +17,6 @@ from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import scratch_folder
 from skipintro.core.stage import run_stage, stage_output
-from skipintro.encoder.embedding import Search, searched_seconds
 from skipintro.encoder.engine import EncoderSpec, Job, RayParams
 from skipintro.encoder.engine_choice import engine_device, engine_precision, open_engine
 from skipintro.episodes.catalog import (
@@ -28,8 +27,11 @@ from skipintro.episodes.catalog import (
 )
 from skipintro.episodes.embeddings import (
     EmbeddedEpisode,
+    EmbeddingConfig,
     EmbedManifest,
+    Search,
     remembered_vectors,
+    searched_seconds,
     write_vectors,
 )
 
@@ -50,6 +52,10 @@ class Params(StageParams):
     search: Search
     engine: Literal["local", "ray"]
     ray: RayParams
+
+    def embedding(self) -> EmbeddingConfig:
+        """Give what a detector on these vectors has to go by."""
+        return EmbeddingConfig(**self.model_dump(include=set(EmbeddingConfig.model_fields)))
 
 
 def main(params: Params) -> None:
@@ -83,8 +89,8 @@ def main(params: Params) -> None:
     with stage_output(OUTPUT) as folder:
         manifest = EmbedManifest(
             encoder=origin.identity,
+            embedding=params.embedding(),
             precision=spec.precision,
-            search=spec.search,
             episodes=[
                 _remembered(episode, spec.search, memory=memory, folder=folder)
                 for episode in usable

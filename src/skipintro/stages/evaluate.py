@@ -6,9 +6,8 @@ Writes  reports/evaluate/report.html, report.json (the page as data), comparison
         precision_recall.png, timelines/<id>.png, SHA256SUMS
 """
 
-import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +20,7 @@ from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.detection.decoding import DetectionConfig
+from skipintro.detection.episode import LabelledEpisode
 from skipintro.detection.labelled import labelled_episodes
 from skipintro.detection.series_files import RankManifest, load_series
 from skipintro.episodes.annotations import Annotations, Status
@@ -45,6 +45,7 @@ from skipintro.evaluation.figures import (
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
 from skipintro.model.head import IntroHead, load_head
+from skipintro.model.history import read_history
 from skipintro.model.windows import FrameSequence, WindowManifest, read_sequence
 
 HEAD = Path("models/train")
@@ -131,9 +132,8 @@ def main(params: Params) -> None:
         head=params.head(),
         series=series.config,
         encoder=embedded.encoder,
-        test_data_sha256=sha256_of_json(
-            [[e.episode.id, e.truth, video_hashes[e.episode.id]] for e in test]
-        ),
+        embedding=embedded.embedding,
+        test_data_sha256=hash_of_test_data(test, video_hashes, leaked),
         leaked=leaked,
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
@@ -142,7 +142,7 @@ def main(params: Params) -> None:
         head, sequences["test"], window.stride, params.batch_size
     )
     told = results(outcomes[params.detector])
-    history = _history()
+    history = _columns(read_history(HEAD))
     with stage_output(OUTPUT) as folder:
         write_json(folder / "metrics.json", metrics)
         write_json(folder / "comparison.json", comparison)
@@ -171,6 +171,17 @@ def main(params: Params) -> None:
             plots.timeline(folder / "timelines" / f"{result.id}.png", result, threshold)
         write_sums(folder)
     _tell(metrics, comparison)
+
+
+def hash_of_test_data(
+    test: Sequence[LabelledEpisode], videos: Mapping[str, str], leaked: Collection[str]
+) -> str:
+    """Give the hash of all that figures on test depend on, beside the detector.
+
+    `videos` are hashes by id. What is leaked belongs to it: the headline leaves that out.
+    """
+    rows = [(e.episode.id, e.truth, videos[e.episode.id], e.episode.id in leaked) for e in test]
+    return sha256_of_json(rows)
 
 
 def _window_table(
@@ -237,6 +248,14 @@ def _facts(manifest: EvaluateManifest, n_train: int, n_test: int) -> dict[str, s
     } | manifest.versions
 
 
+def _columns(history: Sequence[tuple[int, dict[str, float]]]) -> dict[str, list[float]]:
+    """Give the training's curves by name."""
+    names = history[0][1]
+    return {"epoch": [float(epoch) for epoch, _ in history]} | {
+        name: [figures[name] for _, figures in history] for name in names
+    }
+
+
 def _tables(comparison: Comparison) -> str:
     """Give the tables of all test episodes, of those not leaked, and of these seen and unseen."""
     parts = ("all_without_leaked", "seen", "unseen", "all")
@@ -250,13 +269,6 @@ def _tell(metrics: Metrics, comparison: Comparison) -> None:
     log.info("whole episodes, without leaked ones:")
     for line in markdown(comparison, "all_without_leaked").splitlines():
         log.info("%s", line)
-
-
-def _history() -> dict[str, list[float]]:
-    """Read the training's curves by name."""
-    with (HEAD / "history.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, sha256_of_file, write_json, write_sums
@@ -27,12 +27,11 @@ from skipintro.episodes.catalog import (
     VideoInfo,
     find_videos,
     leaked_ids,
-    video_of,
 )
 from skipintro.episodes.decoder import inspect
 from skipintro.episodes.isolation import side_by_side
 from skipintro.episodes.labels import read_labels
-from skipintro.episodes.video import VideoError
+from skipintro.episodes.video import PassingVideoError, VideoError
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
@@ -51,6 +50,13 @@ class Params(StageParams):
     truncation_tolerance_s: float = Field(ge=0)
     decoding: DecodingLimits
     extensions: tuple[Annotated[str, Field(pattern="^[a-z0-9]+$")], ...] = Field(min_length=1)
+
+
+class _Verdict(BaseModel):
+    """What an inspection has found out: a description, or what is wrong."""
+
+    video: VideoInfo | None = None
+    problem: str | None = None
 
 
 def main(params: Params) -> None:
@@ -89,7 +95,7 @@ def main(params: Params) -> None:
                 )
             (folder / split).mkdir()
             shutil.copyfile(source / "labels.json", folder / split / "labels.json")
-            wanted = {id_: video_of(videos, id_) for id_ in labels}
+            wanted = {id_: videos.get(id_) for id_ in labels}
             spare = set(videos.values()) - set(wanted.values())
             unlabelled += sorted(str(path.relative_to(params.source)) for path in spare)
             inspected = partial(_inspected, split, params=params, memory=memory)
@@ -133,7 +139,7 @@ def _inspected(
 ) -> IngestedEpisode:
     """Describe one episode's video; the verdict on a file that was seen before is remembered."""
     if path is None:
-        problem: str | None = "no video file of this name"
+        problem = "no video file of this name"
         if params.on_bad_video == "fail":
             raise InputError(
                 f"{params.source}: {split}: {id_}: {problem}; add it, or set "
@@ -143,26 +149,38 @@ def _inspected(
             split=split, id=id_, path=None, sha256=None, video=None, problem=problem
         )
     sha256 = sha256_of_file(path)
-    verdict = memory / f"{sha256}.json"
-    info, problem = None, None
     try:
-        known = remembered(verdict)
-        if known is not None:
-            info = VideoInfo.model_validate_json(known)
-        else:
-            info = inspect(
-                path,
-                params.decoding,
-                truncation_tolerance_s=params.truncation_tolerance_s,
-            )
-            remember(verdict, info.model_dump_json().encode())
-    except VideoError as error:
+        verdict = _verdict(path, memory / f"{sha256}.json", params)
+    except PassingVideoError as error:
         if params.on_bad_video == "fail":
             raise
-        problem = error.fault
+        verdict = _Verdict(problem=error.fault)
+    if verdict.problem is not None and params.on_bad_video == "fail":
+        raise VideoError(path, verdict.problem)
     return IngestedEpisode(
-        split=split, id=id_, path=path, sha256=sha256, video=info, problem=problem
+        split=split,
+        id=id_,
+        path=path,
+        sha256=sha256,
+        video=verdict.video,
+        problem=verdict.problem,
     )
+
+
+def _verdict(path: Path, known: Path, params: Params) -> _Verdict:
+    """Give what is remembered of a content, or find it out. Raises PassingVideoError."""
+    if (content := remembered(known)) is not None:
+        return _Verdict.model_validate_json(content)
+    tolerance_s = params.truncation_tolerance_s
+    try:
+        found = inspect(path, params.decoding, truncation_tolerance_s=tolerance_s)
+        verdict = _Verdict(video=found)
+    except PassingVideoError:
+        raise
+    except VideoError as error:
+        verdict = _Verdict(problem=error.fault)
+    remember(known, verdict.model_dump_json().encode())
+    return verdict
 
 
 def _report(manifest: IngestManifest) -> None:

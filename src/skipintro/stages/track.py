@@ -8,12 +8,10 @@ Writes  reports/track/receipt.json: what was delivered; no run id, which another
         not know
 """
 
-import csv
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -30,6 +28,7 @@ from skipintro.core.stage import run_stage, stage_output
 from skipintro.detection.detector import DetectorConfig, assemble
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
 from skipintro.evaluation.report import Report, render
+from skipintro.model.history import read_history
 from skipintro.model.training import TrainManifest
 from skipintro.tracking.champion import beside, find_champion
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
@@ -73,7 +72,7 @@ def _deliver(params: Params) -> None:
         experiment = FinishedExperiment(
             name=os.environ.get("DVC_EXP_NAME"),
             params=run_params(evaluated.encoder),
-            history=list(_history()),
+            history=read_history(MODEL),
             metrics=read_model(Metrics, REPORTS / "metrics.json").flat(),
             weights_sha256=trained.weights_sha256,
             model_sha256=model_sha256,
@@ -99,16 +98,11 @@ def _deliver(params: Params) -> None:
 def assemble_evaluated(folder: Path, evaluated: EvaluateManifest) -> str:
     """Make a new folder with the detector that was evaluated; gives the hash of all its files."""
     folder.mkdir()
-    config = DetectorConfig(detector=evaluated.detector, head=evaluated.head)
+    config = DetectorConfig(
+        detector=evaluated.detector, head=evaluated.head, embedding=evaluated.embedding
+    )
     assemble(folder, head=MODEL, series=RANKED, config=config)
     return sha256_of_json({file.name: sha256_of_file(file) for file in sorted(folder.iterdir())})
-
-
-def _history() -> Iterator[tuple[int, dict[str, float]]]:
-    with (MODEL / "history.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            epoch = int(row.pop("epoch"))
-            yield epoch, {name: float(value) for name, value in row.items()}
 
 
 def _git_tags() -> dict[str, str]:

@@ -4,7 +4,6 @@ Reads   data/window
 Writes  models/train/model.safetensors, config.json, history.csv, manifest.json
 """
 
-import csv
 import logging
 import os
 from pathlib import Path
@@ -25,6 +24,7 @@ from skipintro.core.params import StageParams, load_params
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.model.head import WEIGHTS_FILE, HeadConfig, save_head
+from skipintro.model.history import write_history
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.tracking.live import LiveRun, live_run, run_params, title
@@ -110,7 +110,7 @@ def main(params: Params) -> None:
         )
         with stage_output(OUTPUT) as folder:
             save_head(folder, head)
-            _write_history(folder / "history.csv", history)
+            write_history(folder, history)
             write_json(
                 folder / "manifest.json",
                 TrainManifest(
@@ -142,13 +142,6 @@ def _told(row: EpochRow, epochs: int, live: LiveRun) -> None:
 def _tags() -> dict[str, str]:
     name = os.environ.get("DVC_EXP_NAME")
     return {"dvc.exp_name": name} if name else {}
-
-
-def _write_history(path: Path, history: list[EpochRow]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["epoch", *history[0].flat()], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({"epoch": row.epoch, **row.flat()} for row in history)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,17 @@ def workspace() -> Path:
 
 
 def tracking_uri() -> str:
-    """Give the URI of the store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or default_uri(workspace())
+    """Give the URI of the store; a relative file is one of the main workspace."""
+    return named_uri() or default_uri(workspace())
+
+
+def named_uri() -> str | None:
+    """Give what `MLFLOW_TRACKING_URI` names, a file by its absolute path; None where nothing."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri or (file := file_of(uri)) is None or file.is_absolute() or str(file) == ":memory:":
+        return uri or None
+    _, mark, options = uri.partition("?")
+    return f"{uri_of(workspace() / file)}{mark}{options}"
 
 
 def default_uri(checkout: Path) -> str:

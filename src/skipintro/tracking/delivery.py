@@ -21,7 +21,6 @@ from mlflow.entities import (
     DatasetInput,
     InputTag,
     Metric,
-    Param,
     Run,
     RunStatus,
     RunTag,
@@ -33,7 +32,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipintro.core.files import sha256_of_json
 from skipintro.core.scratch import scratch_folder
 from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.tracking.live import COMPLETE_TAG, WEIGHTS_TAG, close_stale_runs, process_tags, title
+from skipintro.tracking.live import (
+    COMPLETE_TAG,
+    WEIGHTS_TAG,
+    close_stale_runs,
+    log_params,
+    process_tags,
+    title,
+)
 from skipintro.tracking.store import Store
 
 EXPERIMENT_TAG, MODEL_TAG, TEST_DATA_TAG = "experiment.sha256", "model.sha256", "test_data.sha256"
@@ -211,9 +217,9 @@ def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
     store.client.log_batch(
         run_id,
         metrics=[Metric(name, value, now, 0) for name, value in experiment.metrics.items()],
-        params=[Param(name, str(value)) for name, value in experiment.params.items()],
         tags=[RunTag(key, value) for key, value in tags.items()],
     )
+    log_params(store, run_id, experiment.params)
     store.client.log_inputs(
         run_id,
         [

@@ -35,8 +35,7 @@ class LiveRun:
 
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Log the params, so that runs can be compared before they end."""
-        params = [Param(name, str(value)) for name, value in values.items()]
-        self._try(lambda: self._store.client.log_batch(self._run_id, params=params))
+        self._try(lambda: log_params(self._store, self._run_id, values))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log the figures of one epoch."""
@@ -64,6 +63,13 @@ class LiveRun:
                 "delivers the whole run",
                 type(error).__name__,
             )
+
+
+def log_params(store: Store, run_id: str, values: Mapping[str, Any]) -> None:
+    """Log params as text, in requests of as many as MLflow takes."""
+    params = [Param(name, str(value)) for name, value in values.items()]
+    for first in range(0, len(params), 100):  # MLflow's limit for one request
+        store.client.log_batch(run_id, params=params[first : first + 100])
 
 
 def title(epochs: int, experiment: str | None) -> str:

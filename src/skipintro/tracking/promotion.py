@@ -72,7 +72,7 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
             refusals.append(
                 "it was measured on other test data than the champion, so the figures cannot be "
                 "compared; run `dvc exp run` with the champion's params on this data first, or set "
-                "promote.require_same_test_data: false to begin anew"
+                "promote.require_same_test_data: false to hold them against each other all the same"
             )
         elif challenger.score is not None and not (
             challenger.score > champion.score + gate.min_improvement
@@ -85,18 +85,23 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
 
 
 def best_challenger(
-    candidates: list[Candidate], champion: Candidate | None, newest_first: list[str]
+    candidates: list[Candidate],
+    champion: Candidate | None,
+    newest_first: list[str],
+    *,
+    require_same_test_data: bool,
 ) -> Candidate:
     """Give the best version that may be compared: on the champion's test data, else the newest's.
 
-    Equal scores: the older version. Raises InputError where there is no challenger.
+    Where the champion's need not be the same, the newest's counts. Equal scores: the older version.
+    Raises InputError where there is no challenger.
     """
     rivals = [c for c in candidates if champion is None or c.version != champion.version]
     if not rivals:
         raise InputError(
             "no challenger is registered; run `dvc repro` or `dvc exp run -S epochs=40` first"
         )
-    if champion is not None:
+    if champion is not None and require_same_test_data:
         reference = champion.test_data_sha256
     else:
         reference = next(c for v in newest_first for c in rivals if c.version == v).test_data_sha256
@@ -116,7 +121,12 @@ def promote(store: Store, model_name: str, gate: GateParams, wanted: str | None 
     champion = next((c for c in candidates if holder and c.version == str(holder.version)), None)
     if wanted is None:
         newest_first = sorted((c.version for c in candidates), key=int, reverse=True)
-        challenger = best_challenger(candidates, champion, newest_first)
+        challenger = best_challenger(
+            candidates,
+            champion,
+            newest_first,
+            require_same_test_data=gate.require_same_test_data,
+        )
     else:
         known = {c.version: c for c in candidates}
         if wanted not in known:
