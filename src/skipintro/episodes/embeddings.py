@@ -30,7 +30,10 @@ class EncoderIdentity(BaseModel):
 
 
 class EmbeddingConfig(BaseModel):
-    """How videos become vectors, beside the encoder: what a detector was trained on, it goes by."""
+    """How videos become vectors, beside the encoder: what a detector was trained on, it goes by.
+
+    But for the precision, where an encoder bears either.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

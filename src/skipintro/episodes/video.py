@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
 from skipintro.episodes.catalog import VideoInfo
 from skipintro.episodes.isolation import tell_progress
 from skipintro.episodes.sampling import IrregularStreamError, Sample, needed
@@ -71,6 +72,8 @@ _SYSTEM_REFUSES = {
     errno.ESTALE,
     errno.ETIMEDOUT,
 }
+
+_SEE_TO_IT = "see to its disk and your right to read it, then run again"
 
 _THUMBNAIL_WIDTH = 160  # pixels
 _JPEG_QUALITY = 75  # of 95: Pillow's default
@@ -352,7 +355,7 @@ def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vid
         raise PassingVideoError(path, "no such file", remedy) from error
     except OSError as error:
         fault = f"cannot be read ({_reason(error)})"
-        raise PassingVideoError(path, fault, "see to its disk and rights") from error
+        raise PassingVideoError(path, fault, _SEE_TO_IT) from error
     if size == 0:
         raise VideoError(path, "the file is empty (0 bytes)")
     name = str(path.absolute())  # libav would take the folder `CSI: Miami` for a protocol
@@ -575,9 +578,22 @@ def _thumbnail(frame: "av.VideoFrame", stream: "av.VideoStream") -> bytes:
 
 
 def _fault_of(path: Path, fault: str, error: Exception) -> VideoError:
-    """Give the error for what libav has said, which passes on what the system has."""
-    is_passing = getattr(error, "errno", None) in _SYSTEM_REFUSES
-    return (PassingVideoError if is_passing else VideoError)(path, f"{fault} ({_reason(error)})")
+    """Give the error for what libav has said, which passes on what the system has.
+
+    Of some damage it says that the system failed: whether that is so, reading the file tells.
+    """
+    told = f"{fault} ({_reason(error)})"
+    if getattr(error, "errno", None) in _SYSTEM_REFUSES and not _is_readable(path):
+        return PassingVideoError(path, told, _SEE_TO_IT)
+    return VideoError(path, told)
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        sha256_of_file(path)
+    except OSError:
+        return False
+    return True
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """Runs a detector over series of videos, and does nothing twice.
 
 What was found for a series holds as long as its videos, the model and the code are the same. The
-vectors of a video hold for every model with the same encoder, so a new one decodes nothing.
+vectors of a video hold for every model with the same encoder, precision and batch size that looks
+at no more of it, so a new one decodes nothing.
 """
 
 import logging

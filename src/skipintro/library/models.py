@@ -100,7 +100,7 @@ def _unchanged(folder: Path, identity: str) -> Iterator[Path]:
 
 
 def _store(checkout: Path | None) -> str | None:
-    if uri := named_uri():
+    if uri := named_uri((checkout or Path()).absolute()):
         return uri
     return None if checkout is None else default_uri(checkout)
 

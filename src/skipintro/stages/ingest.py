@@ -28,7 +28,7 @@ from skipintro.episodes.catalog import (
     find_videos,
     leaked_ids,
 )
-from skipintro.episodes.decoder import inspect
+from skipintro.episodes.decoder import DecoderLostError, inspect
 from skipintro.episodes.isolation import side_by_side
 from skipintro.episodes.labels import read_labels
 from skipintro.episodes.video import PassingVideoError, VideoError
@@ -137,7 +137,10 @@ def _taken_in(episode: IngestedEpisode, mode: str, folder: Path) -> IngestedEpis
 def _inspected(
     split: str, id_: str, path: Path | None, *, params: Params, memory: Path
 ) -> IngestedEpisode:
-    """Describe one episode's video; the verdict on a file that was seen before is remembered."""
+    """Describe one episode's video; the verdict on a file that was seen before is remembered.
+
+    Raises VideoError where the file cannot be read just now, which is no verdict on it.
+    """
     if path is None:
         problem = "no video file of this name"
         if params.on_bad_video == "fail":
@@ -151,7 +154,7 @@ def _inspected(
     sha256 = sha256_of_file(path)
     try:
         verdict = _verdict(path, memory / f"{sha256}.json", params)
-    except PassingVideoError as error:
+    except DecoderLostError as error:
         if params.on_bad_video == "fail":
             raise
         verdict = _Verdict(problem=error.fault)

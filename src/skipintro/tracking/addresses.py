@@ -17,16 +17,16 @@ def workspace() -> Path:
 
 def tracking_uri() -> str:
     """Give the URI of the store; a relative file is one of the main workspace."""
-    return named_uri() or default_uri(workspace())
+    return named_uri(workspace()) or default_uri(workspace())
 
 
-def named_uri() -> str | None:
-    """Give what `MLFLOW_TRACKING_URI` names, a file by its absolute path; None where nothing."""
+def named_uri(folder: Path) -> str | None:
+    """Give what `MLFLOW_TRACKING_URI` names, None where nothing; a relative file is in `folder`."""
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri or (file := file_of(uri)) is None or file.is_absolute() or str(file) == ":memory:":
         return uri or None
     _, mark, options = uri.partition("?")
-    return f"{uri_of(workspace() / file)}{mark}{options}"
+    return f"{uri_of(folder / file)}{mark}{options}"
 
 
 def default_uri(checkout: Path) -> str:
