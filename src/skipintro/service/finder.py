@@ -58,8 +58,8 @@ class Finder:
 
     def _rows(self, groups: list[Series]) -> list[Row]:
         """Give the rows; a video that is too long is a fault of its own, and helps no other."""
-        asked = [video for group in groups for video in group.videos if video in group.asked]
-        hours = {video: _hours(video) for group in groups for video in group.videos}
+        place = {video: number for number, video in enumerate(v for g in groups for v in g.videos)}
+        hours = {video: _hours(video) for video in place}
         most = self._plan.max_hours
         short = [
             replace(
@@ -81,7 +81,7 @@ class Finder:
         ]
         wanted = [group for group in short if group.asked]
         made = asked_rows(self._detection, wanted, lambda one: row_of(one, Rule(), _exactly))
-        return sorted([*made, *told], key=lambda row: asked.index(row.finding.video))
+        return sorted([*made, *told], key=lambda row: place[row.finding.video])
 
 
 def _hours(path: Path) -> float:
