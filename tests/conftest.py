@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skipintro import cli
+from skipintro.episodes.catalog import USUAL_LIMITS
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.episodes.video import Picture, encode_h264
 from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.stages import ingest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -52,6 +54,21 @@ def tiny_config(**changes: Any) -> HeadConfig:
         "encoder": ENCODER,
     }
     return HeadConfig.model_validate({**fields, **changes})
+
+
+def ingest_params(source: Path, **changes: Any) -> ingest.Params:
+    """Give the params of ingest for a source with the splits `train` and `test` of MP4 files."""
+    fields = {
+        "source": source,
+        "train_split": "train",
+        "test_split": "test",
+        "mode": "copy",
+        "on_bad_video": "set_aside",
+        "truncation_tolerance_s": 2.0,
+        "decoding": USUAL_LIMITS,
+        "extensions": ("mp4",),
+    }
+    return ingest.Params.model_validate({**fields, **changes})
 
 
 class TellingHead(IntroHead):

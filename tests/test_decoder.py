@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import ROOT, run_command, write_toy_video
+from conftest import ROOT, ingest_params, run_command, write_toy_video
 from isolation_cases import BOOBY_TRAPS, use_booby_traps
 from library_cases import make_place, use_cheap_encoder
 from skipintro.core.files import read_model, write_json
@@ -125,18 +125,7 @@ def test_the_stage_ingest_sets_aside_by_name_what_ends_the_decoder_and_goes_on(
         write_json(folder / "labels.json", {id_: {"start": 0, "end": 1} for id_ in ids})
         for id_ in ids:
             (folder / f"{id_}.mp4").write_bytes(toy.read_bytes() + unlike(id_))
-    ingest.main(
-        ingest.Params(
-            source=tmp_path / "source",
-            train_split="train",
-            test_split="test",
-            mode="copy",
-            on_bad_video="set_aside",
-            truncation_tolerance_s=2.0,
-            decoding=STRICT,
-            extensions=("mp4",),
-        )
-    )
+    ingest.main(ingest_params(tmp_path / "source", decoding=STRICT))
     manifest = read_model(IngestManifest, ingest.OUTPUT / "manifest.json")
     assert [id_ for _, id_ in manifest.usable()] == ["first", "last", "first"]
     told = {e.id: e.problem for e in manifest.episodes if e.problem}

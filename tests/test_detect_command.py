@@ -33,8 +33,7 @@ from library_cases import (
 from skipintro import cli
 from skipintro.core.files import read_model, sha256_of_file, write_json
 from skipintro.core.scratch import key_of
-from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig
-from skipintro.encoder.embedding import embed_video
+from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig, embed_checked
 from skipintro.episodes.labels import read_labels
 from skipintro.library.memory import Memory, content_of
 from skipintro.tracking.pyfunc_model import IntroDetector
@@ -163,7 +162,7 @@ def test_a_new_model_is_noticed_and_decodes_nothing(
         place.detector / DETECTION_FILE,
         DetectorConfig(detector="head", head=HEAD, embedding=EMBEDDING),
     )
-    monkeypatch.setattr("skipintro.library.embedding.embed_video", None)  # not to be called
+    monkeypatch.setattr("skipintro.library.embedding.embed_checked", None)  # not to be called
     assert main(place.words(), monkeypatch) == 0
     told = capsys.readouterr()
     assert "4 detected now (0 decoded)" in told.err
@@ -198,7 +197,7 @@ def test_a_fault_that_passes_is_not_remembered(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(place.cache)
-    real = embed_video
+    real = embed_checked
 
     def away(path: Path, *words: Any, **more: Any) -> Any:
         path.rename(path.with_suffix(".away"))  # the share is gone, just after it was hashed
@@ -208,10 +207,10 @@ def test_a_fault_that_passes_is_not_remembered(
             path.with_suffix(".away").rename(path)
 
     video = place.videos()[0]
-    monkeypatch.setattr("skipintro.library.embedding.embed_video", away)
+    monkeypatch.setattr("skipintro.library.embedding.embed_checked", away)
     assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 1
     assert "no such file" in capsys.readouterr().err
-    monkeypatch.setattr("skipintro.library.embedding.embed_video", real)
+    monkeypatch.setattr("skipintro.library.embedding.embed_checked", real)
     assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 0
 
 

@@ -162,6 +162,14 @@ def test_a_file_that_is_no_video_is_named(folder: Path, videos: list[Path]) -> N
         Detector(folder, CPU).detect([videos[0], path])
 
 
+def test_a_video_that_ends_too_early_is_named(folder: Path, videos: list[Path]) -> None:
+    cut = folder / "cut.mkv"
+    write_toy_video(cut, 3, seconds=26)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    with pytest.raises(VideoError, match=r"cut\.mkv: truncated: \d+ s can be decoded of 26\.0 s"):
+        Detector(folder, CPU).detect([videos[0], cut])
+
+
 def test_vectors_do_not_depend_on_the_batch_size(videos: list[Path], encoder: Encoder) -> None:
     one, many = embed_video(videos[0], encoder, 1), embed_video(videos[0], encoder, 32)
     assert one.shape == many.shape == (26, 512)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from conftest import write_toy_video
+from conftest import ingest_params, write_toy_video
 from skipintro.core.files import read_model, write_json
 from skipintro.episodes import decoder
-from skipintro.episodes.catalog import USUAL_LIMITS, IngestManifest
+from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.decoder import DecoderLostError
 from skipintro.episodes.video import PassingVideoError
 from skipintro.stages import ingest
@@ -26,16 +26,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ingest.Params:
     for seed, split in enumerate(("train", "test")):
         write_toy_video(source / split / f"{split}.mp4", None, seconds=2, seed=seed)
         write_json(source / split / "labels.json", {split: {"start": 0, "end": 1}})
-    return ingest.Params(
-        source=source,
-        train_split="train",
-        test_split="test",
-        mode="copy",
-        on_bad_video="set_aside",
-        truncation_tolerance_s=2.0,
-        decoding=USUAL_LIMITS,
-        extensions=("mp4",),
-    )
+    return ingest_params(source)
 
 
 def failing(kind: type[PassingVideoError], split: str) -> Any:

@@ -106,7 +106,7 @@ def test_an_upload_that_is_sent_again_is_not_decoded_again(
 ) -> None:
     body = place.videos()[0].read_bytes()
     first = served.ask("PUT", "/detect/S01E01.mp4", body)
-    monkeypatch.setattr("skipintro.library.embedding.embed_video", None)  # not to be called
+    monkeypatch.setattr("skipintro.library.embedding.embed_checked", None)  # not to be called
     assert first.status == 200
     assert served.ask("PUT", "/detect/S01E01.mp4", body).json() == first.json()
 

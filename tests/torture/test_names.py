@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import write_toy_video
+from conftest import ingest_params, write_toy_video
 from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, annotate, with_one_name_a_series
-from skipintro.episodes.catalog import USUAL_LIMITS
 from skipintro.episodes.labels import Label, check_episode_id
 from skipintro.episodes.naming import series_of_file
 from skipintro.library.choices import Kind
@@ -75,16 +74,7 @@ def test_ingest_with_odd_ids(
         for id_ in ids.values():
             (source / split / f"{id_}.mp4").write_bytes(video)
     before = files_of(source)
-    params = ingest.Params(
-        source=source,
-        train_split="train",
-        test_split="test",
-        mode="copy",
-        on_bad_video="fail",
-        truncation_tolerance_s=2.0,
-        decoding=USUAL_LIMITS,
-        extensions=("mp4",),
-    )
+    params = ingest_params(source, on_bad_video="fail")
     ingest.main(params)
     assert files_of(source) == before
     assert {path.name for path in tmp_path.iterdir()} == {"checkout", "source"}

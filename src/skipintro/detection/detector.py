@@ -1,5 +1,6 @@
 """A trained detector as one folder, and its use on video files: paths in, intervals out."""
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,9 +22,11 @@ from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.decoder import length_s
 from skipintro.episodes.embeddings import EmbeddingConfig
 from skipintro.episodes.naming import series_of_file
+from skipintro.episodes.video import VideoError
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, load_head
 
 DETECTION_FILE = "detection.json"
+_TRUNCATION_TOLERANCE_S = 2.0  # as `ingest` has it
 _FILES = (WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG)
 
 
@@ -108,6 +111,22 @@ def load_same_encoder(
     return encoder
 
 
+def embed_checked(
+    video: Path, encoder: Encoder, config: EmbeddingConfig, promised_s: float | None
+) -> NDArray[np.float32]:
+    """Give the vectors of as much of a video as is looked at, as float32 (n_seconds, D).
+
+    `promised_s` is the length that the container tells. Raises VideoError where the video cannot be
+    decoded, or ends before that.
+    """
+    n_seconds = config.seconds(promised_s)
+    vectors = embed_video(video, encoder, config.batch_size, n_seconds)
+    wanted_s = min(promised_s or 0.0, math.inf if n_seconds is None else n_seconds)
+    if len(vectors) < wanted_s - _TRUNCATION_TOLERANCE_S:
+        raise VideoError(video, f"truncated: {len(vectors)} s can be decoded of {promised_s:.1f} s")
+    return vectors
+
+
 class Detector:
     """An episode detector with its encoder: paths in, intervals out.
 
@@ -122,15 +141,14 @@ class Detector:
         self._encoder = load_same_encoder(self.episodes, folder, device, encoder_weights)
 
     def embed(self, video: Path) -> NDArray[np.float32]:
-        """Give one file's vectors. Raises VideoError where it cannot be decoded."""
+        """Give one file's vectors. Raises VideoError as `embed_checked` does."""
         config = self.episodes.config.embedding
-        n_seconds = None if config.search == "whole" else config.seconds(length_s(video))
-        return embed_video(video, self._encoder, config.batch_size, n_seconds)
+        return embed_checked(video, self._encoder, config, length_s(video))
 
     def detect(self, videos: Sequence[Path]) -> list[Prediction]:
         """Give one prediction a video; those of one series (by name) help each other.
 
-        Raises VideoError where one cannot be decoded.
+        Raises VideoError where one cannot be decoded, or ends too early.
         """
         return self.episodes.detect(
             [self.episodes.episode(video, self.embed(video)) for video in videos]

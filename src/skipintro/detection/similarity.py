@@ -47,7 +47,7 @@ def runs(similarity: Matrix, threshold: float, min_length: int, n_most: int) -> 
         found = runs(similarity.T, threshold, min_length, n_most)
         start, stop = found.start + found.offset, found.stop + found.offset
         return Runs(start, stop, -found.offset, found.score)
-    n_offsets = max(1, _MOST_CELLS // max(1, n))
+    n_offsets = max(1, _MOST_CELLS // n)
     parts = [
         _runs_at(similarity, np.arange(first, min(first + n_offsets, m)), threshold, min_length)
         for first in range(1 - n, m, n_offsets)

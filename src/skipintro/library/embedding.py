@@ -9,16 +9,13 @@ from numpy.typing import NDArray
 from skipintro.core.errors import InputError
 from skipintro.core.files import is_intact, sweep
 from skipintro.core.scratch import key_of
-from skipintro.detection.detector import EpisodeDetector, load_same_encoder
+from skipintro.detection.detector import EpisodeDetector, embed_checked, load_same_encoder
 from skipintro.encoder import Encoder
-from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.decoder import length_s
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
 from skipintro.episodes.video import VideoError
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory
-
-_TRUNCATION_TOLERANCE_S = 2.0  # as `ingest` has it
 
 
 class Embedder:
@@ -72,18 +69,11 @@ class Embedder:
         """Give the vectors (n_seconds, D), or the fault of the video; may run in any thread."""
         if self._encoder is None:
             raise RuntimeError("load() comes first")
-        first_s = self._first_s(answer)
-        batch_size = self._config.batch_size
+        promised_s = self._lengths[answer.sha256]
         try:
-            vectors = embed_video(answer.video, self._encoder, batch_size, n_seconds=first_s)
+            return embed_checked(answer.video, self._encoder, self._config, promised_s)
         except VideoError as error:
             return error
-        promised = self._lengths[answer.sha256] or 0.0
-        wanted = promised if first_s is None else min(promised, first_s)
-        if len(vectors) < wanted - _TRUNCATION_TOLERANCE_S:
-            fault = f"truncated: {len(vectors)} s can be decoded of {promised:.1f} s"
-            return VideoError(answer.video, fault)
-        return vectors
 
     def keep(self, answer: Answer, vectors: NDArray[np.float32]) -> None:
         """Write the vectors, whole or not at all."""
