@@ -45,6 +45,7 @@ def ingest(folder: Path, length_s: int) -> None:
         )
     made = IngestManifest(
         mode="copy",
+        truncation_tolerance_s=2.0,
         decoding=USUAL_LIMITS,
         episodes=episodes,
         unlabelled=[],

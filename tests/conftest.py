@@ -35,7 +35,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY_LENGTH_S, TOY_INTRO_S = 36, 16
-EMBEDDING = EmbeddingConfig(precision="fp32", batch_size=7, search="whole")
+EMBEDDING = EmbeddingConfig(
+    precision="fp32", batch_size=7, search="whole", truncation_tolerance_s=2.0
+)
 ENCODER = EncoderIdentity(
     name="any", weights="any", weights_sha256="0" * 64, trained=True, dimension=8, image_size=224
 )

@@ -15,3 +15,14 @@ def flip_bit(path: Path, seed: int, among: range | None = None) -> None:
     path.write_bytes(content)
     path.chmod(before.st_mode)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def without_length(path: Path) -> None:
+    """Let an MP4 or an AVI state a length of 0, as one does that was not written to its end."""
+    content = bytearray(path.read_bytes())
+    if path.suffix == ".avi":
+        at = content.index(b"strh") + 8 + 32  # dwLength, behind the chunk's head
+    else:
+        at = content.index(b"mdhd") + 4 + 16  # behind version, two times and the scale
+    content[at : at + 4] = bytes(4)
+    path.write_bytes(content)

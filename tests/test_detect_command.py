@@ -19,7 +19,7 @@ import torch
 from mlflow.pyfunc.model import PythonModelContext
 
 from conftest import EMBEDDING, write_toy_video
-from damage_cases import flip_bit
+from damage_cases import flip_bit, without_length
 from library_cases import (
     HEAD,
     INTERVALS,
@@ -262,8 +262,29 @@ def test_a_video_that_ends_too_early_is_a_fault(
     cut = place.library / "Cut Show S01E01.mkv"
     write_toy_video(cut, 3, seconds=26)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
-    assert main(place.words(str(cut)), monkeypatch) == 1
-    assert "truncated: " in capsys.readouterr().err
+    for _ in range(2):
+        assert main(place.words(str(cut)), monkeypatch) == 1
+        assert "truncated: " in capsys.readouterr().err
+    # What lies before is whole: a fault holds for as much as was looked at.
+    assert main(place.words(str(cut), "--search", "5"), monkeypatch) == 0
+
+
+@pytest.mark.parametrize("search", ["whole", "20", "first-quarter"])
+def test_a_video_whose_container_states_no_length_has_the_same_interval(
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    search: str,
+) -> None:
+    video = place.videos()[1]
+    words = place.words(str(video), "--search", search)
+    assert main(words, monkeypatch) == 0
+    [found] = json.loads(capsys.readouterr().out)
+    without_length(video)
+    assert main(words, monkeypatch) == 0
+    [again] = json.loads(capsys.readouterr().out)
+    times = ("start_s", "end_s", "confidence")
+    assert [again[time] for time in times] == [found[time] for time in times]
 
 
 def test_the_formats_hold_the_same_and_single_files_bring_their_siblings(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conftest import ENCODER
+from conftest import EMBEDDING, ENCODER
 from skipintro.core.device import Precision
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.embeddings import Search, searched_seconds
@@ -98,3 +98,24 @@ def test_what_stops_decoding_in_the_middle_reaches_the_caller(video: Path, tmp_p
     broken.write_bytes(content[: len(content) // 3])
     with pytest.raises(VideoError, match=r"broken\.mkv"):
         embed_video(broken, MeanColour(), 2)
+
+
+@pytest.mark.parametrize(
+    ("search", "length_s", "decoded", "looked_at"),
+    [
+        ("whole", 8.2, None, 9),
+        ("whole", None, None, 9),
+        ("first-quarter", 8.2, 3, 3),
+        ("first-quarter", None, None, 3),  # a quarter of what was decoded
+        (4, 8.2, 4, 4),
+        (4, None, 4, 4),
+        (400, None, 400, 9),
+    ],
+)
+def test_as_much_is_looked_at_without_a_length_as_with_one(
+    search: Search, length_s: float | None, decoded: int | None, looked_at: int
+) -> None:
+    config = EMBEDDING.model_copy(update={"search": search})
+    assert config.seconds(length_s) == decoded
+    vectors = np.zeros((9, 2), np.float32)[:decoded]
+    assert len(config.looked_at(vectors, length_s)) == looked_at

@@ -222,13 +222,29 @@ def test_metrics_are_the_same_after_a_trip_through_json() -> None:
     assert Metrics.model_validate_json(metrics.model_dump_json()) == metrics
 
 
+VIDEOS = {("test", "a"): "0", ("test", "b"): "1", ("train", "a"): "2", ("train", "b"): "3"}
+
+
+def episode(id_: str, series: str, truth: tuple[float, float] | None = None) -> LabelledEpisode:
+    return LabelledEpisode(Episode(id_, series, np.zeros((3, 2), np.float32)), truth)
+
+
+def test_series_and_siblings_of_train_belong_to_the_test_data() -> None:
+    def of(series: str, *train: LabelledEpisode) -> str:
+        return hash_of_test_data(train, [episode("a", series)], VIDEOS, ())
+
+    alone = of("x")
+    assert of("y") != alone
+    assert of("x", episode("a", "other")) == alone  # more to train on is no other test
+    with_sibling = of("x", episode("a", "x"))
+    assert len({alone, with_sibling, of("x", episode("b", "x"))}) == 3
+    assert of("x", episode("a", "x", (1.0, 2.0))) == with_sibling
+
+
 def test_what_is_leaked_belongs_to_the_test_data() -> None:
     def of(*episodes: tuple[str, tuple[float, float] | None], leaked: Collection[str] = ()) -> str:
-        rows = [
-            LabelledEpisode(Episode(id_, "any", np.zeros((3, 2), np.float32)), truth)
-            for id_, truth in episodes
-        ]
-        return hash_of_test_data(rows, {"a": "0", "b": "1"}, leaked)
+        rows = [episode(id_, "any", truth) for id_, truth in episodes]
+        return hash_of_test_data([], rows, VIDEOS, leaked)
 
     a, b = ("a", (1.0, 2.0)), ("b", None)
     hashes = [of(a, b), of(a), of(("a", (1.0, 3.0)), b), of(a, b, leaked=["a"])]

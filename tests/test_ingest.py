@@ -67,7 +67,7 @@ def test_a_video_over_which_the_decoder_is_lost_is_set_aside_but_not_for_ever(
     found = read_model(IngestManifest, ingest.OUTPUT / "manifest.json")
     assert {e.id: e.problem for e in found.episodes} == {
         "train": None,
-        "lost": "did not work this time",
+        "lost": "did not work this time; `dvc repro --single-item --force ingest` tries it again",
     }
     ingest.main(params)
     found = read_model(IngestManifest, ingest.OUTPUT / "manifest.json")

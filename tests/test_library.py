@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conftest import EMBEDDING, ENCODER
 from damage_cases import flip_bit
-from library_cases import names
+from library_cases import HEAD, names
 from skipintro.core.errors import InputError
-from skipintro.core.files import replacing, sha256_of_file, sha256_of_json
+from skipintro.core.files import replacing, sha256_of_file, sha256_of_json, write_json
+from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
+from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_file
 from skipintro.episodes.video import encode_h264
 from skipintro.library.answers import Answer
@@ -361,13 +364,34 @@ def test_a_folder_that_is_no_detector_and_a_name_that_is_nothing_are_told(tmp_pa
         find_model("champion", None, memory)
 
 
+def described(folder: Path, **changes: Any) -> Path:
+    """Give a detector's folder whose files have their hashes in detection.json."""
+    hashes = {name: sha256_of_file(folder / name) for name in ("config.json", "model.safetensors")}
+    head = HEAD.model_copy(update=changes)
+    config = DetectorConfig(detector="head", head=head, embedding=EMBEDDING, sha256=hashes)
+    write_json(folder / DETECTION_FILE, config)
+    return folder
+
+
 def test_a_folder_that_was_replaced_meanwhile_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
-    model, _ = find_model(str(detector(tmp_path / "one")), None, Memory(tmp_path / "cache"))
+    one = described(detector(tmp_path / "one"))
+    model, _ = find_model(str(one), None, Memory(tmp_path / "cache"))
     with model.opened() as folder:
-        assert folder == tmp_path / "one"
-    (tmp_path / "one" / "detection.json").write_text("y")
+        assert folder == one
+    described(one, threshold=0.6)
     with pytest.raises(InputError, match="replaced meanwhile; start again"), model.opened():
         pass
+
+
+def test_a_flipped_bit_that_size_and_time_do_not_tell_is_named(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "cache")
+    folder = described(detector(tmp_path / "one"))
+    find_model(str(folder), None, memory)
+    flip_bit(folder / "model.safetensors", 3)
+    for _ in range(2):
+        model, _ = find_model(str(folder), None, memory)
+        with pytest.raises(InputError, match=r"model\.safetensors: its .*; restore it"):
+            model.opened().__enter__()
 
 
 def trained(folder: Path) -> Path:
@@ -375,8 +399,22 @@ def trained(folder: Path) -> Path:
     for name in ("train/config.json", "train/model.safetensors", "rank/series.json"):
         touch(folder / "models" / name)
     touch(folder / "models" / "rank" / "series.safetensors")
-    (folder / "params.yaml").write_text("evaluate: {detector: series}\nembed: {search: whole}\n")
+    (folder / "params.yaml").write_text("evaluate: {detector: series}\n")
+    embedded_with(folder)
     return folder
+
+
+def embedded_with(folder: Path, **changes: Any) -> None:
+    """Write what the embed stage of a checkout tells."""
+    manifest = EmbedManifest(
+        encoder=ENCODER,
+        embedding=EMBEDDING.model_copy(update=changes),
+        precision="fp32",
+        episodes=[],
+        left_out={},
+        versions={},
+    )
+    write_json(folder / "data" / "embed" / "manifest.json", manifest)
 
 
 def test_without_a_registry_the_last_trained_model_serves_and_that_is_said(
@@ -388,7 +426,10 @@ def test_without_a_registry_the_last_trained_model_serves_and_that_is_said(
     assert "there is no registry; using the model that was trained last" in warning
     touch(checkout / "models" / "train" / "config.json")
     (checkout / "models" / "train" / "model.safetensors").write_bytes(b"other")
-    assert find_model(None, checkout, memory)[0].identity != model.identity
+    trained_anew, _ = find_model(None, checkout, memory)
+    assert trained_anew.identity != model.identity
+    embedded_with(checkout, search=600)
+    assert find_model(None, checkout, memory)[0].identity != trained_anew.identity
     with pytest.raises(InputError, match="no store at"):
         find_model(CHAMPION, checkout, memory)
     (checkout / "models" / "rank" / "series.json").unlink()

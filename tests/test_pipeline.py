@@ -346,6 +346,12 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
     again = copied.run(SKIPINTRO, "promote", fails=True)
     assert "no challenger" in again
     assert "Traceback" not in again
+    for file in (copied.folder / "mlartifacts").rglob("detection.json"):
+        told = json.loads(file.read_text("utf-8"))
+        file.write_text(json.dumps({key: told[key] for key in told if key != "embedding"}))
+    unusable = copied.run(SKIPINTRO, "promote", "--version", "1", fails=True)
+    assert "version 1 cannot be used: " in unusable
+    assert "detection.json: not what this version writes (embedding: " in unusable
 
 
 def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_head_does(

@@ -168,7 +168,9 @@ def test_where_other_test_data_are_allowed_the_newest_count() -> None:
 def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate]) -> None:
     champion = next(iter(candidates), None)
     versions = [c.version for c in candidates]
-    with pytest.raises(InputError, match=r"no challenger is registered; run `dvc repro`"):
+    with pytest.raises(
+        InputError, match=r"no challenger that can be used is registered; run `dvc repro`"
+    ):
         best_challenger(candidates, champion, versions, require_same_test_data=True)
 
 
@@ -320,6 +322,34 @@ def test_the_champion_moves_only_to_a_better_version(workspace: Path) -> None:
     assert aliases(store, "moves") == {CHAMPION: "3", CHALLENGER: "4"}
 
 
+def test_a_version_that_cannot_be_used_is_no_rival(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = connect("skipintro")
+    for score in (0.6, 0.9, 0.5):
+        register(store, "unusable", score)
+    promote(store, "unusable", GATE, "1")
+    faults = {"1": "of yesterday", "2": "its weights are gone"}
+
+    def fault_of(version: str) -> str:
+        return faults.get(version, "")
+
+    verdict = promote(store, "unusable", GATE, fault_of=fault_of)
+    assert not verdict.refusals
+    assert verdict.champion is None
+    assert aliases(store, "unusable") == {CHAMPION: "3"}
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        "the champion, version 1, cannot be used: of yesterday",
+        "version 2 cannot be used: its weights are gone",
+    ]
+    with pytest.raises(InputError, match="version 2 cannot be used: its weights are gone"):
+        promote(store, "unusable", GATE, "2", fault_of=fault_of)
+    faults["3"] = "of yesterday, too"
+    with pytest.raises(InputError, match="no challenger that can be used"):
+        promote(store, "unusable", GATE, fault_of=fault_of)
+
+
 def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
     store = connect("skipintro")
     register(store, "untrained", 0.9, tags={TRAINED_TAG: "false"})
@@ -369,6 +399,7 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     model = params["track"]["model"]
     store = connect(params["track"]["experiment"])
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("skipintro.cli.registry._fault_of", lambda *_: "")  # there are no files
 
     def command(*words: str) -> tuple[int, str, str]:
         return run_command(["promote", *words], monkeypatch, capsys)

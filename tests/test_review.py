@@ -102,6 +102,7 @@ class Labels:
             write_json(self.folder / "data/ingest" / name / "labels.json", rows)
         manifest = IngestManifest(
             mode="copy",
+            truncation_tolerance_s=2.0,
             decoding=USUAL_LIMITS,
             episodes=self._episodes,
             unlabelled=[],

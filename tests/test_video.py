@@ -18,6 +18,7 @@ import pytest
 from av.video.frame import PictureType
 from PIL import Image
 
+from damage_cases import without_length
 from skipintro.episodes import video
 from skipintro.episodes.video import VideoError, encode_h264, inspect, pictures, thumbnails
 from video_cases import SIDE, SOUND_HZ, Pixels, noise, number_in, numbered, write, write_silence
@@ -493,6 +494,16 @@ def test_a_truncated_video_is_refused_however_its_container_ends(tmp_path: Path,
     assert inspect(path, truncation_tolerance_s=0.1).n_frames == N_NOISE
     path.write_bytes(cut(path.read_bytes()))
     assert_refused(path, " 2.", read_info)  # seconds of 4
+
+
+@pytest.mark.parametrize("name", ["unstated.mp4", "unstated.avi"])
+def test_a_length_of_nothing_is_none(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write_noise(path)
+    assert video.length_s(path) == pytest.approx(4)
+    without_length(path)
+    assert video.length_s(path) is None
+    assert inspect(path, truncation_tolerance_s=0.1).n_seconds == 4
 
 
 def test_a_truncation_within_the_tolerance_is_accepted(tmp_path: Path) -> None:

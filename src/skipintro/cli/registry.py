@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,7 +36,9 @@ def promote(
     os.chdir(find_checkout())
     tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
     with _store(tracking.experiment) as store:
-        verdict = promote_best(store, tracking.model, gate, version)
+        verdict = promote_best(
+            store, tracking.model, gate, version, fault_of=partial(_fault_of, tracking.model)
+        )
     comparison(verdict, gate.metric, equal_too=every_figure)
     if verdict.refusals:
         for refusal in verdict.refusals:
@@ -78,6 +81,23 @@ def runs(
     with _store(tracking.experiment) as store:
         found = measured_runs(store, last)
     report.runs(found, gate)
+
+
+def _fault_of(model: str, version: str) -> str:
+    """Tell why this version of the package cannot use a registered one, nothing where it can."""
+    import torch
+
+    from skipintro.detection.detector import EpisodeDetector
+    from skipintro.library.memory import default_folder
+    from skipintro.tracking.addresses import tracking_uri
+    from skipintro.tracking.registry import fetch
+
+    folder, _, _ = fetch(f"models:/{model}/{version}", tracking_uri(), default_folder() / "models")
+    try:
+        EpisodeDetector(folder, torch.device("cpu"))
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 @contextmanager

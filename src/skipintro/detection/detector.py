@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +26,6 @@ from skipintro.episodes.video import VideoError
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, load_head
 
 DETECTION_FILE = "detection.json"
-_TRUNCATION_TOLERANCE_S = 2.0  # as `ingest` has it
 _FILES = (WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG)
 
 
@@ -51,8 +50,7 @@ class EpisodeDetector:
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
-        self.config = read_model(DetectorConfig, folder / DETECTION_FILE)
-        _check_files(folder, self.config.sha256)
+        self.config = checked_config(folder)
         self._head = load_head(folder, device)
         self._series = load_series(folder) if self.config.detector == "series" else None
         self._known = {} if self._series is None else _known_series(self._series)
@@ -114,7 +112,7 @@ def load_same_encoder(
 def embed_checked(
     video: Path, encoder: Encoder, config: EmbeddingConfig, promised_s: float | None
 ) -> NDArray[np.float32]:
-    """Give the vectors of as much of a video as is looked at, as float32 (n_seconds, D).
+    """Give the vectors of as much of a video as `config.seconds` says, as float32 (n_seconds, D).
 
     `promised_s` is the length that the container tells. Raises VideoError where the video cannot be
     decoded, or ends before that.
@@ -122,7 +120,7 @@ def embed_checked(
     n_seconds = config.seconds(promised_s)
     vectors = embed_video(video, encoder, config.batch_size, n_seconds)
     wanted_s = min(promised_s or 0.0, math.inf if n_seconds is None else n_seconds)
-    if len(vectors) < wanted_s - _TRUNCATION_TOLERANCE_S:
+    if len(vectors) < wanted_s - config.truncation_tolerance_s:
         raise VideoError(video, f"truncated: {len(vectors)} s can be decoded of {promised_s:.1f} s")
     return vectors
 
@@ -143,7 +141,8 @@ class Detector:
     def embed(self, video: Path) -> NDArray[np.float32]:
         """Give one file's vectors. Raises VideoError as `embed_checked` does."""
         config = self.episodes.config.embedding
-        return embed_checked(video, self._encoder, config, length_s(video))
+        vectors = embed_checked(video, self._encoder, config, promised_s := length_s(video))
+        return config.looked_at(vectors, promised_s)
 
     def detect(self, videos: Sequence[Path]) -> list[Prediction]:
         """Give one prediction a video; those of one series (by name) help each other.
@@ -168,8 +167,10 @@ def assemble(folder: Path, *, head: Path, series: Path, config: DetectorConfig) 
     write_json(folder / DETECTION_FILE, config.model_copy(update={"sha256": hashes}))
 
 
-def _check_files(folder: Path, hashes: Mapping[str, str]) -> None:
-    for name, expected in hashes.items():
+def checked_config(folder: Path) -> DetectorConfig:
+    """Read what a detector's folder is. Raises InputError where a file is not as it was made."""
+    config = read_model(DetectorConfig, folder / DETECTION_FILE)
+    for name, expected in config.sha256.items():
         path = folder / name
         if name not in _FILES:
             raise InputError(f"{folder / DETECTION_FILE}: sha256: unknown file {name!r:.80}")
@@ -180,6 +181,7 @@ def _check_files(folder: Path, hashes: Mapping[str, str]) -> None:
                 f"{path}: its content is not that of {DETECTION_FILE} beside it (sha256 "
                 f"{found[:12]}…, expected {expected[:12]!r}…); restore it, or run `dvc repro`"
             )
+    return config
 
 
 def _known_series(detector: SeriesDetector) -> dict[str, str]:

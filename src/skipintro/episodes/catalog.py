@@ -64,6 +64,7 @@ class IngestManifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     mode: str
+    truncation_tolerance_s: float
     decoding: DecodingLimits
     episodes: list[IngestedEpisode]
     unlabelled: list[str]  # video files that no label names

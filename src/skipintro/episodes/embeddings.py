@@ -40,12 +40,27 @@ class EmbeddingConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16"]  # as it was asked for
     batch_size: int = Field(ge=1)
     search: Search
+    truncation_tolerance_s: float = Field(ge=0)  # as ingest had it
 
     def seconds(self, length_s: float | None) -> int | None:
-        """Give how many seconds of an episode of this length are looked at; None: all there are."""
+        """Give how many seconds of an episode are decoded; None: all there are.
+
+        Without a length, a first quarter is known at the end alone.
+        """
+        if isinstance(self.search, int) and length_s is None:
+            return self.search
         if self.search == "whole" or length_s is None:
             return None
         return searched_seconds(self.search, math.ceil(length_s))
+
+    def looked_at(
+        self, vectors: NDArray[np.float32], length_s: float | None
+    ) -> NDArray[np.float32]:
+        """Give those of the decoded vectors (n_seconds, D) that are looked at."""
+        n_seconds = self.seconds(length_s)
+        if n_seconds is None:
+            n_seconds = searched_seconds(self.search, len(vectors))
+        return vectors[:n_seconds]
 
 
 def searched_seconds(search: Search, n_seconds: int) -> int:

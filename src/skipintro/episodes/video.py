@@ -524,7 +524,17 @@ def _origin(container: "av.container.InputContainer") -> Fraction:
 def _promised_length(
     container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> float | None:
-    """Give the seconds that the container promises of this stream, None where it does not tell."""
+    """Give the seconds that the container promises of this stream, None where it does not tell.
+
+    What was written to a pipe, and broken off, has a length of 0.
+    """
+    length = _stated_length(container, stream)
+    return length if length is not None and length > 0 else None
+
+
+def _stated_length(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> float | None:
     if container.format.name == "avi" and stream.average_rate:
         return float(stream.frames / stream.average_rate)  # `duration` shrinks with a cut file
     if stream.duration is not None:

@@ -1,8 +1,8 @@
 """Runs a detector over series of videos, and does nothing twice.
 
 What was found for a series holds as long as its videos, the model and the code are the same. The
-vectors of a video hold for every model with the same encoder, precision and batch size that looks
-at no more of it, so a new one decodes nothing.
+vectors of a whole video hold for every model with the same encoder, precision and batch size, those
+of its first seconds for one that looks at as many; so a new one decodes nothing.
 """
 
 import logging
@@ -15,6 +15,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of
+from skipintro.core.stage import versions
 from skipintro.episodes.isolation import side_by_side
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
@@ -41,7 +42,9 @@ class Detection:
         self._model, self._memory, self._settings = model, memory, settings
         self._key = {"model": model.identity, "search": settings.search}
         self._code = key_of(*_DETECTING, *_DECODING, "encoder")
-        self._decoding = key_of(*_DECODING)
+        self._faults = key_of(
+            *_DECODING, "detection/detector", **self._key, versions=versions("av")
+        )
         self.n_made = 0  # answers that were made by this run
         self.n_embedded = 0  # videos that were decoded by it
 
@@ -72,7 +75,7 @@ class Detection:
             raise
         except InputError as error:
             return Answer(video, series, fault=str(error))
-        fault = self._memory.get("fault", f"{sha256} {self._decoding}")
+        fault = self._memory.get("fault", f"{sha256} {self._faults}")
         return Answer(video, series, sha256, fault=f"{video}: {fault}" if fault else "")
 
     def _group_key(self, group: Sequence[Answer]) -> str:
@@ -127,7 +130,7 @@ class Detection:
         if isinstance(made, InputError):
             faults[answer.sha256] = fault = str(getattr(made, "fault", made))
             if not isinstance(made, PassingVideoError):
-                self._memory.put("fault", f"{answer.sha256} {self._decoding}", fault)
+                self._memory.put("fault", f"{answer.sha256} {self._faults}", fault)
             return
         embedder.keep(answer, made)
         self.n_embedded += 1

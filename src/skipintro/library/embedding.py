@@ -42,7 +42,7 @@ class Embedder:
             "episodes/video",
             "episodes/sampling",
             encoder=detector.encoder.model_dump(),
-            embedding=self._config.model_dump(exclude={"search"}),
+            embedding=self._config.model_dump(include={"precision", "batch_size"}),
             device=device.type,  # which the precision goes by, too
         )
         self._folder = memory.folder / "vectors" / key
@@ -84,12 +84,13 @@ class Embedder:
         vectors = remembered_vectors(file := self._file(answer))
         if vectors is None:
             raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
-        return vectors[: self._first_s(answer)]
+        return self._config.looked_at(vectors, self._lengths[answer.sha256])
 
     def length_s(self, answer: Answer) -> float:
-        """Give the video's length: its container's, else that of what was decoded."""
-        length_s = self._lengths[answer.sha256]
-        return float(len(self.vectors(answer))) if length_s is None else length_s
+        """Give the video's length: its container's, or that of what was decoded, if more."""
+        decoded_s = float(len(self.vectors(answer)))
+        promised_s = self._lengths[answer.sha256] or 0.0
+        return promised_s if decoded_s < promised_s + 1 else decoded_s
 
     def _first_s(self, answer: Answer) -> int | None:
         return self._config.seconds(self._lengths[answer.sha256])

@@ -4,9 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file, sha256_of_json, sweep, workshop_in
+from skipintro.core.files import (
+    read_model,
+    sha256_of_file,
+    sha256_of_json,
+    sweep,
+    workshop_in,
+)
 from skipintro.core.params import read_params_file
 from skipintro.library.memory import Memory, content_of, stamp_of
 from skipintro.tracking.addresses import (
@@ -17,6 +24,9 @@ from skipintro.tracking.addresses import (
     without_credentials,
 )
 
+if TYPE_CHECKING:
+    from skipintro.episodes.embeddings import EmbeddingConfig
+
 CHAMPION = "models:/intro-detector@champion"
 _FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
 _SERIES_FILES = ("series.json", "series.safetensors")
@@ -24,6 +34,7 @@ _TRAINED = {
     "models/train": ("config.json", "model.safetensors"),
     "models/rank": ("series.json", "series.safetensors"),
 }
+_EMBEDDED = "data/embed/manifest.json"  # params.yaml may be ahead of what was trained
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,9 @@ def _identity(folder: Path, content: Callable[[Path], str]) -> str:
 def _unchanged(folder: Path, identity: str) -> Iterator[Path]:
     """Give a folder that is still the one that was found."""
     if _identity(folder, sha256_of_file) != identity:
+        from skipintro.detection.detector import checked_config  # noqa: PLC0415  torch
+
+        checked_config(folder)  # names the file that is damaged, if that is why
         raise InputError(f"{folder}: its model was replaced meanwhile; start again for the new one")
     yield folder
 
@@ -149,9 +163,15 @@ def _last_trained(checkout: Path | None, memory: Memory, why: str) -> tuple[Mode
 
 
 def _identity_of_trained(checkout: Path, hashes: Mapping[str, str]) -> str:
-    params = read_params_file(checkout / "params.yaml")
-    read = {section: params[section] for section in ("evaluate", "embed")}
-    return sha256_of_json({"files": hashes, **read})
+    evaluated = read_params_file(checkout / "params.yaml")["evaluate"]
+    embedding = _embedding_of(checkout).model_dump()
+    return sha256_of_json({"files": hashes, "evaluate": evaluated, "embedding": embedding})
+
+
+def _embedding_of(checkout: Path) -> "EmbeddingConfig":
+    from skipintro.episodes.embeddings import EmbedManifest  # noqa: PLC0415  numpy
+
+    return read_model(EmbedManifest, checkout / _EMBEDDED).embedding
 
 
 @contextmanager
@@ -159,11 +179,10 @@ def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
     """Give a folder with what the checkout has trained last, which is still what was found."""
     from skipintro.core.params import load_params  # noqa: PLC0415
     from skipintro.detection.detector import DetectorConfig, assemble  # noqa: PLC0415  torch
-    from skipintro.stages import embed, evaluate  # noqa: PLC0415
+    from skipintro.stages import evaluate  # noqa: PLC0415
 
-    file = checkout / "params.yaml"
-    params = load_params(evaluate.Params, "evaluate", file)
-    embedding = load_params(embed.Params, "embed", file).embedding()
+    params = load_params(evaluate.Params, "evaluate", checkout / "params.yaml")
+    embedding = _embedding_of(checkout)
     config = DetectorConfig(detector=params.detector, head=params.head(), embedding=embedding)
     head, series = (checkout / folder for folder in _TRAINED)
     names = [name for names in _TRAINED.values() for name in names]

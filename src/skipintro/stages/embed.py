@@ -53,9 +53,14 @@ class Params(StageParams):
     engine: Literal["local", "ray"]
     ray: RayParams
 
-    def embedding(self) -> EmbeddingConfig:
+    def embedding(self, truncation_tolerance_s: float) -> EmbeddingConfig:
         """Give what a detector on these vectors has to go by."""
-        return EmbeddingConfig(**self.model_dump(include=set(EmbeddingConfig.model_fields)))
+        return EmbeddingConfig(
+            precision=self.precision,
+            batch_size=self.batch_size,
+            search=self.search,
+            truncation_tolerance_s=truncation_tolerance_s,
+        )
 
 
 def main(params: Params) -> None:
@@ -89,7 +94,7 @@ def main(params: Params) -> None:
     with stage_output(OUTPUT) as folder:
         manifest = EmbedManifest(
             encoder=origin.identity,
-            embedding=params.embedding(),
+            embedding=params.embedding(ingested.truncation_tolerance_s),
             precision=spec.precision,
             episodes=[
                 _remembered(episode, spec.search, memory=memory, folder=folder)

@@ -58,6 +58,8 @@ ANNOTATIONS = Path("data/annotate/annotations.json")
 OUTPUT = Path("reports/evaluate")
 _CORRECTED = (Status.SHIFTED, Status.OVERRIDDEN)
 
+_TRY_AGAIN = "`dvc repro --single-item --force evaluate` tries again"
+
 log = logging.getLogger(__name__)
 
 
@@ -98,12 +100,12 @@ def main(params: Params) -> None:
     train, test = (
         labelled_episodes(split, annotations, embedded, EMBEDDED) for split in ("train", "test")
     )
-    video_hashes = {e.id: e.video_sha256 for e in embedded.episodes if e.split == "test"}
+    video_hashes = {(e.split, e.id): e.video_sha256 for e in embedded.episodes}
     prior_videos = set(read_model(RankManifest, RANKED / "manifest.json").prior_videos)
     leaked = [
         id_
-        for id_, sha256 in video_hashes.items()
-        if id_ in annotations.leaked or sha256 in prior_videos
+        for (split, id_), sha256 in video_hashes.items()
+        if split == "test" and (id_ in annotations.leaked or sha256 in prior_videos)
     ]
     predictions = predict(
         train,
@@ -133,7 +135,7 @@ def main(params: Params) -> None:
         series=series.config,
         encoder=embedded.encoder,
         embedding=embedded.embedding,
-        test_data_sha256=hash_of_test_data(test, video_hashes, leaked),
+        test_data_sha256=hash_of_test_data(train, test, video_hashes, leaked),
         leaked=leaked,
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
@@ -174,14 +176,33 @@ def main(params: Params) -> None:
 
 
 def hash_of_test_data(
-    test: Sequence[LabelledEpisode], videos: Mapping[str, str], leaked: Collection[str]
+    train: Sequence[LabelledEpisode],
+    test: Sequence[LabelledEpisode],
+    videos: Mapping[tuple[str, str], str],
+    leaked: Collection[str],
 ) -> str:
     """Give the hash of all that figures on test depend on, beside the detector.
 
-    `videos` are hashes by id. What is leaked belongs to it: the headline leaves that out.
+    `videos` are hashes by split and id. Train episodes of test's series are siblings that help to
+    find. What is leaked belongs to it: the headline leaves that out.
     """
-    rows = [(e.episode.id, e.truth, videos[e.episode.id], e.episode.id in leaked) for e in test]
-    return sha256_of_json(rows)
+    rows = [
+        (
+            e.episode.id,
+            e.episode.series,
+            e.truth,
+            videos["test", e.episode.id],
+            e.episode.id in leaked,
+        )
+        for e in test
+    ]
+    of_test = {e.episode.series for e in test}
+    siblings = sorted(
+        (e.episode.series, videos["train", e.episode.id])
+        for e in train
+        if e.episode.series in of_test
+    )
+    return sha256_of_json([rows, siblings])
 
 
 def _window_table(
@@ -215,7 +236,7 @@ def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
             seconds = picture_seconds(outcome)
             jpegs = [] if path is None else thumbnails(path, seconds, ingested.decoding)
         except VideoError as error:
-            log.warning("%s; the report shows no pictures of it", error)
+            log.warning("%s; the report shows no pictures of it (%s)", error, _TRY_AGAIN)
             jpegs = []
         rows.append(episode_row(outcome, jpegs))
     return rows

@@ -35,6 +35,7 @@ from skipintro.episodes.video import PassingVideoError, VideoError
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
+_TRY_AGAIN = "`dvc repro --single-item --force ingest` tries it again"
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ def main(params: Params) -> None:
                 )
         manifest = IngestManifest(
             mode=params.mode,
+            truncation_tolerance_s=params.truncation_tolerance_s,
             decoding=params.decoding,
             episodes=episodes,
             unlabelled=unlabelled,
@@ -157,7 +159,7 @@ def _inspected(
     except DecoderLostError as error:
         if params.on_bad_video == "fail":
             raise
-        verdict = _Verdict(problem=error.fault)
+        verdict = _Verdict(problem=f"{error.fault}; {_TRY_AGAIN}")
     if verdict.problem is not None and params.on_bad_video == "fail":
         raise VideoError(path, verdict.problem)
     return IngestedEpisode(

@@ -1,5 +1,7 @@
 """Moves `@champion` to the best challenger, if it passes the gate of `params.yaml`."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlflow.entities import Run
@@ -11,6 +13,8 @@ from skipintro.core.params import StageParams
 from skipintro.tracking.champion import CHAMPION, last_measured, measured_on, version_of
 from skipintro.tracking.delivery import CHALLENGER, TRAINED_TAG
 from skipintro.tracking.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class GateParams(StageParams):
@@ -71,8 +75,9 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
         ):
             refusals.append(
                 "it was measured on other test data than the champion, so the figures cannot be "
-                "compared; run `dvc exp run` with the champion's params on this data first, or set "
-                "promote.require_same_test_data: false to hold them against each other all the same"
+                "compared; `dvc exp run` with the champion's params measures it on this data where "
+                "that makes its very model again; else set promote.require_same_test_data: false "
+                "to hold them against each other all the same"
             )
         elif challenger.score is not None and not (
             challenger.score > champion.score + gate.min_improvement
@@ -99,7 +104,8 @@ def best_challenger(
     rivals = [c for c in candidates if champion is None or c.version != champion.version]
     if not rivals:
         raise InputError(
-            "no challenger is registered; run `dvc repro` or `dvc exp run -S epochs=40` first"
+            "no challenger that can be used is registered; run `dvc repro` or "
+            "`dvc exp run -S epochs=40` first"
         )
     if champion is not None and require_same_test_data:
         reference = champion.test_data_sha256
@@ -110,30 +116,39 @@ def best_challenger(
     return max(pool, key=lambda c: (-1.0 if c.score is None else c.score, -int(c.version)))
 
 
-def promote(store: Store, model_name: str, gate: GateParams, wanted: str | None = None) -> Verdict:
+def promote(
+    store: Store,
+    model_name: str,
+    gate: GateParams,
+    wanted: str | None = None,
+    *,
+    fault_of: Callable[[str], str] = lambda _: "",
+) -> Verdict:
     """Judge the best challenger, or the wanted version, and move `@champion` where it passes.
 
-    Raises InputError where the model or the version does not exist.
+    `fault_of` tells why a version cannot be used, nothing where it can. Such a champion counts as
+    none, such a challenger is passed over. Raises InputError where the model or the version does
+    not exist, or the wanted version cannot be used.
     """
     versions = _versions(store, model_name)
     candidates = [_candidate(store, version, gate) for version in versions]
     holder = version_of(store, model_name, CHAMPION)
     champion = next((c for c in candidates if holder and c.version == str(holder.version)), None)
+    known = {c.version: c for c in candidates}
+    if champion is not None and (fault := fault_of(champion.version)):
+        log.warning("the champion, version %s, cannot be used: %s", champion.version, fault)
+        candidates.remove(champion)
+        champion = None
     if wanted is None:
-        newest_first = sorted((c.version for c in candidates), key=int, reverse=True)
-        challenger = best_challenger(
-            candidates,
-            champion,
-            newest_first,
-            require_same_test_data=gate.require_same_test_data,
-        )
+        challenger = _best_usable(candidates, champion, gate, fault_of)
     else:
-        known = {c.version: c for c in candidates}
         if wanted not in known:
             raise InputError(f"{model_name}: no version {wanted}; known are {', '.join(known)}")
         challenger = known[wanted]
         if champion is not None and challenger.version == champion.version:
             raise InputError(f"{model_name}: version {wanted} is the champion already")
+        if fault := fault_of(wanted):
+            raise InputError(f"{model_name}: version {wanted} cannot be used: {fault}")
     verdict = judge(challenger, champion, gate)
     if not verdict.refusals:
         client = store.client
@@ -164,6 +179,24 @@ def measured_runs(store: Store, n_most: int) -> list[Run]:
             [store.experiment_id], max_results=n_most, order_by=["attributes.start_time DESC"]
         )
     )
+
+
+def _best_usable(
+    candidates: list[Candidate],
+    champion: Candidate | None,
+    gate: GateParams,
+    fault_of: Callable[[str], str],
+) -> Candidate:
+    usable = list(candidates)
+    while True:
+        newest_first = sorted((c.version for c in usable), key=int, reverse=True)
+        best = best_challenger(
+            usable, champion, newest_first, require_same_test_data=gate.require_same_test_data
+        )
+        if not (fault := fault_of(best.version)):
+            return best
+        log.warning("version %s cannot be used: %s", best.version, fault)
+        usable.remove(best)
 
 
 def _versions(store: Store, model_name: str) -> list[ModelVersion]:
