@@ -467,6 +467,7 @@ def test_a_stage_refuses_impossible_params_by_their_name(
         (window, {"window.stride": None}, "window.stride: Input should be a valid integer"),
         (rank, {"rank.min_length_s": 200}, "rank: min_length_s is greater than max_length_s"),
         (rank, {"rank.similarities": [1.5]}, "rank.similarities.0: Input should be less than 1"),
+        (demo, {"demo.seed": -1}, "demo.seed: Input should be greater"),
         (demo, {"demo.picture.crf": 99}, "demo.picture.crf: Input should be less"),
         (demo, {"demo.picture": MISSPELT}, "demo.picture.cfr: Extra inputs are not permitted"),
     ],

@@ -546,7 +546,10 @@ def test_the_other_routes_tell_the_model_the_counts_and_themselves(
 def test_a_signal_ends_the_service_in_order_with_work_and_an_upload_under_way(
     place: Place, tmp_path: Path
 ) -> None:
-    with serving_apart(place, tmp_path, delay_s=30) as apart, ThreadPoolExecutor(1) as threads:
+    with (
+        serving_apart(place, tmp_path, "--max-upload-mb", "inf", delay_s=30) as apart,
+        ThreadPoolExecutor(1) as threads,
+    ):
         served = apart.served
         at_work = threads.submit(served.detect, place.library)
         while "skipintro_queue 1.0" not in served.ask("GET", "/metrics").body.decode():
