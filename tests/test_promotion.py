@@ -150,28 +150,25 @@ def test_the_best_challenger_is_the_best_that_may_be_compared(
     candidates: list[Candidate], champion: str | None, best: str
 ) -> None:
     holder = next((c for c in candidates if c.version == champion), None)
-    newest_first = sorted((c.version for c in candidates), key=int, reverse=True)
-    found = best_challenger(candidates, holder, newest_first, require_same_test_data=True)
+    found = best_challenger(candidates, holder, require_same_test_data=True)
     assert found.version == best
 
 
 def test_where_other_test_data_are_allowed_the_newest_count() -> None:
     old, rival = candidate("1", 0.9, "old"), candidate("2", 0.95, "old")
     candidates = [old, rival, candidate("3", 0.6, "new"), candidate("4", 0.5, "new")]
-    newest_first = ["4", "3", "2", "1"]
     for is_required, best in ((True, "2"), (False, "3")):
-        found = best_challenger(candidates, old, newest_first, require_same_test_data=is_required)
+        found = best_challenger(candidates, old, require_same_test_data=is_required)
         assert found.version == best
 
 
 @pytest.mark.parametrize("candidates", [[], [candidate("1", 0.5)]])
 def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate]) -> None:
     champion = next(iter(candidates), None)
-    versions = [c.version for c in candidates]
     with pytest.raises(
         InputError, match=r"no challenger that can be used is registered; run `dvc repro`"
     ):
-        best_challenger(candidates, champion, versions, require_same_test_data=True)
+        best_challenger(candidates, champion, require_same_test_data=True)
 
 
 def table(

@@ -156,8 +156,12 @@ class Detection:
             curve = [round(float(share), 4) for share in prediction.probabilities]
             self._memory.put("curve", f"{key} {answer.sha256}", curve)
         found = [
-            [embedder.length_s(answer), prediction.interval, prediction.confidence]
-            for answer, prediction in zip(sound, predictions, strict=True)
+            [
+                embedder.length_s(answer, len(episode.vectors)),
+                prediction.interval,
+                prediction.confidence,
+            ]
+            for answer, episode, prediction in zip(sound, episodes, predictions, strict=True)
         ]
         self._memory.put("series", key, found)
         self.n_made += len(sound)

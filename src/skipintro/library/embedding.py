@@ -86,11 +86,10 @@ class Embedder:
             raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
         return self._config.looked_at(vectors, self._lengths[answer.sha256])
 
-    def length_s(self, answer: Answer) -> float:
-        """Give the video's length: its container's, or that of what was decoded, if more."""
-        decoded_s = float(len(self.vectors(answer)))
+    def length_s(self, answer: Answer, n_decoded: int) -> float:
+        """Give the video's length: its container's, or the seconds that were decoded, if more."""
         promised_s = self._lengths[answer.sha256] or 0.0
-        return promised_s if decoded_s < promised_s + 1 else decoded_s
+        return promised_s if n_decoded < promised_s + 1 else float(n_decoded)
 
     def _first_s(self, answer: Answer) -> int | None:
         return self._config.seconds(self._lengths[answer.sha256])

@@ -92,7 +92,6 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
 def best_challenger(
     candidates: list[Candidate],
     champion: Candidate | None,
-    newest_first: list[str],
     *,
     require_same_test_data: bool,
 ) -> Candidate:
@@ -110,7 +109,7 @@ def best_challenger(
     if champion is not None and require_same_test_data:
         reference = champion.test_data_sha256
     else:
-        reference = next(c for v in newest_first for c in rivals if c.version == v).test_data_sha256
+        reference = max(rivals, key=lambda c: int(c.version)).test_data_sha256
     fit = [c for c in rivals if c.trained and c.test_data_sha256 == reference]
     pool = fit or rivals
     return max(pool, key=lambda c: (-1.0 if c.score is None else c.score, -int(c.version)))
@@ -189,10 +188,7 @@ def _best_usable(
 ) -> Candidate:
     usable = list(candidates)
     while True:
-        newest_first = sorted((c.version for c in usable), key=int, reverse=True)
-        best = best_challenger(
-            usable, champion, newest_first, require_same_test_data=gate.require_same_test_data
-        )
+        best = best_challenger(usable, champion, require_same_test_data=gate.require_same_test_data)
         if not (fault := fault_of(best.version)):
             return best
         log.warning("version %s cannot be used: %s", best.version, fault)
