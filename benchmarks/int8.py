@@ -40,7 +40,7 @@ def main() -> None:
     rows: list[dict[str, float | str]] = [
         {
             "precision": name,
-            "s a batch of 32": took[name],
+            f"s a batch of {BATCH}": took[name],
             "times as fast": took["fp32"] / took[name],
             "least cosine to fp32": cosine(each.encode(pictures), expected),
         }

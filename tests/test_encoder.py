@@ -281,10 +281,19 @@ def test_untrained_clip_says_so_and_is_the_same_each_time(
 
 
 @pytest.mark.slow
-def test_clip_has_openai_s_quick_gelu_in_every_layer(clip: Encoder) -> None:
-    kinds = [type(m).__name__ for m in module_of(clip).modules()]
-    assert kinds.count("QuickGELU") == 12
-    assert "GELU" not in kinds
+def test_clip_s_vectors_and_weights_are_those_of_open_clip_s_own_quick_gelu(clip: Encoder) -> None:
+    import open_clip  # noqa: PLC0415  only here
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        reference = open_clip.create_model("ViT-B-32-quickgelu").visual.eval()
+    kinds = [type(m).__name__ for m in reference.modules()]
+    assert (kinds.count("QuickGELU"), kinds.count("GELU")) == (12, 0)
+    assert clip.identity.weights_sha256 == sha256_of_weights(reference)
+    pixels = torch.from_numpy(pixels_seen_by(clip, squares()))
+    with torch.inference_mode():
+        expected = reference(pixels).numpy()
+    np.testing.assert_allclose(clip.encode(squares()), expected, atol=2e-6, rtol=1e-4)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from skipintro.episodes.embeddings import EncoderIdentity
 
 # OpenAI trained with the quick GELU; plain `ViT-B-32` with these weights is quietly wrong.
 ARCHITECTURE = "ViT-B-32-quickgelu"
+_QUICK_GELU = 1.702  # quick GELU is x · sigmoid(1.702 x)
 IMAGE_SIZE = 224  # pixels
 DIMENSION = 512
 _UNTRAINED_SEED = 0  # makes the untrained encoder the same everywhere; of no other meaning
@@ -58,6 +59,7 @@ def load_clip(weights: str, device: torch.device, precision: Precision) -> Torch
         dimension=DIMENSION,
         image_size=IMAGE_SIZE,
     )
+    _use_silu(tower)
     return TorchEncoder(
         tower,
         identity,
@@ -66,6 +68,22 @@ def load_clip(weights: str, device: torch.device, precision: Precision) -> Torch
         device=device,
         precision=precision,
     )
+
+
+def _use_silu(tower: nn.Module) -> None:
+    """Reckon each quick GELU as SiLU(1.702 x) / 1.702: one pass over memory instead of three.
+
+    The layers on both sides of it take the factors.
+    """
+    with torch.no_grad():
+        for name, tensor in tower.named_parameters():
+            if ".mlp.c_fc." in name:
+                tensor.mul_(_QUICK_GELU)
+            elif name.endswith(".mlp.c_proj.weight"):
+                tensor.div_(_QUICK_GELU)
+    for module in tower.modules():
+        if isinstance(module, nn.Sequential) and hasattr(module, "gelu"):
+            module.gelu = nn.SiLU(inplace=True)
 
 
 def _load(weights: str) -> tuple[nn.Module, str]:

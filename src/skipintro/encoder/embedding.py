@@ -32,12 +32,10 @@ def embed_video(
     """Give the vectors of t = 0, 1, 2 … s as float32 (n_seconds, dimension).
 
     The decoder is ahead by some pictures, whatever the length. `None` seconds are all of them.
-    As many batches are encoded side by side as torch has threads, but four at most: a number that
-    shows in no byte.
     Raises VideoError where decoding fails.
     """
     stream = pictures(path, encoder.identity.image_size, n_seconds, limits)
-    return np.concatenate(list(_encoded(_batches(stream, batch_size), encoder)))
+    return np.concatenate(list(encoded(_batches(stream, batch_size), encoder)))
 
 
 def _batches(stream: Iterator[Picture], size: int) -> Iterator[NDArray[np.uint8]]:
@@ -45,9 +43,14 @@ def _batches(stream: Iterator[Picture], size: int) -> Iterator[NDArray[np.uint8]
         yield np.stack(batch)
 
 
-def _encoded(
+def encoded(
     batches: Iterator[NDArray[np.uint8]], encoder: Encoder
 ) -> Iterator[NDArray[np.float32]]:
+    """Give the vectors of uint8 (B, S, S, 3) batches, in their order.
+
+    As many are encoded side by side as torch has threads, but four at most: a number that shows in
+    no byte.
+    """
     with _looking:  # while threads are made, torch gives their number, which is not ours
         n_threads = torch.get_num_threads()
         pool = _pool(n_threads)
