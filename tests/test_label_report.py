@@ -89,6 +89,13 @@ def test_the_length_and_stride_of_windows_count(files: dict[str, Path]) -> None:
     assert [split.windows for split in splits.values()] == [17, 1]
 
 
+def test_too_few_frames_for_one_window_are_told(files: dict[str, Path]) -> None:
+    for length, short in ((64, []), (65, ["test"]), (81, ["train", "test"])):
+        text = report(files, RULE, SUSPICION, length=length, stride=5).as_text()
+        told = [line for line in text.splitlines() if "too few seconds of intro" in line]
+        assert [line.partition(":")[0] for line in told] == short
+
+
 def test_empty_label_files_give_zeros(tmp_path: Path) -> None:
     empty = {split: write(tmp_path / f"{split}.json", {}) for split in ("train", "test")}
     found = report(empty, RULE, SUSPICION, length=60, stride=5)

@@ -37,7 +37,6 @@ GATE = GateParams(
     min_improvement=0.0,
     story_metric=STORY,
     max_story_s_per_hour=20.0,
-    require_same_test_data=True,
 )
 
 
@@ -124,10 +123,23 @@ def test_an_improvement_has_to_be_more_than_the_least_one() -> None:
     assert not refusals(candidate("2", 0.7501), champion, min_improvement=0.25)
 
 
-def test_other_test_data_may_be_allowed_but_then_the_score_still_counts() -> None:
-    champion = candidate("1", 0.5)
-    assert not refusals(candidate("2", 0.6, "b"), champion, require_same_test_data=False)
-    assert refusals(candidate("2", 0.4, "b"), champion, require_same_test_data=False)
+@pytest.mark.parametrize("score", [0.4, 0.6])
+def test_new_test_data_may_be_gone_on_with_whatever_the_champion_s_figures(score: float) -> None:
+    champion = candidate("1", 0.5, "a")
+    challenger = candidate("2", score, "b")
+    [refusal] = judge(challenger, champion, GATE).refusals
+    assert "`skipintro promote --version 2 --new-test-data`" in refusal
+    assert judge(challenger, champion, GATE, new_test_data=True) == Verdict(
+        challenger, champion, ()
+    )
+
+
+def test_new_test_data_excuse_from_nothing_else() -> None:
+    champion = candidate("1", 0.5, "a")
+    worst = candidate("2", 0.05, "b", trained=False, story_s_per_hour=99.0)
+    assert len(judge(worst, champion, GATE, new_test_data=True).refusals) == 3
+    [refusal] = judge(candidate("2", 0.4, "a"), champion, GATE, new_test_data=True).refusals
+    assert "not better than the champion's" in refusal
 
 
 @pytest.mark.parametrize(
@@ -150,16 +162,15 @@ def test_the_best_challenger_is_the_best_that_may_be_compared(
     candidates: list[Candidate], champion: str | None, best: str
 ) -> None:
     holder = next((c for c in candidates if c.version == champion), None)
-    found = best_challenger(candidates, holder, require_same_test_data=True)
+    found = best_challenger(candidates, holder)
     assert found.version == best
 
 
-def test_where_other_test_data_are_allowed_the_newest_count() -> None:
+def test_with_new_test_data_the_newest_count() -> None:
     old, rival = candidate("1", 0.9, "old"), candidate("2", 0.95, "old")
     candidates = [old, rival, candidate("3", 0.6, "new"), candidate("4", 0.5, "new")]
-    for is_required, best in ((True, "2"), (False, "3")):
-        found = best_challenger(candidates, old, require_same_test_data=is_required)
-        assert found.version == best
+    assert best_challenger(candidates, old).version == "2"
+    assert best_challenger(candidates, old, new_test_data=True).version == "3"
 
 
 @pytest.mark.parametrize("candidates", [[], [candidate("1", 0.5)]])
@@ -168,7 +179,7 @@ def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate
     with pytest.raises(
         InputError, match=r"no challenger that can be used is registered; run `dvc repro`"
     ):
-        best_challenger(candidates, champion, require_same_test_data=True)
+        best_challenger(candidates, champion)
 
 
 def table(
@@ -319,6 +330,28 @@ def test_the_champion_moves_only_to_a_better_version(workspace: Path) -> None:
     assert aliases(store, "moves") == {CHAMPION: "3", CHALLENGER: "4"}
 
 
+def test_a_library_of_its_own_begins_anew_after_a_champion_that_nothing_beats(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = connect("skipintro")
+    register(store, "anew", 1.0, "demo")
+    promote(store, "anew", GATE)
+    register(store, "anew", 1.0, "demo")
+    register(store, "anew", 0.9, "ours")
+    register(store, "anew", 0.8, "ours")
+    [refusal] = promote(store, "anew", GATE).refusals
+    assert "1.0000 is not better than the champion's 1.0000" in refusal
+    [told] = caplog.messages
+    assert told.startswith("version 4, the newest, was not judged, since it was measured on other")
+    assert told.endswith("`skipintro promote --new-test-data`")
+
+    verdict = promote(store, "anew", GATE, new_test_data=True)
+    assert (verdict.challenger.version, verdict.refusals) == ("3", ())
+    assert aliases(store, "anew") == {CHAMPION: "3", CHALLENGER: "4"}
+    assert promote(store, "anew", GATE).challenger.version == "4"
+    [told] = caplog.messages  # nothing of it any more
+
+
 def test_a_version_that_cannot_be_used_is_no_rival(
     workspace: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -426,6 +459,18 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     assert "champion: version 2" in output
     assert errors.startswith("not promoted: ")
     assert "0.5500 is not better than the champion's 0.6321" in errors
+
+    register(store, model, 0.2, "b")
+    code, _, errors = command("--version", "4")
+    assert code == 1
+    assert "`skipintro promote --version 4 --new-test-data`" in errors
+    code, output, errors = command("--version", "4", "--new-test-data")
+    assert (code, errors.count("\n")) == (1, 1)  # of what is told, that alone is left
+    assert "0.2000 is below promote.min_score" in errors
+    register(store, model, 0.55, "b")
+    code, output, _ = command("--new-test-data")
+    assert code == 0
+    assert f"{model} version 5 is @champion now" in output
 
     code, _, errors = command("--version", "9")
     assert (code, errors.count("\n")) == (1, 1)

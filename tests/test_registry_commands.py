@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, run_command
-from experiment_cases import main_workspace
+from experiment_cases import experiment, main_workspace
+from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.tracking.champion import CHAMPION
-from skipintro.tracking.delivery import CHALLENGER, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
 from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.store import connect
 
@@ -111,3 +112,44 @@ def test_a_store_that_is_not_there_is_told_without_its_secrets(
     assert code == 1
     assert "no such store yet" in errors
     assert "hunter2" not in errors
+
+
+def test_a_version_whose_files_are_gone_or_not_the_registered_ones_is_no_rival(
+    workspace: Path, command: Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = connect("skipintro")
+    client = store.client
+    client.create_registered_model(MODEL)
+    models = [workspace / f"model{number}" for number in (1, 2, 3)]
+    for number, model in enumerate(models):
+        experiment(workspace / "made", seed=number)
+        folder = model / "artifacts" / "detector"
+        shutil.move(workspace / "made" / "detector", folder)
+        (model / "MLmodel").write_text(
+            "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
+        )
+        run = client.create_run(store.experiment_id)
+        client.log_metric(run.info.run_id, SCORE, 0.9 - number / 10)
+        client.log_metric(run.info.run_id, STORY, 0.0)
+        sha256 = sha256_of_json({path.name: sha256_of_file(path) for path in folder.iterdir()})
+        client.create_model_version(
+            MODEL,
+            source=model.as_uri(),
+            run_id=run.info.run_id,
+            tags={TEST_DATA_TAG: "a", TRAINED_TAG: "true", MODEL_TAG: sha256},
+        )
+    assert "version 1 is @champion now" in command("promote")[1]
+    with (models[0] / "artifacts" / "detector" / "detection.json").open("a") as file:
+        file.write(" ")  # it means the same
+    assert "version 2 is @champion now" in command("promote")[1]
+    shutil.rmtree(models[1])
+    assert "version 3 is @champion now" in command("promote")[1]
+    [changed, gone] = [m for m in caplog.messages if m.startswith("the champion")]
+    assert changed.startswith("the champion, version 1, cannot be used: ")
+    assert "its files are not those that were registered" in changed
+    assert gone.endswith(f"{models[1]} is gone or cannot be read")
+    (models[2] / "MLmodel").write_text("flavors: {")
+    code, _, errors = command("promote")
+    assert (code, errors.count("error: ")) == (1, 1)
+    assert "no challenger that can be used is registered" in errors
+    assert "models:/intro-detector/3: no detector of this project" in caplog.text

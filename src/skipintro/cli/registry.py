@@ -12,6 +12,8 @@ from skipintro.cli.checkout import find_checkout
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from skipintro.tracking.store import Store
 
 
@@ -19,6 +21,14 @@ def promote(
     version: Annotated[
         str | None, typer.Option(help="Judge this version instead of the best challenger.")
     ] = None,
+    *,
+    new_test_data: Annotated[
+        bool,
+        typer.Option(
+            "--new-test-data",
+            help="Replace a champion that was measured on other test data, without comparing.",
+        ),
+    ] = False,
     every_figure: Annotated[
         bool, typer.Option("--all", help="Print all figures, those that are equal, too.")
     ] = False,
@@ -27,18 +37,24 @@ def promote(
 
     Example: skipintro promote --version 2
     """
-    from skipintro.core.params import load_params
-    from skipintro.tracking.promotion import GateParams
-    from skipintro.tracking.promotion import promote as promote_best
-    from skipintro.tracking.report import comparison
-    from skipintro.tracking.store import StoreParams
+    with _looking():
+        from skipintro.core.params import load_params
+        from skipintro.tracking.promotion import GateParams
+        from skipintro.tracking.promotion import promote as promote_best
+        from skipintro.tracking.report import comparison
+        from skipintro.tracking.store import StoreParams
 
-    os.chdir(find_checkout())
-    tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    with _store(tracking.experiment) as store:
-        verdict = promote_best(
-            store, tracking.model, gate, version, fault_of=partial(_fault_of, tracking.model)
-        )
+        os.chdir(find_checkout())
+        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+        with _store(tracking.experiment) as store:
+            verdict = promote_best(
+                store,
+                tracking.model,
+                gate,
+                version,
+                new_test_data=new_test_data,
+                fault_of=partial(_fault_of, tracking.model),
+            )
     comparison(verdict, gate.metric, equal_too=every_figure)
     if verdict.refusals:
         for refusal in verdict.refusals:
@@ -52,15 +68,16 @@ def models() -> None:
 
     Example: skipintro models
     """
-    from skipintro.core.params import load_params
-    from skipintro.tracking import report
-    from skipintro.tracking.promotion import GateParams, standings
-    from skipintro.tracking.store import StoreParams
+    with _looking():
+        from skipintro.core.params import load_params
+        from skipintro.tracking import report
+        from skipintro.tracking.promotion import GateParams, standings
+        from skipintro.tracking.store import StoreParams
 
-    os.chdir(find_checkout())
-    tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    with _store(tracking.experiment) as store:
-        found = standings(store, tracking.model, gate)
+        os.chdir(find_checkout())
+        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+        with _store(tracking.experiment) as store:
+            found = standings(store, tracking.model, gate)
     report.versions(found, gate)
 
 
@@ -71,15 +88,16 @@ def runs(
 
     Example: skipintro runs --last 5
     """
-    from skipintro.core.params import load_params
-    from skipintro.tracking import report
-    from skipintro.tracking.promotion import GateParams, measured_runs
-    from skipintro.tracking.store import StoreParams
+    with _looking():
+        from skipintro.core.params import load_params
+        from skipintro.tracking import report
+        from skipintro.tracking.promotion import GateParams, measured_runs
+        from skipintro.tracking.store import StoreParams
 
-    os.chdir(find_checkout())
-    tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-    with _store(tracking.experiment) as store:
-        found = measured_runs(store, last)
+        os.chdir(find_checkout())
+        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+        with _store(tracking.experiment) as store:
+            found = measured_runs(store, last)
     report.runs(found, gate)
 
 
@@ -88,16 +106,33 @@ def _fault_of(model: str, version: str) -> str:
     import torch
 
     from skipintro.detection.detector import EpisodeDetector
-    from skipintro.library.memory import default_folder
+    from skipintro.library.memory import Memory, MemoryUnusableError, default_folder
+    from skipintro.library.models import of_registry
     from skipintro.tracking.addresses import tracking_uri
-    from skipintro.tracking.registry import fetch
+    from skipintro.tracking.registry import UnusableVersionError, fetch
 
-    folder, _, _ = fetch(f"models:/{model}/{version}", tracking_uri(), default_folder() / "models")
+    memory = Memory(default_folder())
     try:
-        EpisodeDetector(folder, torch.device("cpu"))
+        fetched = fetch(f"models:/{model}/{version}", tracking_uri(), memory.folder / "models")
+    except UnusableVersionError as error:  # any other fault is not the version's
+        return str(error)
+    try:
+        with of_registry(*fetched, memory).opened() as folder:
+            EpisodeDetector(folder, torch.device("cpu"))
+    except MemoryUnusableError:
+        raise
     except InputError as error:
         return str(error)
+    finally:
+        memory.close()
     return ""
+
+
+def _looking() -> "Status":
+    """Give what shows, on a terminal alone, that there is work going on: MLflow takes seconds."""
+    from rich.console import Console
+
+    return Console(stderr=True).status("looking into MLflow's store")
 
 
 @contextmanager

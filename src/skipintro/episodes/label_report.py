@@ -49,6 +49,12 @@ class LabelReport(BaseModel):
         lines = [f"{'':8}" + "".join(f"{name.replace('_', ' '):>17}" for name in names)]
         for split, counts in self.splits.items():
             lines.append(f"{split:8}" + "".join(f"{n:>17}" for n in counts.model_dump().values()))
+        lines += [
+            f"{split}: too few seconds of intro for one window, without which `dvc repro` ends at "
+            "`window`; add labelled episodes"
+            for split, counts in self.splits.items()
+            if not counts.windows
+        ]
         lines += [f"unusable: {id_}: {why}" for id_, why in self.unusable.items()]
         lines += [
             f"suspicious: {label.split}/{label.id}: {label.reason}" for label in self.suspicious

@@ -75,14 +75,22 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
         if wanted is not None:
             raise
         return _last_trained(checkout, memory, str(error))
+    return of_registry(folder, title, registered, memory), ""
+
+
+def of_registry(folder: Path, title: str, sha256: str, memory: Memory) -> Model:
+    """Give what `fetch` has found. Raises InputError where its files are not the registered ones.
+
+    An empty hash is that of a model that was registered without one.
+    """
     model = _in_folder(folder, title, memory)
-    if registered and registered != model.identity:
+    if sha256 and sha256 != model.identity:
         raise InputError(
             f"{folder}: its files are not those that were registered as {title} (sha256 "
-            f"{model.identity[:12]}…, expected {registered[:12]}…); restore them, or give another "
+            f"{model.identity[:12]}…, expected {sha256[:12]}…); restore them, or give another "
             "--model"
         )
-    return model, ""
+    return model
 
 
 def _in_folder(folder: Path, title: str, memory: Memory) -> Model:

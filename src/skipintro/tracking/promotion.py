@@ -25,7 +25,6 @@ class GateParams(StageParams):
     min_improvement: float = Field(ge=0)
     story_metric: str = Field(min_length=1)  # seconds of story skipped an hour
     max_story_s_per_hour: float = Field(ge=0)
-    require_same_test_data: bool
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,18 @@ class Verdict:
     refusals: tuple[str, ...]
 
 
-def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -> Verdict:
-    """Hold a challenger against today's champion, or against nothing where there is none."""
+def judge(
+    challenger: Candidate,
+    champion: Candidate | None,
+    gate: GateParams,
+    *,
+    new_test_data: bool = False,
+) -> Verdict:
+    """Hold a challenger against today's champion, or against nothing where there is none.
+
+    Figures of other test data than the champion's cannot be compared with its own: a refusal,
+    unless `new_test_data` says that these are the ones that count from now on.
+    """
     refusals = []
     if not challenger.trained:
         refusals.append("its encoder is untrained; such a model is never promoted")
@@ -70,15 +79,15 @@ def judge(challenger: Candidate, champion: Candidate | None, gate: GateParams) -
             f"promote.max_story_s_per_hour, {gate.max_story_s_per_hour:g}"
         )
     if champion is not None and champion.score is not None:
-        if gate.require_same_test_data and (
-            challenger.test_data_sha256 != champion.test_data_sha256
-        ):
-            refusals.append(
-                "it was measured on other test data than the champion, so the figures cannot be "
-                "compared; `dvc exp run` with the champion's params measures it on this data where "
-                "that makes its very model again; else set promote.require_same_test_data: false "
-                "to hold them against each other all the same"
-            )
+        if challenger.test_data_sha256 != champion.test_data_sha256:
+            if not new_test_data:
+                refusals.append(
+                    "it was measured on other test data than the champion, so the figures cannot "
+                    "be compared; to go on with its data, whatever the champion's figures: "
+                    f"`skipintro promote --version {challenger.version} --new-test-data`; to "
+                    "compare: `dvc exp run` with the champion's params measures the champion on "
+                    "this data where that makes its very model again"
+                )
         elif challenger.score is not None and not (
             challenger.score > champion.score + gate.min_improvement
         ):
@@ -93,11 +102,11 @@ def best_challenger(
     candidates: list[Candidate],
     champion: Candidate | None,
     *,
-    require_same_test_data: bool,
+    new_test_data: bool = False,
 ) -> Candidate:
     """Give the best version that may be compared: on the champion's test data, else the newest's.
 
-    Where the champion's need not be the same, the newest's counts. Equal scores: the older version.
+    With `new_test_data`, the newest's count. Equal scores: the older version.
     Raises InputError where there is no challenger.
     """
     rivals = [c for c in candidates if champion is None or c.version != champion.version]
@@ -106,10 +115,8 @@ def best_challenger(
             "no challenger that can be used is registered; run `dvc repro` or "
             "`dvc exp run -S epochs=40` first"
         )
-    if champion is not None and require_same_test_data:
-        reference = champion.test_data_sha256
-    else:
-        reference = max(rivals, key=lambda c: int(c.version)).test_data_sha256
+    judged = _newest(rivals) if champion is None or new_test_data else champion
+    reference = judged.test_data_sha256
     fit = [c for c in rivals if c.trained and c.test_data_sha256 == reference]
     pool = fit or rivals
     return max(pool, key=lambda c: (-1.0 if c.score is None else c.score, -int(c.version)))
@@ -121,13 +128,16 @@ def promote(
     gate: GateParams,
     wanted: str | None = None,
     *,
+    new_test_data: bool = False,
     fault_of: Callable[[str], str] = lambda _: "",
 ) -> Verdict:
     """Judge the best challenger, or the wanted version, and move `@champion` where it passes.
 
-    `fault_of` tells why a version cannot be used, nothing where it can. Such a champion counts as
-    none, such a challenger is passed over. Raises InputError where the model or the version does
-    not exist, or the wanted version cannot be used.
+    `new_test_data`: as `judge` and `best_challenger` say. `fault_of` tells why a version cannot be
+    used, nothing where it can. Such a champion counts as none, such a challenger is passed over.
+
+    Raises InputError where the model or the version does not exist, or the wanted version cannot
+    be used.
     """
     versions = _versions(store, model_name)
     candidates = [_candidate(store, version, gate) for version in versions]
@@ -139,7 +149,7 @@ def promote(
         candidates.remove(champion)
         champion = None
     if wanted is None:
-        challenger = _best_usable(candidates, champion, gate, fault_of)
+        challenger = _best_usable(candidates, champion, fault_of, new_test_data=new_test_data)
     else:
         if wanted not in known:
             raise InputError(f"{model_name}: no version {wanted}; known are {', '.join(known)}")
@@ -148,8 +158,10 @@ def promote(
             raise InputError(f"{model_name}: version {wanted} is the champion already")
         if fault := fault_of(wanted):
             raise InputError(f"{model_name}: version {wanted} cannot be used: {fault}")
-    verdict = judge(challenger, champion, gate)
-    if not verdict.refusals:
+    verdict = judge(challenger, champion, gate, new_test_data=new_test_data)
+    if verdict.refusals:
+        _tell_of_newer_data(verdict, _newest(candidates))
+    else:
         client = store.client
         client.set_registered_model_alias(model_name, CHAMPION, challenger.version)
         newest = version_of(store, model_name, CHALLENGER)
@@ -183,16 +195,34 @@ def measured_runs(store: Store, n_most: int) -> list[Run]:
 def _best_usable(
     candidates: list[Candidate],
     champion: Candidate | None,
-    gate: GateParams,
     fault_of: Callable[[str], str],
+    *,
+    new_test_data: bool,
 ) -> Candidate:
     usable = list(candidates)
     while True:
-        best = best_challenger(usable, champion, require_same_test_data=gate.require_same_test_data)
+        best = best_challenger(usable, champion, new_test_data=new_test_data)
         if not (fault := fault_of(best.version)):
             return best
         log.warning("version %s cannot be used: %s", best.version, fault)
         usable.remove(best)
+
+
+def _newest(candidates: list[Candidate]) -> Candidate:
+    return max(candidates, key=lambda c: int(c.version))
+
+
+def _tell_of_newer_data(verdict: Verdict, newest: Candidate) -> None:
+    """Name the newest version where it was not judged for its test data, which were changed."""
+    champion = verdict.champion
+    if champion is None or newest in (verdict.challenger, champion):
+        return
+    if newest.test_data_sha256 != champion.test_data_sha256:
+        log.warning(
+            "version %s, the newest, was not judged, since it was measured on other test data than "
+            "the champion; to go on with them: `skipintro promote --new-test-data`",
+            newest.version,
+        )
 
 
 def _versions(store: Store, model_name: str) -> list[ModelVersion]:

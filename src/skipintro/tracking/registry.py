@@ -17,12 +17,17 @@ from skipintro.tracking.delivery import MODEL_TAG
 from skipintro.tracking.store import open_client
 
 
+class UnusableVersionError(InputError):
+    """The store knows the model, but there is no detector where it should lie."""
+
+
 def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
     """Give the detector's folder of `models:/name@alias`, `models:/name/version` or `runs:/id`.
 
     And its title with the version, and the hash of all its files as it was registered, or an empty
     one. What lies on a server is downloaded once, into `downloads`. Raises InputError where the
-    store does not answer or does not know it.
+    store does not answer or does not know it, UnusableVersionError where its files are gone or are
+    no detector's.
     """
     try:
         source, title, sha256 = _source(wanted, open_client(uri))
@@ -32,11 +37,13 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
         if shown == uri and str(error):  # else the words of MLflow hold what is not to be shown
             fault = str(error).splitlines()[0]
         raise InputError(f"{wanted}: not found in {shown} ({fault})") from error
-    described = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
     try:
+        described = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
         artifact = described["flavors"]["python_function"]["artifacts"]["detector"]["path"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{wanted}: no detector of this project") from error
+    except OSError as error:
+        raise UnusableVersionError(f"{wanted}: {model} is gone or cannot be read") from error
+    except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise UnusableVersionError(f"{wanted}: no detector of this project") from error
     return model / artifact, title, sha256
 
 
