@@ -487,6 +487,78 @@ def test_decoding_only_what_is_needed_changes_no_picture(
     np.testing.assert_array_equal(needed_alone, list(video._pictures_of_all(path, SIDE, math.inf)))
 
 
+@pytest.mark.parametrize("largest", [0, 100_000, 1 << 30])
+def test_groups_that_are_decoded_side_by_side_or_not_give_the_same_pictures(
+    tmp_path: Path, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "groups.mp4"
+    write_constant(path, Fraction(5), 200, frames=noise(200), **REORDERED, g="20")
+    monkeypatch.setattr(video, "_LARGEST_GROUP", largest)
+    found = list(video._pictures_of_needed(path, SIDE, math.inf))
+    np.testing.assert_array_equal(found, list(video._pictures_of_all(path, SIDE, math.inf)))
+
+
+def test_of_the_beginning_few_groups_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "groups.mp4"
+    write_constant(path, Fraction(5), 200, frames=noise(200), g="10")
+    scaled = []
+    square = video._square
+
+    def counted(*words: Any) -> Pixels:
+        scaled.append(words)
+        return square(*words)
+
+    monkeypatch.setattr(video, "_square", counted)
+    assert len(list(pictures(path, SIDE, 5))) == 5
+    assert len(scaled) <= 8  # of 40
+
+
+def test_parameters_of_the_codec_that_change_midway_hold_from_there_on(tmp_path: Path) -> None:
+    """A decoder that has not seen them would show other pictures, and no fault."""
+    first, second, path = (tmp_path / f"{name}.mp4" for name in ("first", "second", "joined"))
+    for part, qp in ((first, 10), (second, 40)):
+        write_constant(
+            part, Fraction(5), 100, frames=noise(100), g="10", **{"x264-params": f"qp={qp}:cabac=0"}
+        )
+    with (
+        av.open(str(first)) as one,
+        av.open(str(second)) as other,
+        av.open(str(path), "w") as written,
+    ):
+        stream = written.add_stream_from_template(one.streams.video[0])
+        tick = Fraction(one.streams.video[0].time_base or 0)
+        for packet in one.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                written.mux(packet)
+        units = parameters_of(other.streams.video[0].codec_context.extradata or b"")
+        for packet in other.demux(video=0):
+            if packet.size and packet.pts is not None and packet.dts is not None:
+                told = av.Packet(units + bytes(packet))
+                units = b""  # once
+                told.pts, told.dts = packet.pts + int(20 / tick), packet.dts + int(20 / tick)
+                told.duration, told.time_base = packet.duration, packet.time_base
+                told.is_keyframe, told.stream = packet.is_keyframe, stream
+                written.mux(told)
+    expected = list(video._pictures_of_all(path, SIDE, math.inf))
+    assert len(expected) == 40
+    np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
+
+
+def parameters_of(header: bytes) -> bytes:
+    """Give the parameter sets of an `avcC` box with lengths of 4 bytes before them."""
+    found, place = b"", 5
+    for bits in (31, 255):  # of the sequence, of the picture
+        number, place = header[place] & bits, place + 1
+        for _ in range(number):
+            length = int.from_bytes(header[place : place + 2], "big")
+            found += length.to_bytes(4, "big") + header[place + 2 : place + 2 + length]
+            place += 2 + length
+    return found
+
+
 @pytest.mark.parametrize("name", ["faststart.mp4", "cut.mkv", "cut.webm", "cut.avi"])
 def test_a_truncated_video_is_refused_however_its_container_ends(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

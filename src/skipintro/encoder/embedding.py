@@ -17,8 +17,8 @@ from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
 from skipintro.episodes.decoder import pictures
 from skipintro.episodes.video import Picture
 
-# Batches of one video that wait or are encoded. The thread that decodes it feeds no more, and
-# where many videos are embedded at once, memory grows with this.
+# Batches of one video that wait or are encoded. Its decoders feed no more, and where many videos
+# are embedded at once, memory grows with this.
 _MOST_RUNNING = 4
 
 

@@ -131,7 +131,7 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """So many videos at once, by one encoder: one thread decodes a video, and may not feed it."""
+    """So many videos at once, by one encoder, which the decoding of one may not feed."""
 
     def __init__(self, spec: EncoderSpec, n_at_once: int) -> None:
         self._embedder = Embedder(spec)

@@ -17,12 +17,15 @@ import math
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import chain, islice, pairwise, repeat
 from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeAlias
 
 import av
 import av.error
@@ -38,6 +41,7 @@ from skipintro.episodes.isolation import tell_progress
 from skipintro.episodes.sampling import IrregularStreamError, Sample, needed
 
 Picture = NDArray[np.uint8]  # (height, width, 3), RGB
+_PacketSample: TypeAlias = Sample["av.Packet[av.VideoStream]"]
 
 # A last frame that is on screen for less than this counts as rounding of the container's clock.
 _CLOCK_ROUNDING_S = Fraction(2, 1000)
@@ -53,6 +57,12 @@ _TELLS_REFERENCES = {"h264"}
 # Types of H.264's NAL units: ITU-T H.264, table 7-1.
 _SLICES = range(1, 6)
 _IDR_SLICE = 5
+_PARAMETERS = {7, 8}  # of a sequence, of a picture: what the decoder goes by from there on
+
+# Decoders of one video that are at work side by side, each on a group of pictures of its own, and
+# the bytes of packets up to which a group waits for its end to become known.
+_N_DECODERS = 2
+_LARGEST_GROUP = 64 << 20
 
 # Formats whose files name other files, or addresses, to be read in their place.
 _NAMES_OTHER_FILES = {"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"}
@@ -150,7 +160,8 @@ def pictures(
     """
     n_given = 0
     with suppress(IrregularStreamError, av.error.FFmpegError, ValueError):
-        for picture in islice(_pictures_of_needed(path, size, max_length_s), n_seconds):
+        needed_alone = _pictures_of_needed(path, size, max_length_s, n_seconds)
+        for picture in islice(needed_alone, n_seconds):
             yield picture
             n_given += 1
         if n_seconds in {None, n_given}:
@@ -158,8 +169,10 @@ def pictures(
     yield from islice(_pictures_of_all(path, size, max_length_s), n_given, n_seconds)
 
 
-def _pictures_of_needed(path: Path, size: int, max_length_s: float) -> Iterator[Picture]:
-    """Yield the picture of every second, decoding no more than it takes.
+def _pictures_of_needed(
+    path: Path, size: int, max_length_s: float, n_seconds: int | None = None
+) -> Iterator[Picture]:
+    """Yield the picture of every second, or of the first ones at least, decoding what it takes.
 
     Raises IrregularStreamError where the file does not tell in advance what that is, or does not
     keep its word, and libav's errors; what was yielded before stands.
@@ -167,54 +180,125 @@ def _pictures_of_needed(path: Path, size: int, max_length_s: float) -> Iterator[
     with _opened(path) as (container, stream):
         if container.format.name not in _SEEKABLE or stream.codec_context is None:
             raise IrregularStreamError
-        asked: deque[tuple[int, int]] = deque()  # time stamp, seconds that show the frame
-        for frame in _frames_of_needed(container, stream, asked, max_length_s):
-            is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
-            if is_late or frame.is_corrupt:
-                raise IrregularStreamError
-            if asked and frame.pts == asked[0][0]:
-                picture = _square(frame, stream, size)
-                yield from repeat(picture, asked.popleft()[1])
-        if asked:
-            raise IrregularStreamError
+        samples = _needed_samples(container, stream, max_length_s)
+        if stream.codec_context.name != "h264":  # its key frames may count on frames before them
+            yield from _decoded(samples, stream, size)
+            return
+        with ExitStack() as stack:
+            others = [stack.enter_context(_opened(path))[1] for _ in range(_N_DECODERS - 1)]
+            yield from _decoded_in_groups(samples, [stream, *others], size, n_seconds)
 
 
-def _frames_of_needed(
-    container: "av.container.InputContainer",
-    stream: "av.VideoStream",
-    asked: deque[tuple[int, int]],
-    max_length_s: float,
-) -> Iterator["av.VideoFrame"]:
-    """Decode the needed packets, and put down before which of their frames are asked for."""
+def _needed_samples(
+    container: "av.container.InputContainer", stream: "av.VideoStream", max_length_s: float
+) -> "Iterator[_PacketSample]":
+    """Yield the packets that must be decoded, with the seconds that show their frames."""
     tick, origin = stream.time_base or Fraction(1, av.time_base), _origin(container)
     nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
 
     def tick_of(second: int) -> int:
         return math.floor((second + origin) / tick)
 
-    def seconds_of_last(last: Sample["av.Packet[av.VideoStream]"]) -> int:
+    def seconds_of_last(last: _PacketSample) -> int:
         time = last.pts * tick - origin
         until = time + ((last.packet.duration or 0) * tick or nominal)
         if until > max_length_s:
             raise IrregularStreamError
         return _n_seconds_of_last(time, until)
 
-    decoder = stream.codec_context
-    decoder.options = {"err_detect": "explode"}  # a concealed error is not for this way to judge
-    skips = decoder.name in _TELLS_REFERENCES
     samples = _samples(container, stream, (max_length_s + origin) / tick)
-    for sample in needed(samples, tick_of, seconds_of_last):
+    return needed(samples, tick_of, seconds_of_last)
+
+
+def _decoded_in_groups(
+    samples: "Iterator[_PacketSample]",
+    streams: "Sequence[av.VideoStream]",
+    size: int,
+    n_seconds: int | None,
+) -> Iterator[Picture]:
+    """Yield the pictures of what is needed, of which each stream decodes a group at a time.
+
+    A group begins with a key frame, and no frame of it refers to another group. From one on that
+    is too large to wait for its end, one stream decodes all.
+    """
+    free: SimpleQueue[av.VideoStream] = SimpleQueue()
+    for stream in streams:
+        free.put(stream)
+
+    def pictures_of(group: "Iterable[_PacketSample]") -> list[Picture]:
+        stream = free.get()
+        try:
+            return list(_decoded(group, stream, size))
+        finally:
+            free.put(stream)
+
+    running: deque[Future[list[Picture]]] = deque()
+    group: list[_PacketSample] = []
+    n_bytes = n_asked = 0
+    with ThreadPoolExecutor(len(streams)) as pool:
+        for sample in samples:
+            if sample.is_key and group:
+                running.append(pool.submit(pictures_of, group))
+                n_asked += sum(each.n_seconds for each in group)
+                group, n_bytes = [], 0
+                if n_seconds is not None and n_asked >= n_seconds:
+                    break
+                if len(running) > len(streams):
+                    yield from running.popleft().result()
+            group.append(sample)
+            n_bytes += sample.packet.size
+            if n_bytes > _LARGEST_GROUP:
+                break
+        while running:
+            yield from running.popleft().result()
+    if group:
+        yield from _decoded(chain(group, samples), free.get(), size)
+
+
+def _decoded(
+    samples: "Iterable[_PacketSample]", stream: "av.VideoStream", size: int
+) -> Iterator[Picture]:
+    """Decode packets, and yield the pictures that they are asked for.
+
+    Raises IrregularStreamError where one does not come as it was told.
+    """
+    asked: deque[tuple[int, int]] = deque()  # time stamp, seconds that show the frame
+    for frame in _frames(samples, stream.codec_context, asked):
+        tell_progress()
+        is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
+        if is_late or frame.is_corrupt:
+            raise IrregularStreamError
+        if asked and frame.pts == asked[0][0]:
+            picture = _square(frame, stream, size)
+            yield from repeat(picture, asked.popleft()[1])
+    if asked:
+        raise IrregularStreamError
+
+
+def _frames(
+    samples: "Iterable[_PacketSample]",
+    decoder: "av.VideoCodecContext",
+    asked: deque[tuple[int, int]],
+) -> Iterator["av.VideoFrame"]:
+    """Decode packets, and put down before which of their frames are asked for."""
+    if not decoder.is_open:
+        decoder.options = {
+            "err_detect": "explode"
+        }  # a concealed error is not for this way to judge
+    skips = decoder.name in _TELLS_REFERENCES
+    for sample in samples:
         if sample.is_asked:
             bisect.insort(asked, (sample.pts, sample.n_seconds))
         if skips:
             decoder.skip_frame = "DEFAULT" if sample.is_asked else "NONREF"
-        yield from sample.packet.decode()
+        yield from decoder.decode(sample.packet)
     yield from decoder.decode(None)
+    decoder.flush_buffers()  # the next group begins anew
 
 
 def _samples(
     container: "av.container.InputContainer", stream: "av.VideoStream", last_tick: float
-) -> Iterator[Sample["av.Packet[av.VideoStream]"]]:
+) -> "Iterator[_PacketSample]":
     is_h264, header = stream.codec_context.name == "h264", stream.codec_context.extradata or b""
     length_bytes = (header[4] & 3) + 1 if len(header) > 4 else 4
     for packet in container.demux(stream):
@@ -223,24 +307,33 @@ def _samples(
         tell_progress()
         if packet.pts is None or packet.pts > last_tick or packet.is_corrupt:
             raise IrregularStreamError
-        is_key = packet.is_keyframe and (not is_h264 or _refreshes(packet, length_bytes))
+        is_key = packet.is_keyframe
+        if is_h264:
+            units = list(_units(packet, length_bytes))
+            is_key = is_key and bool(units) and units[-1][0] == _IDR_SLICE
+            if any(kind in _PARAMETERS and content not in header for kind, content in units):
+                raise IrregularStreamError  # the decoder must know, and the packet may be left out
+        if packet.has_sidedata("new_extradata"):
+            raise IrregularStreamError
         yield Sample(packet, packet.pts, packet.dts, is_key, not packet.is_discard)
 
 
-def _refreshes(packet: "av.Packet[av.VideoStream]", length_bytes: int) -> bool:
-    """Whether a packet of H.264 is an IDR picture: decoding can go on there after a gap.
+def _units(packet: "av.Packet[av.VideoStream]", length_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """Yield type and content of a packet's NAL units of H.264, up to its first slice.
 
-    Other key frames, of an open group of pictures, count on frames before them being decoded.
-    NAL units with their lengths, as MP4 and Matroska hold them: ISO/IEC 14496-15, 5.3.2.
+    With an IDR slice decoding can go on after a gap; other key frames, of an open group of
+    pictures, count on frames before them being decoded. Units with their lengths, as MP4 and
+    Matroska hold them: ISO/IEC 14496-15, 5.3.2. Of a slice the content is left out.
     """
     content, place = memoryview(packet), 0
     while place + length_bytes < len(content):
-        kind = content[place + length_bytes] & 31
+        begin = place + length_bytes
+        kind = content[begin] & 31
         if kind in _SLICES:
-            return kind == _IDR_SLICE
-        length = int.from_bytes(content[place : place + length_bytes], "big")
-        place += length_bytes + length
-    return False
+            yield kind, b""
+            return
+        place = begin + int.from_bytes(content[place:begin], "big")
+        yield kind, bytes(content[begin:place])
 
 
 def _pictures_of_all(path: Path, size: int, max_length_s: float) -> Iterator[Picture]:
@@ -345,8 +438,8 @@ def encode_h264(
 def _opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
     """Give the container and its first video stream that is no cover picture.
 
-    One thread decodes: with several, a damaged frame may come unmarked, and looks otherwise each
-    time.
+    One thread decodes what is opened: where several share a frame, a damaged one may come unmarked,
+    and looks otherwise each time.
     """
     try:
         size = path.stat().st_size
