@@ -351,7 +351,7 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
         file.write_text(json.dumps({key: told[key] for key in told if key != "embedding"}))
     unusable = copied.run(SKIPINTRO, "promote", "--version", "1", fails=True)
     assert "version 1 cannot be used: " in unusable
-    assert "detection.json: not what this version writes (embedding: " in unusable
+    assert "its files are not those that were registered as models:/intro-detector/1" in unusable
 
 
 def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_head_does(

@@ -166,13 +166,6 @@ def test_the_best_challenger_is_the_best_that_may_be_compared(
     assert found.version == best
 
 
-def test_with_new_test_data_the_newest_count() -> None:
-    old, rival = candidate("1", 0.9, "old"), candidate("2", 0.95, "old")
-    candidates = [old, rival, candidate("3", 0.6, "new"), candidate("4", 0.5, "new")]
-    assert best_challenger(candidates, old).version == "2"
-    assert best_challenger(candidates, old, new_test_data=True).version == "3"
-
-
 @pytest.mark.parametrize("candidates", [[], [candidate("1", 0.5)]])
 def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate]) -> None:
     champion = next(iter(candidates), None)
@@ -348,8 +341,29 @@ def test_a_library_of_its_own_begins_anew_after_a_champion_that_nothing_beats(
     verdict = promote(store, "anew", GATE, new_test_data=True)
     assert (verdict.challenger.version, verdict.refusals) == ("3", ())
     assert aliases(store, "anew") == {CHAMPION: "3", CHALLENGER: "4"}
-    assert promote(store, "anew", GATE).challenger.version == "4"
+    for new_test_data in (False, True):  # once begun, what was before does not come back
+        verdict = promote(store, "anew", GATE, new_test_data=new_test_data)
+        assert verdict.challenger.version == "4"
+        assert "0.8000 is not better than the champion's 0.9000" in verdict.refusals[0]
     [told] = caplog.messages  # nothing of it any more
+
+
+def test_new_test_data_are_the_newest_version_s_whoever_that_is(workspace: Path) -> None:
+    store = connect("skipintro")
+    register(store, "newest", 0.5, "demo")
+    register(store, "newest", 0.9, "ours", tags={TRAINED_TAG: "false"})
+    register(store, "newest", 0.8, "ours")
+    register(store, "newest", 0.7, "ours")
+    promote(store, "newest", GATE, "1")
+    faults = {"3": "its weights are gone"}
+    promote(store, "newest", GATE, new_test_data=True, fault_of=lambda v: faults.get(v, ""))
+    assert aliases(store, "newest") == {CHAMPION: "4"}
+    for version in ("2", "3"):
+        store.client.delete_model_version("newest", version)
+    with pytest.raises(InputError, match="no challenger that can be used"):  # the demo's is none
+        promote(store, "newest", GATE, new_test_data=True)
+    promote(store, "newest", GATE, "1", new_test_data=True)  # unless it is named
+    assert aliases(store, "newest") == {CHAMPION: "1"}
 
 
 def test_a_version_that_cannot_be_used_is_no_rival(

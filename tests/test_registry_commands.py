@@ -1,5 +1,6 @@
 """`skipintro models`, `runs` and `promote` look at the store as it is, and make none."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,17 +115,21 @@ def test_a_store_that_is_not_there_is_told_without_its_secrets(
     assert "hunter2" not in errors
 
 
-def test_a_version_whose_files_are_gone_or_not_the_registered_ones_is_no_rival(
+def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_rival(
     workspace: Path, command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = connect("skipintro")
     client = store.client
     client.create_registered_model(MODEL)
-    models = [workspace / f"model{number}" for number in (1, 2, 3)]
+    models = [workspace / f"model{number}" for number in range(4)]
     for number, model in enumerate(models):
         experiment(workspace / "made", seed=number)
         folder = model / "artifacts" / "detector"
         shutil.move(workspace / "made" / "detector", folder)
+        if number == 0:
+            told = json.loads((folder / "detection.json").read_text("utf-8"))
+            del told["embedding"]
+            (folder / "detection.json").write_text(json.dumps(told))
         (model / "MLmodel").write_text(
             "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
         )
@@ -138,18 +143,19 @@ def test_a_version_whose_files_are_gone_or_not_the_registered_ones_is_no_rival(
             run_id=run.info.run_id,
             tags={TEST_DATA_TAG: "a", TRAINED_TAG: "true", MODEL_TAG: sha256},
         )
-    assert "version 1 is @champion now" in command("promote")[1]
-    with (models[0] / "artifacts" / "detector" / "detection.json").open("a") as file:
-        file.write(" ")  # it means the same
     assert "version 2 is @champion now" in command("promote")[1]
-    shutil.rmtree(models[1])
+    with (models[1] / "artifacts" / "detector" / "detection.json").open("a") as file:
+        file.write(" ")  # it means the same
     assert "version 3 is @champion now" in command("promote")[1]
+    shutil.rmtree(models[2])
+    assert "version 4 is @champion now" in command("promote")[1]
     [changed, gone] = [m for m in caplog.messages if m.startswith("the champion")]
-    assert changed.startswith("the champion, version 1, cannot be used: ")
+    assert "detection.json: not what this version writes (embedding: " in caplog.messages[0]
+    assert changed.startswith("the champion, version 2, cannot be used: ")
     assert "its files are not those that were registered" in changed
-    assert gone.endswith(f"{models[1]} is gone or cannot be read")
-    (models[2] / "MLmodel").write_text("flavors: {")
+    assert gone.endswith(f"{models[2]} is gone or cannot be read")
+    (models[3] / "MLmodel").write_text("flavors: {")
     code, _, errors = command("promote")
     assert (code, errors.count("error: ")) == (1, 1)
     assert "no challenger that can be used is registered" in errors
-    assert "models:/intro-detector/3: no detector of this project" in caplog.text
+    assert "models:/intro-detector/4: no detector of this project" in caplog.text

@@ -98,25 +98,18 @@ def judge(
     return Verdict(challenger, champion, tuple(refusals))
 
 
-def best_challenger(
-    candidates: list[Candidate],
-    champion: Candidate | None,
-    *,
-    new_test_data: bool = False,
-) -> Candidate:
+def best_challenger(candidates: list[Candidate], champion: Candidate | None) -> Candidate:
     """Give the best version that may be compared: on the champion's test data, else the newest's.
 
-    With `new_test_data`, the newest's count. Equal scores: the older version.
-    Raises InputError where there is no challenger.
+    Equal scores: the older version. Raises InputError where there is no challenger.
     """
     rivals = [c for c in candidates if champion is None or c.version != champion.version]
     if not rivals:
         raise InputError(
             "no challenger that can be used is registered; run `dvc repro` or "
-            "`dvc exp run -S epochs=40` first"
+            "`dvc exp run -S epochs=40` first, or name a version by --version"
         )
-    judged = _newest(rivals) if champion is None or new_test_data else champion
-    reference = judged.test_data_sha256
+    reference = (champion or _newest(rivals)).test_data_sha256
     fit = [c for c in rivals if c.trained and c.test_data_sha256 == reference]
     pool = fit or rivals
     return max(pool, key=lambda c: (-1.0 if c.score is None else c.score, -int(c.version)))
@@ -133,8 +126,9 @@ def promote(
 ) -> Verdict:
     """Judge the best challenger, or the wanted version, and move `@champion` where it passes.
 
-    `new_test_data`: as `judge` and `best_challenger` say. `fault_of` tells why a version cannot be
-    used, nothing where it can. Such a champion counts as none, such a challenger is passed over.
+    `new_test_data`: as `judge` says; the best is looked for on the newest version's test data, even
+    if that is the champion. `fault_of` tells why a version cannot be used, nothing where it can.
+    Such a champion counts as none, such a challenger is passed over.
 
     Raises InputError where the model or the version does not exist, or the wanted version cannot
     be used.
@@ -149,7 +143,11 @@ def promote(
         candidates.remove(champion)
         champion = None
     if wanted is None:
-        challenger = _best_usable(candidates, champion, fault_of, new_test_data=new_test_data)
+        eligible = candidates
+        if new_test_data:
+            newest_data = _newest(candidates).test_data_sha256
+            eligible = [c for c in candidates if c.test_data_sha256 == newest_data]
+        challenger = _best_usable(eligible, champion if champion in eligible else None, fault_of)
     else:
         if wanted not in known:
             raise InputError(f"{model_name}: no version {wanted}; known are {', '.join(known)}")
@@ -196,12 +194,10 @@ def _best_usable(
     candidates: list[Candidate],
     champion: Candidate | None,
     fault_of: Callable[[str], str],
-    *,
-    new_test_data: bool,
 ) -> Candidate:
     usable = list(candidates)
     while True:
-        best = best_challenger(usable, champion, new_test_data=new_test_data)
+        best = best_challenger(usable, champion)
         if not (fault := fault_of(best.version)):
             return best
         log.warning("version %s cannot be used: %s", best.version, fault)
