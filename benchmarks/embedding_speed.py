@@ -26,8 +26,8 @@ from clips import DEMO, LENGTH_S, RATE, compose
 from skipintro.core.device import choose_device
 from skipintro.encoder import load_encoder
 from skipintro.encoder.clip import ARCHITECTURE, load_clip
-from skipintro.encoder.embedding import embed_video, encoded
-from skipintro.episodes.decoder import pictures
+from skipintro.encoder.embedding import embed_video
+from skipintro.episodes.video import pictures
 from tables import tell
 
 BATCH, OURS, ROUNDS = 32, 16, 2
@@ -83,8 +83,8 @@ def main(sources: Sequence[Path]) -> None:
         shown = np.stack(list(islice(pictures(path, 224), LENGTH_S)))
 
         def encoding() -> None:
-            batches = (shown[first : first + OURS] for first in range(0, len(shown), OURS))
-            list(encoded(batches, encoder))
+            for first in range(0, len(shown), OURS):
+                encoder.encode(shown[first : first + OURS])
 
         ways: dict[str, Callable[[], object]] = {
             "the obvious way": obvious,

@@ -234,6 +234,15 @@ def test_an_edit_list_decides_what_is_on_screen(tmp_path: Path) -> None:
     assert numbers_of(path) == [33, 58]
 
 
+def test_packets_after_the_end_of_an_edit_list_make_it_no_longer(tmp_path: Path) -> None:
+    path = tmp_path / "trimmed.mp4"
+    write_constant(path, Fraction(25), 250, frames=noise(250), g="10", bf="2")
+    patched(path, b"elst", 8, struct.pack(">II", 2678, 0))  # the last group goes on after it
+    expected = list(video._pictures_of_all(path, SIDE, math.inf))
+    assert len(expected) == 3
+    np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
+
+
 # --- the shape of a picture ---
 
 
@@ -487,13 +496,16 @@ def test_decoding_only_what_is_needed_changes_no_picture(
     np.testing.assert_array_equal(needed_alone, list(video._pictures_of_all(path, SIDE, math.inf)))
 
 
-@pytest.mark.parametrize("largest", [0, 100_000, 1 << 30])
+@pytest.mark.parametrize(
+    ("largest", "longest"), [(0, 60), (100_000, 60), (1 << 30, 0), (1 << 30, 3), (1 << 30, 60)]
+)
 def test_groups_that_are_decoded_side_by_side_or_not_give_the_same_pictures(
-    tmp_path: Path, largest: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, largest: int, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "groups.mp4"
     write_constant(path, Fraction(5), 200, frames=noise(200), **REORDERED, g="20")
     monkeypatch.setattr(video, "_LARGEST_GROUP", largest)
+    monkeypatch.setattr(video, "_LONGEST_GROUP", longest)
     found = list(video._pictures_of_needed(path, SIDE, math.inf))
     np.testing.assert_array_equal(found, list(video._pictures_of_all(path, SIDE, math.inf)))
 
@@ -512,7 +524,38 @@ def test_of_the_beginning_few_groups_are_decoded(
 
     monkeypatch.setattr(video, "_square", counted)
     assert len(list(pictures(path, SIDE, 5))) == 5
-    assert len(scaled) <= 8  # of 40
+    assert len(scaled) == 5  # of 40
+
+
+def test_an_old_encoder_is_known_to_every_decoder_of_a_video(tmp_path: Path) -> None:
+    """It is told in the first packet alone, and libav decodes what it wrote in another way."""
+    path = tmp_path / "old.mp4"
+    options = "qp=0:8x8dct=1:cabac=0:partitions=i8x8:keyint=10:min-keyint=10"
+    y, x, colour = np.mgrid[:64, :64, :3]
+    down, across = y / (4 + colour), x / (5 - colour)
+    waves = [127 + 100 * np.sin(down + i / 3) * np.cos(across - i / 4) for i in range(120)]
+    frames = [wave.astype(np.uint8) for wave in waves]
+    how: dict[str, Any] = {"preset": "medium", "pix_fmt": "yuv444p", "x264-params": options}
+    write_constant(path, Fraction(5), 120, frames=frames, g="10", **how)
+    patched(path, b"x264 - core ", 0, b"148")
+    expected = list(video._pictures_of_all(path, SIDE, math.inf))
+    np.testing.assert_array_equal(list(video._pictures_of_needed(path, SIDE, math.inf)), expected)
+
+
+def test_a_group_that_reaches_into_the_one_before_is_seen(tmp_path: Path) -> None:
+    steady, path = tmp_path / "steady.mp4", tmp_path / "jumping.mp4"
+    write_constant(steady, Fraction(1), 60, frames=noise(60), g="1")
+    with av.open(str(steady)) as read, av.open(str(path), "w") as written:
+        stream = written.add_stream_from_template(read.streams.video[0])
+        packets = [packet for packet in read.demux(video=0) if packet.size]
+        ticks = [packet.pts or 0 for packet in packets]
+        ticks[19], ticks[21] = ticks[21], ticks[19]
+        for packet, tick in zip(packets, ticks, strict=True):
+            packet.dts = (packet.dts or 0) - 3 * (ticks[1] - ticks[0])
+            packet.pts, packet.stream = tick, stream
+            written.mux(packet)
+    expected = list(video._pictures_of_all(path, SIDE, math.inf))
+    np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
 
 
 def test_parameters_of_the_codec_that_change_midway_hold_from_there_on(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def needed(
             if sample.pts < sample.dts or (last_dts is not None and sample.dts <= last_dts):
                 raise IrregularStreamError
             last_dts = sample.dts
-            while limit(second) < sample.dts:
+            while sample.is_shown and limit(second) < sample.dts:  # others may lie after the end
                 shown = _ask(shown, limit(second))
                 second += 1
         if sample.pts < first.pts and tick_of(0) < first.pts:

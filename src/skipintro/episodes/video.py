@@ -59,10 +59,15 @@ _SLICES = range(1, 6)
 _IDR_SLICE = 5
 _PARAMETERS = {7, 8}  # of a sequence, of a picture: what the decoder goes by from there on
 
+# What x264 says of itself, in the first packet alone: libav decodes by it what old builds wrote.
+_ENCODER_TOLD = 6  # a NAL unit's type: supplemental enhancement information
+_X264_BUILD = re.compile(rb"x264 - core (\d+)")
+
 # Decoders of one video that are at work side by side, each on a group of pictures of its own, and
-# the bytes of packets up to which a group waits for its end to become known.
+# the bytes of packets, and pictures, up to which a group waits for its end to become known.
 _N_DECODERS = 2
 _LARGEST_GROUP = 64 << 20
+_LONGEST_GROUP = 60
 
 # Formats whose files name other files, or addresses, to be read in their place.
 _NAMES_OTHER_FILES = {"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"}
@@ -219,8 +224,13 @@ def _decoded_in_groups(
     """Yield the pictures of what is needed, of which each stream decodes a group at a time.
 
     A group begins with a key frame, and no frame of it refers to another group. From one on that
-    is too large to wait for its end, one stream decodes all.
+    is too large to wait for its end, or the last that is wanted, one stream decodes all.
+    Raises IrregularStreamError where a group's time stamps reach into the one before.
     """
+    first = next(samples)
+    for stream in streams[1:]:  # what the first packet tells of the encoder holds for all
+        list(_frames([first], stream.codec_context, deque()))
+        stream.codec_context.flush_buffers()
     free: SimpleQueue[av.VideoStream] = SimpleQueue()
     for stream in streams:
         free.put(stream)
@@ -230,24 +240,29 @@ def _decoded_in_groups(
         try:
             return list(_decoded(group, stream, size))
         finally:
+            stream.codec_context.flush_buffers()  # the next group begins anew
             free.put(stream)
 
     running: deque[Future[list[Picture]]] = deque()
     group: list[_PacketSample] = []
-    n_bytes = n_asked = 0
+    n_before = n_pictures = n_bytes = 0  # pictures of the groups before; of this one
+    latest: float = -math.inf  # time stamp in the groups before
     with ThreadPoolExecutor(len(streams)) as pool:
-        for sample in samples:
+        for sample in chain([first], samples):
             if sample.is_key and group:
                 running.append(pool.submit(pictures_of, group))
-                n_asked += sum(each.n_seconds for each in group)
-                group, n_bytes = [], 0
-                if n_seconds is not None and n_asked >= n_seconds:
-                    break
+                latest = max(latest, *(each.pts for each in group))
+                n_before += n_pictures
+                group, n_pictures, n_bytes = [], 0, 0
                 if len(running) > len(streams):
                     yield from running.popleft().result()
+            if sample.pts <= latest:
+                raise IrregularStreamError
             group.append(sample)
+            n_pictures += sample.n_seconds
             n_bytes += sample.packet.size
-            if n_bytes > _LARGEST_GROUP:
+            is_last = n_seconds is not None and n_before + n_pictures >= n_seconds
+            if is_last or n_bytes > _LARGEST_GROUP or n_pictures > _LONGEST_GROUP:
                 break
         while running:
             yield from running.popleft().result()
@@ -293,7 +308,6 @@ def _frames(
             decoder.skip_frame = "DEFAULT" if sample.is_asked else "NONREF"
         yield from decoder.decode(sample.packet)
     yield from decoder.decode(None)
-    decoder.flush_buffers()  # the next group begins anew
 
 
 def _samples(
@@ -301,6 +315,8 @@ def _samples(
 ) -> "Iterator[_PacketSample]":
     is_h264, header = stream.codec_context.name == "h264", stream.codec_context.extradata or b""
     length_bytes = (header[4] & 3) + 1 if len(header) > 4 else 4
+    is_described = header[:1] == b"\x01"  # else its units have no lengths before them
+    builds: set[bytes] | None = None  # of the encoder, as the first packet tells
     for packet in container.demux(stream):
         if not packet.size:
             continue  # asks the decoder for what it still holds
@@ -310,9 +326,18 @@ def _samples(
         is_key = packet.is_keyframe
         if is_h264:
             units = list(_units(packet, length_bytes))
-            is_key = is_key and bool(units) and units[-1][0] == _IDR_SLICE
+            is_key = is_key and is_described and bool(units) and units[-1][0] == _IDR_SLICE
             if any(kind in _PARAMETERS and content not in header for kind, content in units):
                 raise IrregularStreamError  # the decoder must know, and the packet may be left out
+            told = {
+                build
+                for kind, content in units
+                if kind == _ENCODER_TOLD
+                for build in _X264_BUILD.findall(content)
+            }
+            builds = told if builds is None else builds
+            if not told <= builds:
+                raise IrregularStreamError
         if packet.has_sidedata("new_extradata"):
             raise IrregularStreamError
         yield Sample(packet, packet.pts, packet.dts, is_key, not packet.is_discard)
