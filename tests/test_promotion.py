@@ -394,6 +394,17 @@ def test_a_version_that_cannot_be_used_is_no_rival(
         promote(store, "unusable", GATE, fault_of=fault_of)
 
 
+@pytest.mark.parametrize("new_test_data", [False, True])
+def test_beside_a_champion_that_cannot_be_used_there_may_be_no_version_at_all(
+    workspace: Path, new_test_data: bool
+) -> None:
+    store, model = connect("skipintro"), f"alone-{new_test_data}"
+    register(store, model, 0.9)
+    promote(store, model, GATE)
+    with pytest.raises(InputError, match="no challenger that can be used"):
+        promote(store, model, GATE, new_test_data=new_test_data, fault_of=lambda _: "of yesterday")
+
+
 def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
     store = connect("skipintro")
     register(store, "untrained", 0.9, tags={TRAINED_TAG: "false"})

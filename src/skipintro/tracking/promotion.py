@@ -144,7 +144,7 @@ def promote(
         champion = None
     if wanted is None:
         eligible = candidates
-        if new_test_data:
+        if new_test_data and candidates:
             newest_data = _newest(candidates).test_data_sha256
             eligible = [c for c in candidates if c.test_data_sha256 == newest_data]
         challenger = _best_usable(eligible, champion if champion in eligible else None, fault_of)
