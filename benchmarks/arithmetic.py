@@ -1,10 +1,12 @@
 """Encoding and a training step against the arithmetic limit of the precision in use.
 
-The limit is the counted work over the rate of a large matrix product, measured beside it. Pictures
+The limit is the time of as many operations in products of large matrices, done in turn with the
+work: a processor that others share, or that runs faster for a moment, does so for both. Pictures
 are encoded as the stage does it: batches side by side, each by one thread. The plain loop trains
 torch's own layers in fp32, by Adam as it comes.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -28,35 +30,34 @@ from skipintro.model.head import HeadConfig, IntroHead
 from skipintro.model.training import Learner
 from tables import tell
 
-ROUNDS, SIDE = 5, 2048
+ROUNDS, SIDE = 15, 2048
 BATCH, N_BATCHES = 16, 8  # embed.batch_size, and enough of them for each thread to have several
 DEVICE = choose_device("auto")
 
 
 class Work(NamedTuple):
-    """What is measured, and its floating-point operations."""
+    """What is measured, in which precision, and its floating-point operations."""
 
     run: Callable[[], object]
+    precision: Precision
     operations: float
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Give the least time of several, after one that does not count."""
+    """Give the time that a work takes once."""
+    began = time.perf_counter()
     work()
-    times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        work()
-        if DEVICE.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - began)
-    return min(times)
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
 
 
-def product_rate(precision: Precision) -> float:
-    """Give the floating-point operations a second of a matrix product."""
-    matrix = torch.randn(SIDE, SIDE, device=DEVICE, dtype=type_of(precision))
-    return 10 * 2 * SIDE**3 / seconds(lambda: [matrix @ matrix for _ in range(10)])
+def limit(work: Work) -> float:
+    """Give the time that products of large matrices take for as many operations as the work."""
+    matrix = torch.randn(SIDE, SIDE, device=DEVICE, dtype=type_of(work.precision))
+    n_products = math.ceil(work.operations / (2 * SIDE**3))
+    took = seconds(lambda: [matrix @ matrix for _ in range(n_products)])
+    return took * work.operations / (n_products * 2 * SIDE**3)
 
 
 def operations(work: Callable[[], object]) -> float:
@@ -68,17 +69,13 @@ def operations(work: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def work_of(run: Callable[[], object]) -> Work:
-    """Give what this thread alone does, counted."""
-    return Work(run, operations(run))
-
-
 def encoding(precision: Precision) -> Work:
     """Give the encoding of batches by CLIP, whose arithmetic no training changes."""
     encoder = load_encoder("clip-vit-b-32", "untrained", device=DEVICE, precision=precision)
     pictures = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3), dtype=np.uint8)
     return Work(
         lambda: list(encoded(iter([pictures] * N_BATCHES), encoder)),
+        precision,
         N_BATCHES * operations(lambda: encoder.encode(pictures)),
     )
 
@@ -104,7 +101,11 @@ def training(precision: Precision) -> Work:
     learner = Learner(head, adam, precision)
     frames = torch.randn(8, 60, 512, device=DEVICE)
     labels = (torch.rand(8, 60, device=DEVICE) > 0.5).float()
-    return work_of(lambda: learner.step(frames, labels))
+
+    def step() -> None:
+        learner.step(frames, labels)
+
+    return Work(step, precision, operations(step))
 
 
 def plain_training() -> Work:
@@ -124,33 +125,40 @@ def plain_training() -> Work:
         loss.backward()  # type: ignore[no-untyped-call]  # torch's method
         adam.step()
 
-    return work_of(step)
+    return Work(step, "fp32", operations(step))
 
 
 def main() -> None:
     """Measure both in fp32 and in the precision that `auto` gives."""
-    exact: Precision = "fp32"
     chosen = choose_precision("auto", is_good=has_native_bf16(DEVICE))
-    precisions = tuple(dict.fromkeys((exact, chosen)))
-    encodings = {(f"encoding {BATCH * N_BATCHES} pictures", p): encoding(p) for p in precisions}
-    trainings = {("a training step", p): training(p) for p in precisions}
+    precisions = tuple(dict.fromkeys(("fp32", chosen)))
+    encodings = {
+        f"encoding {BATCH * N_BATCHES} pictures, {precision}": encoding(precision)
+        for precision in precisions
+    }
+    trainings = {f"a training step, {precision}": training(precision) for precision in precisions}
     rows: list[dict[str, float | str]] = []
-    for ways in (encodings, {("a plain loop's step", exact): plain_training(), **trainings}):
-        first: float | None = None
-        for (name, precision), work in ways.items():
-            limit = work.operations / product_rate(precision)
-            took = seconds(work.run)
-            first = first or took
-            rows.append(
-                {
-                    "work": f"{name}, {precision}",
-                    "s": took,
-                    "limit s": limit,
-                    "share of the limit": limit / took,
-                    "times as fast as the first": first / took,
-                }
-            )
+    for works in (encodings, {"a plain loop's step, fp32": plain_training(), **trainings}):
+        rows += measured(works)
     tell("arithmetic", rows)
+
+
+def measured(works: dict[str, Work]) -> list[dict[str, float | str]]:
+    """Give a row of each work: medians of rounds in which each is done beside its limit."""
+    rounds = [
+        [(limit(work), seconds(work.run)) for work in works.values()] for _ in range(ROUNDS + 1)
+    ]
+    limits, times = np.moveaxis(np.median(rounds[1:], axis=0), -1, 0)  # the first does not count
+    return [
+        {
+            "work": name,
+            "s": float(took),
+            "limit s": float(least),
+            "share of the limit": float(least / took),
+            "times as fast as the first": float(times[0] / took),
+        }
+        for name, least, took in zip(works, limits, times, strict=True)
+    ]
 
 
 if __name__ == "__main__":
