@@ -11,7 +11,7 @@ from clips import DEMO
 from skipintro.core.files import sha256_of_file
 from skipintro.encoder.engine import EncoderSpec, Job, RayParams
 from skipintro.encoder.engine_choice import open_engine
-from skipintro.episodes.video import inspect
+from skipintro.video.decoding import inspect
 from tables import tell
 
 SPEC = EncoderSpec(

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skipintro import cli
-from skipintro.episodes.catalog import USUAL_LIMITS
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
-from skipintro.episodes.video import Picture, encode_h264
 from skipintro.model.head import HeadConfig, IntroHead
 from skipintro.stages import ingest
+from skipintro.video.encoding import encode_h264
+from skipintro.video.info import USUAL_LIMITS
+from skipintro.video.scaling import Picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from skipintro.episodes import isolation
-from skipintro.episodes.isolation import tell_progress
+from skipintro.core import isolation
+from skipintro.core.isolation import tell_progress
 
 if TYPE_CHECKING:
     import pytest

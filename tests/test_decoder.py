@@ -11,12 +11,14 @@ import yaml
 from conftest import ROOT, ingest_params, run_command, write_toy_video
 from isolation_cases import BOOBY_TRAPS, use_booby_traps
 from library_cases import make_place, use_cheap_encoder
+from skipintro.core import isolation
 from skipintro.core.files import read_model, write_json
-from skipintro.episodes import decoder, isolation, video
-from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits, IngestManifest
-from skipintro.episodes.decoder import DecoderLostError
-from skipintro.episodes.video import VideoError
+from skipintro.episodes.catalog import IngestManifest
 from skipintro.stages import ingest
+from skipintro.video import decoder, decoding
+from skipintro.video.decoder import DecoderLostError
+from skipintro.video.info import USUAL_LIMITS, DecodingLimits
+from skipintro.video.opening import VideoError
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STRICT = DecodingLimits(stall_s=2, memory_mb=500, max_length_h=0.01)
@@ -43,17 +45,17 @@ def unlike(name: str) -> bytes:
 
 def test_the_child_gives_the_same_to_the_bit(toy: Path) -> None:
     np.testing.assert_array_equal(
-        list(decoder.pictures(toy, 224)), list(video.pictures(toy, 224)), strict=True
+        list(decoder.pictures(toy, 224)), list(decoding.pictures(toy, 224)), strict=True
     )
     assert len(list(decoder.pictures(toy, 32, 7))) == 7
-    assert decoder.inspect(toy, USUAL_LIMITS, truncation_tolerance_s=1) == video.inspect(
+    assert decoder.inspect(toy, USUAL_LIMITS, truncation_tolerance_s=1) == decoding.inspect(
         toy, truncation_tolerance_s=1
     )
     seconds = [3.0, 1.5, 99.0]
-    assert decoder.thumbnails(toy, seconds) == video.thumbnails(toy, seconds)
-    assert decoder.length_s(toy) == video.length_s(toy) == 20
+    assert decoder.thumbnails(toy, seconds) == decoding.thumbnails(toy, seconds)
+    assert decoder.length_s(toy) == decoding.length_s(toy) == 20
     ours = list(decoder.frames_between(toy, 1, 2, height=36))
-    theirs = list(video.frames_between(toy, 1, 2, height=36))
+    theirs = list(decoding.frames_between(toy, 1, 2, height=36))
     assert [time for time, _ in ours] == [time for time, _ in theirs]
     np.testing.assert_array_equal([p for _, p in ours], [p for _, p in theirs], strict=True)
 
@@ -63,20 +65,18 @@ def test_the_usual_limits_are_those_of_the_params_file() -> None:
 
 
 def test_nobody_else_calls_what_decodes() -> None:
-    """All but the decoder take from `video` only what reads no video of a user."""
+    """Of `video`, others take what reads no video of a user, and the decoder."""
     source = ROOT / "src" / "skipintro"
-    taken: dict[str, set[str]] = {}
-    for file in source.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == "skipintro.episodes.video":
-                names = {alias.name for alias in node.names}
-                taken.setdefault(file.relative_to(source).as_posix(), set()).update(names)
-    assert set().union(*taken.values()) <= {
-        "PassingVideoError",
-        "Picture",
-        "VideoError",
-        "encode_h264",
+    taken = {
+        node.module
+        for file in source.rglob("*.py")
+        if file.parent.name != "video"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").split(".")[:2] == ["skipintro", "video"]
     }
+    harmless = {"decoder", "encoding", "info", "opening", "scaling"}
+    assert taken == {f"skipintro.video.{name}" for name in harmless}
 
 
 def test_a_longer_video_than_allowed_is_set_aside_by_whoever_reads_it(toy: Path) -> None:

@@ -29,8 +29,9 @@ from skipintro.demo.plan import (
     plan_library,
 )
 from skipintro.demo.render import DemoManifest, clock, frames, labels, manifest, render_library
-from skipintro.episodes import video
 from skipintro.episodes.labels import read_labels
+from skipintro.video import decoding
+from skipintro.video.opening import VideoError
 
 SEED = 5
 LIBRARY = LibraryForm(n_shows=2, n_unseen_shows=1, episodes_per_show=(4, 2))
@@ -138,8 +139,8 @@ def test_exactly_the_damaged_file_cannot_be_decoded(made: DemoManifest, folder: 
     for record in made.episodes:
         path = folder / record.split / record.id / f"{record.id}.mp4"
         try:
-            video.inspect(path, truncation_tolerance_s=1.0)
-        except video.VideoError:
+            decoding.inspect(path, truncation_tolerance_s=1.0)
+        except VideoError:
             undecodable.add((record.split, record.id))
     assert undecodable == {("train", made.faults[Fault.DAMAGED][0])}
 
@@ -151,7 +152,7 @@ def test_the_manifest_tells_sizes_rates_and_lengths_as_decoding_finds_them(
         if Fault.DAMAGED in record.faults:
             continue
         path = folder / record.split / record.id / f"{record.id}.mp4"
-        info = video.inspect(path, truncation_tolerance_s=1.0)
+        info = decoding.inspect(path, truncation_tolerance_s=1.0)
         assert (info.width, info.height) == (record.width, record.height)
         assert info.n_frames == record.n_frames
         assert info.fps == pytest.approx(float(Fraction(record.rate)), abs=0.01)
@@ -180,7 +181,7 @@ def test_true_intervals_hold_the_opening_that_episodes_of_a_series_share(
     made: DemoManifest, folder: Path
 ) -> None:
     ours, theirs = [
-        (one, list(video.pictures(folder / one.split / one.id / f"{one.id}.mp4", 32)))
+        (one, list(decoding.pictures(folder / one.split / one.id / f"{one.id}.mp4", 32)))
         for one in {record.id: record for record in made.episodes}.values()
         if one.series == SHOWS[0].name and Fault.DAMAGED not in one.faults
     ][:2]

@@ -26,8 +26,8 @@ from skipintro.detection.series_detector import SeriesDetector
 from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS, save_series
 from skipintro.encoder import Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.video import VideoError
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, IntroHead, load_head, save_head
+from skipintro.video.opening import VideoError
 
 CPU = torch.device("cpu")
 CONFIG = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)

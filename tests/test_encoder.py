@@ -30,7 +30,9 @@ from skipintro.encoder import (
     sha256_of_weights,
 )
 from skipintro.encoder.clip import ARCHITECTURE
-from skipintro.episodes.video import Picture, encode_h264, pictures
+from skipintro.video.decoding import pictures
+from skipintro.video.encoding import encode_h264
+from skipintro.video.scaling import Picture
 
 CPU = torch.device("cpu")
 SIZE = 224

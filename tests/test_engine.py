@@ -27,7 +27,7 @@ from skipintro.encoder.engine_choice import (
     n_at_once,
     open_engine,
 )
-from skipintro.episodes.video import VideoError
+from skipintro.video.opening import VideoError
 from torch_cases import torch_threads
 
 SPEC = EncoderSpec(
@@ -147,9 +147,8 @@ def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(local: LocalEng
 def test_the_key_covers_all_code_of_the_encoders_but_the_engines() -> None:
     folder = Path(engine_module.__file__).parent
     files = {f"encoder/{file.stem}" for file in folder.glob("*.py")}
-    decoding = {"episodes/decoder", "episodes/video", "episodes/sampling"}
     engines = {"encoder/engine", "encoder/engine_choice", "encoder/ray_engine"}
-    assert set(engine_module._CODE) == files - engines | decoding
+    assert set(engine_module._CODE) == files - engines | {"video"}
 
 
 @pytest.mark.parametrize(

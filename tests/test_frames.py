@@ -12,8 +12,10 @@ from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.episodes import frames
 from skipintro.episodes.frames import SIZE, pictures_around
-from skipintro.episodes.video import Picture, VideoError, encode_h264
 from skipintro.evaluation.plots import contact_sheet
+from skipintro.video.encoding import encode_h264
+from skipintro.video.opening import VideoError
+from skipintro.video.scaling import Picture
 
 N_SECONDS = 12
 

@@ -7,11 +7,11 @@ import pytest
 
 from conftest import ingest_params, write_toy_video
 from skipintro.core.files import read_model, write_json
-from skipintro.episodes import decoder
 from skipintro.episodes.catalog import IngestManifest
-from skipintro.episodes.decoder import DecoderLostError
-from skipintro.episodes.video import PassingVideoError
 from skipintro.stages import ingest
+from skipintro.video import decoder
+from skipintro.video.decoder import DecoderLostError
+from skipintro.video.opening import PassingVideoError
 
 MEMORY = ".skipintro/inspections"
 

@@ -16,10 +16,10 @@ import pytest
 
 import isolation_cases
 from isolation_cases import ACCIDENTS, MEMORY_MB, are_gone
+from skipintro.core import isolation
 from skipintro.core.errors import InputError
-from skipintro.episodes import isolation
-from skipintro.episodes.isolation import LostError, isolated, side_by_side
-from skipintro.episodes.video import VideoError
+from skipintro.core.isolation import LostError, isolated, side_by_side
+from skipintro.video.opening import VideoError
 
 LONG_S, SHORT_S = 60.0, 0.5
 
@@ -171,7 +171,7 @@ def test_a_child_works_in_the_folder_of_its_parent_wherever_that_goes(
 PARENT = """
 import sys
 import isolation_cases
-from skipintro.episodes.isolation import isolated
+from skipintro.core.isolation import isolated
 [pid] = isolated(isolation_cases.where, stall_s=60, memory_mb=400)
 print(pid, flush=True)
 for _ in isolated(getattr(isolation_cases, sys.argv[1]), 10**6, stall_s=60, memory_mb=400):

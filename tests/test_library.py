@@ -20,7 +20,6 @@ from skipintro.core.files import replacing, sha256_of_file, sha256_of_json, writ
 from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_file
-from skipintro.episodes.video import encode_h264
 from skipintro.library.answers import Answer
 from skipintro.library.choices import Kind
 from skipintro.library.cuts import snapped
@@ -30,6 +29,7 @@ from skipintro.library.refining import Rule, refine
 from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding
+from skipintro.video.encoding import encode_h264
 
 # Walking
 

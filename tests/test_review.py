@@ -41,14 +41,15 @@ from skipintro.cli.suspicion import usual_rule
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, read_overrides
-from skipintro.episodes.catalog import USUAL_LIMITS, IngestedEpisode, IngestManifest, VideoInfo
-from skipintro.episodes.video import thumbnails
+from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.doubts import EVALUATED, HELD_OUT, Doubt, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
 from skipintro.service.listening import listen
 from skipintro.service.refusal import RefusalError
+from skipintro.video.decoding import thumbnails
+from skipintro.video.info import USUAL_LIMITS, VideoInfo
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

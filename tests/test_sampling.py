@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skipintro.episodes.sampling import IrregularStreamError, Sample, needed
+from skipintro.video.sampling import IrregularStreamError, Sample, needed
 
 TICKS = 10  # a second
 Frame = tuple[int, bool]  # time stamp, key frame; in the order of decoding

@@ -19,8 +19,11 @@ from av.video.frame import PictureType
 from PIL import Image
 
 from damage_cases import without_length
-from skipintro.episodes import video
-from skipintro.episodes.video import VideoError, encode_h264, inspect, pictures, thumbnails
+from skipintro.video import decoding, scaling, selective
+from skipintro.video.decoding import inspect, pictures, thumbnails
+from skipintro.video.encoding import encode_h264
+from skipintro.video.opening import VideoError
+from skipintro.video.selective import pictures_of_needed
 from video_cases import SIDE, SOUND_HZ, Pixels, noise, number_in, numbered, write, write_silence
 
 TOLERANCE_S = 0.5
@@ -238,7 +241,7 @@ def test_packets_after_the_end_of_an_edit_list_make_it_no_longer(tmp_path: Path)
     path = tmp_path / "trimmed.mp4"
     write_constant(path, Fraction(25), 250, frames=noise(250), g="10", bf="2")
     patched(path, b"elst", 8, struct.pack(">II", 2678, 0))  # the last group goes on after it
-    expected = list(video._pictures_of_all(path, SIDE, math.inf))
+    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
     assert len(expected) == 3
     np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
 
@@ -492,8 +495,10 @@ def test_decoding_only_what_is_needed_changes_no_picture(
     """Noise: a frame decoded without one that it refers to would show it at once."""
     n, path = 8 * N_NOISE, tmp_path / name
     write_constant(path, Fraction(25), n, frames=noise(n), **options)
-    needed_alone = list(video._pictures_of_needed(path, SIDE, math.inf))
-    np.testing.assert_array_equal(needed_alone, list(video._pictures_of_all(path, SIDE, math.inf)))
+    needed_alone = list(pictures_of_needed(path, SIDE, math.inf))
+    np.testing.assert_array_equal(
+        needed_alone, list(decoding._pictures_of_all(path, SIDE, math.inf))
+    )
 
 
 @pytest.mark.parametrize(
@@ -504,10 +509,10 @@ def test_groups_that_are_decoded_side_by_side_or_not_give_the_same_pictures(
 ) -> None:
     path = tmp_path / "groups.mp4"
     write_constant(path, Fraction(5), 200, frames=noise(200), **REORDERED, g="20")
-    monkeypatch.setattr(video, "_LARGEST_GROUP", largest)
-    monkeypatch.setattr(video, "_LONGEST_GROUP", longest)
-    found = list(video._pictures_of_needed(path, SIDE, math.inf))
-    np.testing.assert_array_equal(found, list(video._pictures_of_all(path, SIDE, math.inf)))
+    monkeypatch.setattr(selective, "_LARGEST_GROUP", largest)
+    monkeypatch.setattr(selective, "_LONGEST_GROUP", longest)
+    found = list(pictures_of_needed(path, SIDE, math.inf))
+    np.testing.assert_array_equal(found, list(decoding._pictures_of_all(path, SIDE, math.inf)))
 
 
 def test_of_the_beginning_few_groups_are_decoded(
@@ -516,13 +521,13 @@ def test_of_the_beginning_few_groups_are_decoded(
     path = tmp_path / "groups.mp4"
     write_constant(path, Fraction(5), 200, frames=noise(200), g="10")
     scaled = []
-    square = video._square
+    square = scaling.square
 
     def counted(*words: Any) -> Pixels:
         scaled.append(words)
         return square(*words)
 
-    monkeypatch.setattr(video, "_square", counted)
+    monkeypatch.setattr(selective, "square", counted)
     assert len(list(pictures(path, SIDE, 5))) == 5
     assert len(scaled) == 5  # of 40
 
@@ -538,8 +543,8 @@ def test_an_old_encoder_is_known_to_every_decoder_of_a_video(tmp_path: Path) -> 
     how: dict[str, Any] = {"preset": "medium", "pix_fmt": "yuv444p", "x264-params": options}
     write_constant(path, Fraction(5), 120, frames=frames, g="10", **how)
     patched(path, b"x264 - core ", 0, b"148")
-    expected = list(video._pictures_of_all(path, SIDE, math.inf))
-    np.testing.assert_array_equal(list(video._pictures_of_needed(path, SIDE, math.inf)), expected)
+    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
+    np.testing.assert_array_equal(list(pictures_of_needed(path, SIDE, math.inf)), expected)
 
 
 def test_a_group_that_reaches_into_the_one_before_is_seen(tmp_path: Path) -> None:
@@ -554,7 +559,7 @@ def test_a_group_that_reaches_into_the_one_before_is_seen(tmp_path: Path) -> Non
             packet.dts = (packet.dts or 0) - 3 * (ticks[1] - ticks[0])
             packet.pts, packet.stream = tick, stream
             written.mux(packet)
-    expected = list(video._pictures_of_all(path, SIDE, math.inf))
+    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
     np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
 
 
@@ -585,7 +590,7 @@ def test_parameters_of_the_codec_that_change_midway_hold_from_there_on(tmp_path:
                 told.duration, told.time_base = packet.duration, packet.time_base
                 told.is_keyframe, told.stream = packet.is_keyframe, stream
                 written.mux(told)
-    expected = list(video._pictures_of_all(path, SIDE, math.inf))
+    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
     assert len(expected) == 40
     np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
 
@@ -615,9 +620,9 @@ def test_a_truncated_video_is_refused_however_its_container_ends(tmp_path: Path,
 def test_a_length_of_nothing_is_none(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     write_noise(path)
-    assert video.length_s(path) == pytest.approx(4)
+    assert decoding.length_s(path) == pytest.approx(4)
     without_length(path)
-    assert video.length_s(path) is None
+    assert decoding.length_s(path) is None
     assert inspect(path, truncation_tolerance_s=0.1).n_seconds == 4
 
 
@@ -650,7 +655,7 @@ def test_a_damaged_video_looks_the_same_each_time(tmp_path: Path, seed: int) -> 
     for _ in range(3):
         content[rng.randrange(200, len(content) - 2000)] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
-    for way in (pictures, partial(video._pictures_of_all, max_length_s=math.inf)):
+    for way in (pictures, partial(decoding._pictures_of_all, max_length_s=math.inf)):
         looks = {np.stack(list(way(path, SIDE))).tobytes() for _ in range(40)}
         assert len(looks) == 1
 
@@ -711,8 +716,8 @@ def test_while_frames_are_damaged_the_last_sound_one_stays(tmp_path: Path) -> No
             n_corrupt += frame.is_corrupt
             is_damaged = frame.is_corrupt or (is_damaged and not frame.key_frame)
             if not is_damaged:
-                sound.append(video._scaled(frame, 64, 64))
-    shown = [picture for _, picture in video.frames_between(path, 0, 6, height=64)]
+                sound.append(scaling.scaled(frame, 64, 64))
+    shown = [picture for _, picture in decoding.frames_between(path, 0, 6, height=64)]
     assert 0 < n_corrupt < 100
     assert len(shown) == 150
     assert all(any(np.array_equal(one, known) for known in sound) for one in shown)

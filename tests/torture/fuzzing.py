@@ -21,8 +21,8 @@ with atheris.instrument_imports(include=["skipintro", "yaml"]):
     from skipintro.core.params import flat_params, load_params
     from skipintro.episodes.annotations import read_overrides
     from skipintro.episodes.labels import parse_time, read_labels
-    from skipintro.episodes.sampling import IrregularStreamError, Sample, needed
     from skipintro.stages import annotate
+    from skipintro.video.sampling import IrregularStreamError, Sample, needed
 
 from torture.mutation import YAML_TOKENS, mutated, read_or_refused
 from torture.seeds import LABELS, OVERRIDES, PARAMS, check_times

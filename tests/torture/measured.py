@@ -21,10 +21,10 @@ import pytest
 
 from library_cases import CheapEncoder
 from skipintro import cli
+from skipintro.core.isolation import end_idle
 from skipintro.core.params import load_params
 from skipintro.detection import detector
 from skipintro.encoder import engine
-from skipintro.episodes.isolation import end_idle
 from skipintro.library import embedding  # noqa: F401  loaded before anything is measured
 
 

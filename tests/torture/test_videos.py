@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 from isolation_cases import ACCIDENTS, MEMORY_MB
-from skipintro.episodes import decoder, isolation, video
-from skipintro.episodes.catalog import DecodingLimits
-from skipintro.episodes.decoder import DecoderLostError
-from skipintro.episodes.isolation import LostError, isolated
-from skipintro.episodes.video import VideoError
+from skipintro.core import isolation
+from skipintro.core.isolation import LostError, isolated
+from skipintro.video import decoder, decoding
+from skipintro.video.decoder import DecoderLostError
+from skipintro.video.info import DecodingLimits
+from skipintro.video.opening import VideoError
 from torture.conftest import Attack
 from torture.mutation import read_or_refused
 from video_cases import noise, numbered, write
@@ -141,7 +142,7 @@ def judged(path: Path) -> Verdict:
     )
     slow = read(
         lambda: list(
-            decoder._decoded(video._pictures_of_all, path, LIMITS, SIZE, LIMITS.max_length_s)
+            decoder._decoded(decoding._pictures_of_all, path, LIMITS, SIZE, LIMITS.max_length_s)
         )
     )
     read(lambda: decoder.thumbnails(path, [0, 2.5], LIMITS))
@@ -418,7 +419,7 @@ def test_videos_made_to_cost(attack: Attack, clips: dict[str, bytes], tmp_path: 
 )
 def test_decoders_that_are_lost(attack: Attack, clips: dict[str, bytes], tmp_path: Path) -> None:
     path = wrote(tmp_path, "sound.mp4", clips["sound.mp4"])
-    expected = list(video.pictures(path, SIZE))
+    expected = list(decoding.pictures(path, SIZE))
     accidents = sorted(ACCIDENTS)
     numbers = attack.cases(full=200, selection=12)
     draws = [attack.rng.choice([*accidents, "", "", "left", ""]) for _ in numbers]

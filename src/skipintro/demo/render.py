@@ -34,7 +34,7 @@ from skipintro.demo.plan import (
     Shot,
     ShotKind,
 )
-from skipintro.episodes import video
+from skipintro.video.encoding import encode_h264
 
 _FIRST_NAMES = ("Anna", "Jun", "Marta", "Idris", "Leonie", "Tomas", "Priya", "Oskar", "Wren")
 _LAST_NAMES = ("Kestrel", "Okafor", "Lindqvist", "Moreau", "Tanaka", "Vale", "Brandt", "Ruiz")
@@ -294,7 +294,7 @@ def _end_with_parent() -> None:
 
 
 def _render(job: _Job) -> None:
-    video.encode_h264(
+    encode_h264(
         job.path,
         frames(job.episode, job.look, job.lettering_share),
         job.episode.rate,

@@ -19,11 +19,11 @@ from skipintro.detection.series_detector import SeriesDetector
 from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS, load_series
 from skipintro.encoder import ENCODERS, HUB_WEIGHTS, TOLERATE_BF16, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.decoder import length_s
 from skipintro.episodes.embeddings import EmbeddingConfig
 from skipintro.episodes.naming import series_of_file
-from skipintro.episodes.video import VideoError
 from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, load_head
+from skipintro.video.decoder import length_s
+from skipintro.video.opening import VideoError
 
 DETECTION_FILE = "detection.json"
 _FILES = (WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG)

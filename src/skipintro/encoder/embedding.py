@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from skipintro.encoder import Encoder
-from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
-from skipintro.episodes.decoder import pictures
-from skipintro.episodes.video import Picture
+from skipintro.video.decoder import pictures
+from skipintro.video.info import USUAL_LIMITS, DecodingLimits
+from skipintro.video.scaling import Picture
 
 # Batches of one video that wait or are encoded. Its decoders feed no more, and where many videos
 # are embedded at once, memory grows with this.

@@ -17,25 +17,23 @@ from pydantic import Field
 from skipintro.core.device import Precision
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
+from skipintro.core.isolation import side_by_side
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits
 from skipintro.episodes.embeddings import (
     EncoderIdentity,
     Search,
     remember_vectors,
     searched_seconds,
 )
-from skipintro.episodes.isolation import side_by_side
+from skipintro.video.info import USUAL_LIMITS, DecodingLimits
 
 # All of this folder but the engines: by what they remember, it makes no difference who made it.
 _CODE = (
-    "episodes/decoder",
-    "episodes/sampling",
-    "episodes/video",
+    "video",
     "encoder/__init__",
     "encoder/clip",
     "encoder/efficientnet",

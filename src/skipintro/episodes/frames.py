@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.decoder import pictures, thumbnails
-from skipintro.episodes.video import Picture
+from skipintro.video.decoder import pictures, thumbnails
+from skipintro.video.scaling import Picture
 
 MARGIN_S = 2  # before and after
 SIZE = 224  # px, as encoders see them

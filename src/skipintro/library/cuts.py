@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from skipintro.episodes.decoder import frames_between
-from skipintro.episodes.video import Picture
+from skipintro.video.decoder import frames_between
+from skipintro.video.scaling import Picture
 
 WITHIN_S = 1.0  # labels and detections are whole seconds, so the true end lies within one
 # Mean absolute difference of two pictures' values (0 to 255) that tells a cut, and mean value

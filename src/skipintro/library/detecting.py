@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
+from skipintro.core.isolation import side_by_side
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
-from skipintro.episodes.isolation import side_by_side
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
 from skipintro.library.models import Model
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from skipintro.library.embedding import Embedder
 
 _DETECTING = ("detection", "model", "episodes/naming", "library/detecting", "library/embedding")
-_DECODING = ("episodes/decoder", "episodes/video", "episodes/sampling")
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +40,8 @@ class Detection:
     def __init__(self, model: Model, memory: Memory, settings: Settings) -> None:
         self._model, self._memory, self._settings = model, memory, settings
         self._key = {"model": model.identity, "search": settings.search}
-        self._code = key_of(*_DETECTING, *_DECODING, "encoder")
-        self._faults = key_of(
-            *_DECODING, "detection/detector", **self._key, versions=versions("av")
-        )
+        self._code = key_of(*_DETECTING, "video", "encoder")
+        self._faults = key_of("video", "detection/detector", **self._key, versions=versions("av"))
         self.n_made = 0  # answers that were made by this run
         self.n_embedded = 0  # videos that were decoded by it
 
@@ -125,7 +122,7 @@ class Detection:
         faults: dict[str, str],
     ) -> None:
         """Keep the vectors of one video, or its fault."""
-        from skipintro.episodes.video import PassingVideoError  # noqa: PLC0415  loaded by now
+        from skipintro.video.opening import PassingVideoError  # noqa: PLC0415  loaded by now
 
         if isinstance(made, InputError):
             faults[answer.sha256] = fault = str(getattr(made, "fault", made))

@@ -11,11 +11,11 @@ from skipintro.core.files import is_intact, sweep
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, embed_checked, load_same_encoder
 from skipintro.encoder import Encoder
-from skipintro.episodes.decoder import length_s
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
-from skipintro.episodes.video import VideoError
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory
+from skipintro.video.decoder import length_s
+from skipintro.video.opening import VideoError
 
 
 class Embedder:
@@ -38,9 +38,7 @@ class Embedder:
         self._lengths: dict[str, float | None] = {}  # by sha256
         key = key_of(
             "encoder",
-            "episodes/decoder",
-            "episodes/video",
-            "episodes/sampling",
+            "video",
             encoder=detector.encoder.model_dump(),
             embedding=self._config.model_dump(include={"precision", "batch_size"}),
             device=device.type,  # which the precision goes by, too

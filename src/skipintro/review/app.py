@@ -10,7 +10,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from skipintro.episodes.video import VideoError
 from skipintro.review.decisions import EXAMPLE, Decision
 from skipintro.review.page import render
 from skipintro.review.pictures import small_pictures
@@ -22,6 +21,7 @@ from skipintro.service.connections import TimedPage, configured
 from skipintro.service.faults import tell_faults
 from skipintro.service.guard import Guard
 from skipintro.service.refusal import RefusalError
+from skipintro.video.opening import VideoError
 
 _TIME_LIMIT_S = 10  # of a body
 _MOST_PICTURES = 32  # of one request

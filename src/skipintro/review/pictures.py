@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from skipintro.episodes.decoder import frames_between
-from skipintro.episodes.video import Picture, VideoError
+from skipintro.video.decoder import frames_between
+from skipintro.video.opening import VideoError
+from skipintro.video.scaling import Picture
 
 _HEIGHT = 90  # px
 _GAP_S = 5.0  # between two times that are still read in one go

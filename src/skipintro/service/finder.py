@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skipintro.episodes.decoder import length_s
-from skipintro.episodes.video import VideoError
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.asking import asked_rows, row_of
 from skipintro.library.detecting import Detection
@@ -18,6 +16,8 @@ from skipintro.library.walking import Series, find_series
 from skipintro.service.refusal import RefusalError
 from skipintro.service.roots import Roots
 from skipintro.sidecars.finding import Finding
+from skipintro.video.decoder import length_s
+from skipintro.video.opening import VideoError
 
 
 @dataclass(frozen=True)

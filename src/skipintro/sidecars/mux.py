@@ -1,6 +1,6 @@
 """A copy of a Matroska or MP4 file with the intro as a chapter; streams are copied, not encoded.
 
-The one place beside `skipintro.episodes.video` that imports PyAV: this one writes containers.
+The one place beside `skipintro.video` that imports PyAV: this one writes containers.
 """
 
 from fractions import Fraction

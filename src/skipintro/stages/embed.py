@@ -19,12 +19,7 @@ from skipintro.core.scratch import scratch_folder
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.encoder.engine import EncoderSpec, Job, RayParams
 from skipintro.encoder.engine_choice import engine_device, engine_precision, open_engine
-from skipintro.episodes.catalog import (
-    DecodingLimits,
-    IngestedEpisode,
-    IngestManifest,
-    VideoInfo,
-)
+from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.episodes.embeddings import (
     EmbeddedEpisode,
     EmbeddingConfig,
@@ -34,6 +29,7 @@ from skipintro.episodes.embeddings import (
     searched_seconds,
     write_vectors,
 )
+from skipintro.video.info import DecodingLimits, VideoInfo
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/embed")

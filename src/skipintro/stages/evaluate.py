@@ -25,9 +25,7 @@ from skipintro.detection.labelled import labelled_episodes
 from skipintro.detection.series_files import RankManifest, load_series
 from skipintro.episodes.annotations import Annotations, Status
 from skipintro.episodes.catalog import IngestManifest
-from skipintro.episodes.decoder import thumbnails
 from skipintro.episodes.embeddings import EmbedManifest, EncoderIdentity
-from skipintro.episodes.video import VideoError
 from skipintro.evaluation import plots
 from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.calibration import reliability, risk_coverage
@@ -47,6 +45,8 @@ from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture
 from skipintro.model.head import IntroHead, load_head
 from skipintro.model.history import read_history
 from skipintro.model.windows import FrameSequence, WindowManifest, read_sequence
+from skipintro.video.decoder import thumbnails
+from skipintro.video.opening import VideoError
 
 HEAD = Path("models/train")
 RANKED = Path("models/rank")

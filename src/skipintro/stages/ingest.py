@@ -16,22 +16,16 @@ from pydantic import BaseModel, Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, sha256_of_file, write_json, write_sums
+from skipintro.core.isolation import side_by_side
 from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, stage_output, versions
-from skipintro.episodes.catalog import (
-    DecodingLimits,
-    IngestedEpisode,
-    IngestManifest,
-    VideoInfo,
-    find_videos,
-    leaked_ids,
-)
-from skipintro.episodes.decoder import DecoderLostError, inspect
-from skipintro.episodes.isolation import side_by_side
+from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, find_videos, leaked_ids
 from skipintro.episodes.labels import read_labels
-from skipintro.episodes.video import PassingVideoError, VideoError
+from skipintro.video.decoder import DecoderLostError, inspect
+from skipintro.video.info import DecodingLimits, VideoInfo
+from skipintro.video.opening import PassingVideoError, VideoError
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
@@ -66,8 +60,7 @@ def main(params: Params) -> None:
         raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
     made_with = versions("av")
     key = key_of(
-        "episodes/decoder",
-        "episodes/video",
+        "video",
         "episodes/catalog",
         tolerance_s=params.truncation_tolerance_s,
         decoding=params.decoding.model_dump(),

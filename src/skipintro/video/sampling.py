@@ -7,13 +7,18 @@ however frames are reordered.
 """
 
 import bisect
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from typing import Generic, TypeVar
 
 P = TypeVar("P")
+
+# A last frame that is on screen for less than this counts as rounding of the container's clock.
+_CLOCK_ROUNDING_S = Fraction(2, 1000)
 
 
 class IrregularStreamError(Exception):
@@ -93,6 +98,11 @@ def needed(
         if _is_needed(waiting, None):
             yield waiting[0]
         waiting.popleft()
+
+
+def n_seconds_of_last(time: Fraction, until: Fraction) -> int:
+    """Give the whole seconds of a video whose last frame is on screen between these times."""
+    return max(1, math.ceil(time), math.ceil(until - _CLOCK_ROUNDING_S))
 
 
 def _insert(shown: list[Sample[P]], sample: Sample[P], decided: int | None) -> None:

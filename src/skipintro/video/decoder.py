@@ -1,4 +1,4 @@
-"""Decodes videos of users: the functions of `video`, at work in a child process.
+"""Decodes videos of users: the functions of `decoding`, at work in a child process.
 
 Whatever a file does to libav, this process lives: the fault is told as a VideoError.
 """
@@ -8,10 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from skipintro.episodes import video
-from skipintro.episodes.catalog import USUAL_LIMITS, DecodingLimits, VideoInfo
-from skipintro.episodes.isolation import LostError, isolated
-from skipintro.episodes.video import PassingVideoError, Picture
+from skipintro.core.isolation import LostError, isolated
+from skipintro.video import decoding
+from skipintro.video.info import USUAL_LIMITS, DecodingLimits, VideoInfo
+from skipintro.video.opening import PassingVideoError
+from skipintro.video.scaling import Picture
 
 
 class DecoderLostError(PassingVideoError):
@@ -22,9 +23,9 @@ class DecoderLostError(PassingVideoError):
 
 
 def inspect(path: Path, limits: DecodingLimits, *, truncation_tolerance_s: float) -> VideoInfo:
-    """Describe a video as `video.inspect` does."""
+    """Describe a video as `decoding.inspect` does."""
     [info] = _decoded(
-        video.inspect,
+        decoding.inspect,
         path,
         limits,
         truncation_tolerance_s=truncation_tolerance_s,
@@ -36,21 +37,23 @@ def inspect(path: Path, limits: DecodingLimits, *, truncation_tolerance_s: float
 def pictures(
     path: Path, size: int, n_seconds: int | None = None, limits: DecodingLimits = USUAL_LIMITS
 ) -> Iterator[Picture]:
-    """Yield the pictures of `video.pictures`; a child is ahead."""
-    return _decoded(video.pictures, path, limits, size, n_seconds, max_length_s=limits.max_length_s)
+    """Yield the pictures of `decoding.pictures`; a child is ahead."""
+    return _decoded(
+        decoding.pictures, path, limits, size, n_seconds, max_length_s=limits.max_length_s
+    )
 
 
 def thumbnails(
     path: Path, seconds: Sequence[float], limits: DecodingLimits = USUAL_LIMITS
 ) -> list[bytes | None]:
-    """Give the thumbnails of `video.thumbnails`."""
-    [found] = _decoded(video.thumbnails, path, limits, seconds)
+    """Give the thumbnails of `decoding.thumbnails`."""
+    [found] = _decoded(decoding.thumbnails, path, limits, seconds)
     return found  # type: ignore[no-any-return]  # what its function gives
 
 
 def length_s(path: Path, limits: DecodingLimits = USUAL_LIMITS) -> float | None:
-    """Give the length that `video.length_s` gives."""
-    [length] = _decoded(video.length_s, path, limits)
+    """Give the length that `decoding.length_s` gives."""
+    [length] = _decoded(decoding.length_s, path, limits)
     return length  # type: ignore[no-any-return]  # what its function gives
 
 
@@ -62,8 +65,8 @@ def frames_between(
     height: int,
     limits: DecodingLimits = USUAL_LIMITS,
 ) -> Iterator[tuple[Fraction, Picture]]:
-    """Yield the frames of `video.frames_between`."""
-    return _decoded(video.frames_between, path, limits, since_s, until_s, height=height)
+    """Yield the frames of `decoding.frames_between`."""
+    return _decoded(decoding.frames_between, path, limits, since_s, until_s, height=height)
 
 
 def _decoded(

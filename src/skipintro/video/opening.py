@@ -1,0 +1,169 @@
+"""Opens videos, and tells what their containers do. What cannot be read is a VideoError.
+
+Of the project's modules this package, and `sidecars/mux.py`, alone import PyAV.
+"""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import av
+import av.error
+import av.stream
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import sha256_of_file
+
+# Containers whose index tells exactly which key frame lies before a time; the clock of others may
+# jump back, so that a time stamp alone does not tell when a frame is on screen.
+SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
+
+# Formats whose files name other files, or addresses, to be read in their place.
+_NAMES_OTHER_FILES = {"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"}
+
+# What the system says of a file that it cannot give just now.
+_SYSTEM_REFUSES = {
+    errno.EACCES,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENODEV,
+    errno.ENOENT,
+    errno.ENOTCONN,
+    errno.ENOTDIR,
+    errno.ENXIO,
+    errno.EPERM,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+}
+
+_SEE_TO_IT = "see to its disk and your right to read it, then run again"
+
+# How Matroska's tags give the length of one track: 00:41:02.500000000.
+_TRACK_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+class VideoError(InputError):
+    """A file that cannot be decoded as video from its beginning to its end, or is not there."""
+
+    def __init__(
+        self, path: Path, fault: str, remedy: str = "replace the file or drop the episode"
+    ) -> None:
+        super().__init__(f"{path}: {fault}; {remedy}")
+        self.fault = fault
+        self._made_of = (path, fault, remedy)
+
+    def __reduce__(self) -> tuple[type["VideoError"], tuple[Path, str, str]]:
+        """Lets it pass from one process to another."""
+        return type(self), self._made_of
+
+
+class PassingVideoError(VideoError):
+    """A fault of the moment rather than of the content: the next time all may go well."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
+    """Give the container and its first video stream that is no cover picture.
+
+    One thread decodes what is opened: where several share a frame, a damaged one may come unmarked,
+    and looks otherwise each time.
+    """
+    try:
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        remedy = "correct the path or bring the file back"
+        raise PassingVideoError(path, "no such file", remedy) from error
+    except OSError as error:
+        fault = f"cannot be read ({_reason(error)})"
+        raise PassingVideoError(path, fault, _SEE_TO_IT) from error
+    if size == 0:
+        raise VideoError(path, "the file is empty (0 bytes)")
+    name = str(path.absolute())  # libav would take the folder `CSI: Miami` for a protocol
+    try:
+        container = av.open(name, options=_sources(), metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise fault_of(path, "cannot be opened as video", error) from error
+    with container:
+        cover = av.stream.Disposition.attached_pic
+        moving = [stream for stream in container.streams.video if not stream.disposition & cover]
+        if not moving:
+            raise VideoError(path, "holds no video stream")
+        if (context := moving[0].codec_context) is not None:  # None: libav has no decoder
+            context.thread_count = 1
+        yield container, moving[0]
+
+
+@cache
+def _sources() -> dict[str, str]:
+    """Give libav's options by which it reads the file that it is given, and no other."""
+    formats = sorted(av.formats_available - _NAMES_OTHER_FILES)
+    return {"format_whitelist": ",".join(formats), "protocol_whitelist": "file"}
+
+
+def origin_of(container: "av.container.InputContainer") -> Fraction:
+    """Give the time stamp, in seconds, at which a player begins."""
+    rounded = Fraction(container.start_time or 0, av.time_base)
+    # The container's start is rounded to microseconds, its streams' starts are exact.
+    starts = [
+        track.start_time * track.time_base
+        for track in container.streams
+        if track.start_time is not None and track.time_base
+    ]
+    return min(starts, key=lambda start: abs(start - rounded), default=rounded)
+
+
+def promised_length(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> float | None:
+    """Give the seconds that the container promises of this stream, None where it does not tell.
+
+    What was written to a pipe, and broken off, has a length of 0.
+    """
+    length = _stated_length(container, stream)
+    return length if length is not None and length > 0 else None
+
+
+def _stated_length(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> float | None:
+    if container.format.name == "avi" and stream.average_rate:
+        return float(stream.frames / stream.average_rate)  # `duration` shrinks with a cut file
+    if stream.duration is not None:
+        return float(stream.duration * (stream.time_base or Fraction(0)))
+    if container.duration is None:
+        return None
+    # Matroska gives the length of its longest track, and a track's own in a tag, both from time
+    # stamp 0 on. https://www.matroska.org/technical/tagging.html
+    length = container.duration / av.time_base
+    if tag := _TRACK_LENGTH.match(stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(float, tag.groups())
+        length = min(length, 3600 * hours + 60 * minutes + seconds)
+    return length - max(0, container.start_time or 0) / av.time_base
+
+
+def fault_of(path: Path, fault: str, error: Exception) -> VideoError:
+    """Give the error for what libav has said, which passes on what the system has.
+
+    Of some damage it says that the system failed: whether that is so, reading the file tells.
+    """
+    told = f"{fault} ({_reason(error)})"
+    if getattr(error, "errno", None) in _SYSTEM_REFUSES and not _is_readable(path):
+        return PassingVideoError(path, told, _SEE_TO_IT)
+    return VideoError(path, told)
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        sha256_of_file(path)
+    except OSError:
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,187 @@
+"""Decodes what the picture of every second takes, and no more, where a file tells what that is."""
+
+import bisect
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import chain, repeat
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeAlias
+
+import av
+
+from skipintro.core.isolation import tell_progress
+from skipintro.video.h264 import Packets
+from skipintro.video.opening import SEEKABLE, opened, origin_of
+from skipintro.video.sampling import IrregularStreamError, Sample, n_seconds_of_last, needed
+from skipintro.video.scaling import Picture, square
+
+_PacketSample: TypeAlias = Sample["av.Packet[av.VideoStream]"]
+
+# Codecs whose decoder can tell from a packet alone that no other frame refers to it. HEVC is not
+# one: what its sub-layer non-reference pictures hold, a higher layer may refer to.
+_TELLS_REFERENCES = {"h264"}
+
+# Decoders of one video that are at work side by side, each on a group of pictures of its own, and
+# the bytes of packets, and pictures, up to which a group waits for its end to become known.
+_N_DECODERS = 2
+_LARGEST_GROUP = 64 << 20
+_LONGEST_GROUP = 60
+
+
+def pictures_of_needed(
+    path: Path, size: int, max_length_s: float, n_seconds: int | None = None
+) -> Iterator[Picture]:
+    """Yield the picture of every second, or of the first ones at least, decoding what it takes.
+
+    Raises IrregularStreamError where the file does not tell in advance what that is, or does not
+    keep its word, and libav's errors; what was yielded before stands.
+    """
+    with opened(path) as (container, stream):
+        if container.format.name not in SEEKABLE or stream.codec_context is None:
+            raise IrregularStreamError
+        samples = _needed_samples(container, stream, max_length_s)
+        if stream.codec_context.name != "h264":  # its key frames may count on frames before them
+            yield from _decoded(samples, stream, size)
+            return
+        with ExitStack() as stack:
+            others = [stack.enter_context(opened(path))[1] for _ in range(_N_DECODERS - 1)]
+            yield from _decoded_in_groups(samples, [stream, *others], size, n_seconds)
+
+
+def _needed_samples(
+    container: "av.container.InputContainer", stream: "av.VideoStream", max_length_s: float
+) -> "Iterator[_PacketSample]":
+    """Yield the packets that must be decoded, with the seconds that show their frames."""
+    tick, origin = stream.time_base or Fraction(1, av.time_base), origin_of(container)
+    nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
+
+    def tick_of(second: int) -> int:
+        return math.floor((second + origin) / tick)
+
+    def seconds_of_last(last: _PacketSample) -> int:
+        time = last.pts * tick - origin
+        until = time + ((last.packet.duration or 0) * tick or nominal)
+        if until > max_length_s:
+            raise IrregularStreamError
+        return n_seconds_of_last(time, until)
+
+    samples = _samples(container, stream, (max_length_s + origin) / tick)
+    return needed(samples, tick_of, seconds_of_last)
+
+
+def _decoded_in_groups(
+    samples: "Iterator[_PacketSample]",
+    streams: "Sequence[av.VideoStream]",
+    size: int,
+    n_seconds: int | None,
+) -> Iterator[Picture]:
+    """Yield the pictures of what is needed, of which each stream decodes a group at a time.
+
+    A group begins with a key frame, and no frame of it refers to another group. From one on that
+    is too large to wait for its end, or the last that is wanted, one stream decodes all.
+    Raises IrregularStreamError where a group's time stamps reach into the one before.
+    """
+    first = next(samples)
+    for stream in streams[1:]:  # what the first packet tells of the encoder holds for all
+        list(_frames([first], stream.codec_context, deque()))
+        stream.codec_context.flush_buffers()
+    free: SimpleQueue[av.VideoStream] = SimpleQueue()
+    for stream in streams:
+        free.put(stream)
+
+    def pictures_of(group: "Iterable[_PacketSample]") -> list[Picture]:
+        stream = free.get()
+        try:
+            return list(_decoded(group, stream, size))
+        finally:
+            stream.codec_context.flush_buffers()  # the next group begins anew
+            free.put(stream)
+
+    running: deque[Future[list[Picture]]] = deque()
+    group: list[_PacketSample] = []
+    n_before = n_pictures = n_bytes = 0  # pictures of the groups before; of this one
+    latest: float = -math.inf  # time stamp in the groups before
+    with ThreadPoolExecutor(len(streams)) as pool:
+        for sample in chain([first], samples):
+            if sample.is_key and group:
+                running.append(pool.submit(pictures_of, group))
+                latest = max(latest, *(each.pts for each in group))
+                n_before += n_pictures
+                group, n_pictures, n_bytes = [], 0, 0
+                if len(running) > len(streams):
+                    yield from running.popleft().result()
+            if sample.pts <= latest:
+                raise IrregularStreamError
+            group.append(sample)
+            n_pictures += sample.n_seconds
+            n_bytes += sample.packet.size
+            is_last = n_seconds is not None and n_before + n_pictures >= n_seconds
+            if is_last or n_bytes > _LARGEST_GROUP or n_pictures > _LONGEST_GROUP:
+                break
+        while running:
+            yield from running.popleft().result()
+    if group:
+        yield from _decoded(chain(group, samples), free.get(), size)
+
+
+def _decoded(
+    samples: "Iterable[_PacketSample]", stream: "av.VideoStream", size: int
+) -> Iterator[Picture]:
+    """Decode packets, and yield the pictures that they are asked for.
+
+    Raises IrregularStreamError where one does not come as it was told.
+    """
+    asked: deque[tuple[int, int]] = deque()  # time stamp, seconds that show the frame
+    for frame in _frames(samples, stream.codec_context, asked):
+        tell_progress()
+        is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
+        if is_late or frame.is_corrupt:
+            raise IrregularStreamError
+        if asked and frame.pts == asked[0][0]:
+            picture = square(frame, stream, size)
+            yield from repeat(picture, asked.popleft()[1])
+    if asked:
+        raise IrregularStreamError
+
+
+def _frames(
+    samples: "Iterable[_PacketSample]",
+    decoder: "av.VideoCodecContext",
+    asked: deque[tuple[int, int]],
+) -> Iterator["av.VideoFrame"]:
+    """Decode packets, and put down before which of their frames are asked for."""
+    if not decoder.is_open:
+        decoder.options = {
+            "err_detect": "explode"
+        }  # a concealed error is not for this way to judge
+    skips = decoder.name in _TELLS_REFERENCES
+    for sample in samples:
+        if sample.is_asked:
+            bisect.insort(asked, (sample.pts, sample.n_seconds))
+        if skips:
+            decoder.skip_frame = "DEFAULT" if sample.is_asked else "NONREF"
+        yield from decoder.decode(sample.packet)
+    yield from decoder.decode(None)
+
+
+def _samples(
+    container: "av.container.InputContainer", stream: "av.VideoStream", last_tick: float
+) -> "Iterator[_PacketSample]":
+    context = stream.codec_context
+    h264 = Packets(context.extradata or b"") if context.name == "h264" else None
+    for packet in container.demux(stream):
+        if not packet.size:
+            continue  # asks the decoder for what it still holds
+        tell_progress()
+        if packet.pts is None or packet.pts > last_tick or packet.is_corrupt:
+            raise IrregularStreamError
+        begins_group = h264.begins_group(memoryview(packet)) if h264 else True
+        if packet.has_sidedata("new_extradata"):
+            raise IrregularStreamError
+        is_key = packet.is_keyframe and begins_group
+        yield Sample(packet, packet.pts, packet.dts, is_key, not packet.is_discard)
