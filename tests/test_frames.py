@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from skipintro import cli
 from skipintro.core.errors import InputError
-from skipintro.episodes import frames
-from skipintro.episodes.frames import SIZE, pictures_around
 from skipintro.evaluation.plots import contact_sheet
+from skipintro.review import frames
+from skipintro.review.frames import SIZE, pictures_around
 from skipintro.video.encoding import encode_h264
 from skipintro.video.opening import VideoError
 from skipintro.video.scaling import Picture

@@ -8,8 +8,8 @@ import pytest
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import CorrectionRule
-from skipintro.episodes.label_report import SplitReport, report
-from skipintro.episodes.suspicion import SuspicionRule
+from skipintro.review.label_report import SplitReport, report
+from skipintro.review.suspicion import SuspicionRule
 
 ROOT = Path(__file__).resolve().parents[1]
 RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)

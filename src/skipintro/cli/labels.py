@@ -63,10 +63,10 @@ def labels_check(
     """
     from skipintro.core.params import load_params
     from skipintro.episodes.annotations import span
-    from skipintro.episodes.label_report import report
     from skipintro.episodes.labels import read_labels
-    from skipintro.episodes.suspicion import SuspicionRule
     from skipintro.review.doubts import contradictions
+    from skipintro.review.label_report import report
+    from skipintro.review.suspicion import SuspicionRule
     from skipintro.stages import annotate, window
 
     params = find_checkout() / "params.yaml"

@@ -30,8 +30,8 @@ def frames(
     """
     from skipintro.core.files import replacing
     from skipintro.episodes.annotations import clock
-    from skipintro.episodes.frames import pictures_around
     from skipintro.evaluation.plots import contact_sheet
+    from skipintro.review.frames import pictures_around
 
     if out.suffix != ".png":
         raise InputError(f"{out}: expected a name that ends in .png; correct --out")
@@ -67,12 +67,12 @@ def show(
     """
     from skipintro.core.files import replacing
     from skipintro.episodes.annotations import clock
-    from skipintro.episodes.frames import strip
     from skipintro.evaluation.plots import finding
     from skipintro.library.answers import Settings
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory, default_folder
     from skipintro.library.walking import find_series
+    from skipintro.review.frames import strip
 
     begin()
     looked_at = search_of(search)

@@ -1,1 +1,1 @@
-"""Labels in doubt, judged by a person on a local page, one by one."""
+"""Labels in doubt: found, told of with pictures, and judged by a person on a local page."""

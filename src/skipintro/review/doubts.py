@@ -25,7 +25,7 @@ from skipintro.episodes.annotations import (
     span,
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
-from skipintro.episodes.suspicion import SuspicionRule, suspicious
+from skipintro.review.suspicion import SuspicionRule, suspicious
 from skipintro.stages import annotate as annotate_stage
 
 HELD_OUT = Path("models/rank/held_out.json")
