@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,11 @@ class Order:
 
 def send_order(path: Path) -> Order:
     return Order(path)
+
+
+def send_bytes(content: bytes) -> None:
+    """Send what is no message, as the first answer."""
+    Connection(0).send_bytes(content)
 
 
 # By name: the call, its arguments, and what is told of it.

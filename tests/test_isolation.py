@@ -102,6 +102,15 @@ def test_what_a_child_that_was_taken_over_sends_is_refused_unread(tmp_path: Path
     assert call(divmod, 17, 5) == [(3, 2)]
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"no message", b"\x80\x04e.", b"\x80\x04K\x01.", b"\x80\x04]K\x01a."]
+)
+def test_bytes_that_are_no_message_are_refused(content: bytes) -> None:
+    with pytest.raises(LostError, match=r"sent what nobody asked for|ended"):
+        call(isolation_cases.send_bytes, content)
+    assert call(divmod, 17, 5) == [(3, 2)]
+
+
 def test_slow_work_that_goes_on_is_not_taken_for_a_loop() -> None:
     assert call(isolation_cases.work_slowly, 3 * SHORT_S, stall_s=SHORT_S) == ["done"]
 

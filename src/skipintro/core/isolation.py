@@ -21,7 +21,7 @@ from functools import partial
 from io import BytesIO
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from pathlib import Path
+from pathlib import Path, PurePath
 from queue import Queue, SimpleQueue
 from threading import Event, Thread, local
 from typing import Any
@@ -40,18 +40,16 @@ _READ_AHEAD = 64  # items
 _STARVED = 77  # a child's exit code
 _READY, _ALIVE, _ITEM, _RAISED, _DONE = range(5)
 
-# What a message may ask for by name, beside classes of InputError and of records, where it is
-# loaded: who asks for pictures has loaded numpy.
+# What a message may ask for by name, beside classes of InputError, of records and of paths, where
+# it is loaded: who asks for pictures has loaded numpy.
 _NAMES = {
     ("numpy._core.numeric", "_frombuffer"),
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
     ("numpy._core.multiarray", "_reconstruct"),
     ("fractions", "Fraction"),
-    ("pathlib", "PosixPath"),
-    ("pathlib", "WindowsPath"),
 }
-_OURS = (InputError, BaseModel)
+_KINDS = (InputError, BaseModel, PurePath)
 
 # Folder, memory in MB, function, its arguments.
 _Call = tuple[Path, int, Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -127,7 +125,7 @@ class _Reader(pickle.Unpickler):
         if (module, name) in _NAMES or (
             isinstance(found, type)
             and (
-                issubclass(found, _OURS)
+                issubclass(found, _KINDS)
                 or (module == "builtins" and issubclass(found, (Exception, bytearray)))
             )
         ):
@@ -158,7 +156,7 @@ class _Child:
         except LostError as error:
             self.end()
             raise InputError(
-                f"{sys.executable}: the decoder's process {error} at its start; look whether the "
+                f"{sys.executable}: a child process {error} at its start; look whether the "
                 "environment is whole (`make env`)"
             ) from error
 
@@ -186,8 +184,9 @@ class _Child:
                 kind, value = _Reader(BytesIO(self._connection.recv_bytes())).load()
             except (EOFError, OSError):
                 raise LostError(self._last_words(memory_mb)) from None
-            except pickle.UnpicklingError as error:
-                raise LostError(f"sent what nobody asked for ({error})") from None
+            except Exception as error:  # of bytes that are no message, whatever they are taken for
+                told = f"{type(error).__name__}: {error}"
+                raise LostError(f"sent what nobody asked for ({told})") from None
             if kind != _ALIVE:
                 return kind, value
             n_left = n_looks

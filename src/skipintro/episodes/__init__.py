@@ -1,1 +1,1 @@
-"""What comes in: the videos, their labels and corrections, and the embeddings made of them."""
+"""What comes in: a catalogue of the videos, their labels and corrections, and the embeddings."""

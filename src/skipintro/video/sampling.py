@@ -22,7 +22,7 @@ _CLOCK_ROUNDING_S = Fraction(2, 1000)
 
 
 class IrregularStreamError(Exception):
-    """Time stamps that do not tell beforehand which frame is on screen when."""
+    """A video that does not tell beforehand which packets its pictures take, or breaks its word."""
 
 
 @dataclass
