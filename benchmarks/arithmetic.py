@@ -8,11 +8,13 @@ torch's own layers in fp32, by Adam as it comes.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -50,6 +52,12 @@ def seconds(work: Callable[[], object]) -> float:
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - began
+
+
+def medians(measures: Sequence[Callable[[], float]]) -> NDArray[np.float64]:
+    """Give the medians of what is measured in turn, round by round; the first does not count."""
+    rounds = [[measure() for measure in measures] for _ in range(ROUNDS + 1)]
+    return np.median(rounds[1:], axis=0)
 
 
 def limit(work: Work) -> float:
@@ -145,10 +153,12 @@ def main() -> None:
 
 def measured(works: dict[str, Work]) -> list[dict[str, float | str]]:
     """Give a row of each work: medians of rounds in which each is done beside its limit."""
-    rounds = [
-        [(limit(work), seconds(work.run)) for work in works.values()] for _ in range(ROUNDS + 1)
+    in_turn = [
+        measure
+        for work in works.values()
+        for measure in (partial(limit, work), partial(seconds, work.run))
     ]
-    limits, times = np.moveaxis(np.median(rounds[1:], axis=0), -1, 0)  # the first does not count
+    limits, times = medians(in_turn).reshape(-1, 2).T
     return [
         {
             "work": name,

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.ao.quantization import quantize_dynamic
 
-from arithmetic import BATCH, ROUNDS, seconds
+from arithmetic import BATCH, medians, seconds
 from embedding_speed import cosine
 from skipintro.encoder import TorchEncoder
 from skipintro.encoder.clip import load_clip
@@ -36,10 +36,8 @@ def main() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3), dtype=np.uint8)
     encoders = {"fp32": exact, "int8": in_int8(exact), "bf16": half}
     expected = exact.encode(pictures)
-    works = [partial(each.encode, pictures) for each in encoders.values()]
-    rounds = [[seconds(work) for work in works] for _ in range(ROUNDS + 1)]
-    medians = np.median(rounds[1:], axis=0)  # the first does not count
-    took = {name: float(median) for name, median in zip(encoders, medians, strict=True)}
+    works = [partial(seconds, partial(each.encode, pictures)) for each in encoders.values()]
+    took = {name: float(s) for name, s in zip(encoders, medians(works), strict=True)}
     rows: list[dict[str, float | str]] = [
         {
             "precision": name,
