@@ -156,9 +156,8 @@ def _frames(
 ) -> Iterator["av.VideoFrame"]:
     """Decode packets, and put down before which of their frames are asked for."""
     if not decoder.is_open:
-        decoder.options = {
-            "err_detect": "explode"
-        }  # a concealed error is not for this way to judge
+        # A concealed error is not for this way to judge.
+        decoder.options = {"err_detect": "explode"}
     skips = decoder.name in _TELLS_REFERENCES
     for sample in samples:
         if sample.is_asked:
