@@ -12,9 +12,8 @@ from skipintro.cli.checkout import find_checkout
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.status import Status
-
-    from skipintro.tracking.store import Store
+    from skipintro.tracking.promotion import GateParams
+    from skipintro.tracking.store import Store, StoreParams
 
 
 def promote(
@@ -37,25 +36,19 @@ def promote(
 
     Example: skipintro promote --version 2
     """
-    with _looking():
-        from skipintro.core.params import load_params
-        from skipintro.tracking.promotion import GateParams
+    with _looking() as (store, tracking, gate):
+        from skipintro.tracking import report
         from skipintro.tracking.promotion import promote as promote_best
-        from skipintro.tracking.report import comparison
-        from skipintro.tracking.store import StoreParams
 
-        os.chdir(find_checkout())
-        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-        with _store(tracking.experiment) as store:
-            verdict = promote_best(
-                store,
-                tracking.model,
-                gate,
-                version,
-                new_test_data=new_test_data,
-                fault_of=partial(_fault_of, tracking.model),
-            )
-    comparison(verdict, gate.metric, equal_too=every_figure)
+        verdict = promote_best(
+            store,
+            tracking.model,
+            gate,
+            version,
+            new_test_data=new_test_data,
+            fault_of=partial(_fault_of, tracking.model),
+        )
+    report.comparison(verdict, gate.metric, equal_too=every_figure)
     if verdict.refusals:
         for refusal in verdict.refusals:
             typer.echo(f"not promoted: {refusal}", err=True)
@@ -68,16 +61,11 @@ def models() -> None:
 
     Example: skipintro models
     """
-    with _looking():
-        from skipintro.core.params import load_params
+    with _looking() as (store, tracking, gate):
         from skipintro.tracking import report
-        from skipintro.tracking.promotion import GateParams, standings
-        from skipintro.tracking.store import StoreParams
+        from skipintro.tracking.promotion import standings
 
-        os.chdir(find_checkout())
-        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-        with _store(tracking.experiment) as store:
-            found = standings(store, tracking.model, gate)
+        found = standings(store, tracking.model, gate)
     report.versions(found, gate)
 
 
@@ -88,16 +76,11 @@ def runs(
 
     Example: skipintro runs --last 5
     """
-    with _looking():
-        from skipintro.core.params import load_params
+    with _looking() as (store, _, gate):
         from skipintro.tracking import report
-        from skipintro.tracking.promotion import GateParams, measured_runs
-        from skipintro.tracking.store import StoreParams
+        from skipintro.tracking.promotion import measured_runs
 
-        os.chdir(find_checkout())
-        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
-        with _store(tracking.experiment) as store:
-            found = measured_runs(store, last)
+        found = measured_runs(store, last)
     report.runs(found, gate)
 
 
@@ -128,23 +111,27 @@ def _fault_of(model: str, version: str) -> str:
     return ""
 
 
-def _looking() -> "Status":
-    """Give what shows, on a terminal alone, that there is work going on: MLflow takes seconds."""
+@contextmanager
+def _looking() -> "Iterator[tuple[Store, StoreParams, GateParams]]":
+    """Open the checkout's store to look into it, and read what params.yaml says of it.
+
+    A store that was never made stays so; faults of the store are told. That there is work going on
+    shows on a terminal alone: MLflow takes seconds.
+    """
     from rich.console import Console
 
-    return Console(stderr=True).status("looking into MLflow's store")
+    with Console(stderr=True).status("looking into MLflow's store"):
+        from skipintro.core.params import load_params
+        from skipintro.tracking.addresses import tracking_uri, without_credentials
+        from skipintro.tracking.champion import existing_store
+        from skipintro.tracking.promotion import GateParams
+        from skipintro.tracking.store import StoreParams, faults_told
 
-
-@contextmanager
-def _store(experiment: str) -> "Iterator[Store]":
-    """Open the store to look into it; one that was never made stays so. Its faults are told."""
-    from skipintro.tracking.addresses import tracking_uri, without_credentials
-    from skipintro.tracking.champion import existing_store
-    from skipintro.tracking.store import faults_told
-
-    with faults_told():
-        store = existing_store(experiment)
-        if store is None:
-            shown = without_credentials(tracking_uri())
-            raise InputError(f"{shown}: no such store yet; run `dvc repro` first")
-        yield store
+        os.chdir(find_checkout())
+        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+        with faults_told():
+            store = existing_store(tracking.experiment)
+            if store is None:
+                shown = without_credentials(tracking_uri())
+                raise InputError(f"{shown}: no such store yet; run `dvc repro` first")
+            yield store, tracking, gate
