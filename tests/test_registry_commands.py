@@ -80,7 +80,7 @@ def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
             MODEL,
             source=f"runs:/{run.info.run_id}/detector",
             run_id=run.info.run_id,
-            tags={TEST_DATA_TAG: "a", TRAINED_TAG: "true"},
+            tags={TEST_DATA_TAG: f"{number}dd4f8a53c", TRAINED_TAG: "true"},
         )
         client.set_registered_model_alias(MODEL, alias, made.version)
         ids.append(run.info.run_id)
@@ -90,8 +90,8 @@ def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
     code, output, _ = command("models")
     assert code == 0
     assert cells(output) == [
-        ["2", "@challenger", ids[1][:8], "0.5000", "12.5000"],
-        ["1", "@champion", ids[0][:8], "0.7500", "12.5000"],
+        ["2", "@challenger", ids[1][:8], "2dd4f8a5", "0.5000", "12.5000"],
+        ["1", "@champion", ids[0][:8], "1dd4f8a5", "0.7500", "12.5000"],
     ]
     code, output, _ = command("runs")
     assert code == 0

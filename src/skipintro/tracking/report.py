@@ -52,14 +52,18 @@ def comparison(verdict: Verdict, deciding: str, *, equal_too: bool) -> None:
 
 
 def versions(standings: Sequence[tuple[Candidate, list[str]]], gate: GateParams) -> None:
-    """Print every version of the model with the figures that decide."""
-    table = Table("version", "alias", "run", caption=_gate(gate))
+    """Print every version of the model with the figures that decide.
+
+    They compare where the test data, told by the beginning of their hash, are the same.
+    """
+    table = Table("version", "alias", "run", "test data", caption=_gate(gate))
     _add_deciding(table, gate)
     for candidate, aliases in standings:
         table.add_row(
             candidate.version,
             " ".join(f"@{alias}" for alias in aliases),
             candidate.run_id[:8],
+            candidate.test_data_sha256[:8],
             *(_figure(candidate, name) for name in (gate.metric, gate.story_metric)),
         )
     _print(table)
