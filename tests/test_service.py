@@ -26,6 +26,7 @@ from service_cases import MOST_BYTES, Served, plan_of, serving, serving_apart, v
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
+from skipintro.detection.detector import DETECTION_FILE
 from skipintro.service.connections import Timed
 from skipintro.service.finder import Finder
 from skipintro.service.listening import listen
@@ -520,6 +521,25 @@ def test_a_fault_of_the_service_s_own_is_one_line_without_a_traceback(
         told = served.detect(place.library)
         assert told.status == 500
         assert word in told.fault()
+
+
+def test_a_model_that_is_replaced_is_told_and_what_it_has_found_is_still_answered(
+    place: Place, tmp_path: Path
+) -> None:
+    own = replace(place, detector=tmp_path / "detector", cache=tmp_path / "cache")
+    shutil.copytree(place.detector, own.detector)
+    known, unknown = place.videos()[:2]  # of two series
+    with serving(plan_of(own)) as served:
+        found = served.detect(known)
+        assert found.status == 200
+        config = own.detector / DETECTION_FILE
+        config.write_text(config.read_text("utf-8").replace('"series"', '"head"'), "utf-8")
+        assert served.detect(known).json() == found.json()
+        told = served.detect(unknown)
+        assert told.status == 500
+        assert "replaced meanwhile; start again" in told.fault()
+    with serving(plan_of(own)) as served:
+        assert served.detect(unknown).status == 200
 
 
 def test_the_other_routes_tell_the_model_the_counts_and_themselves(
