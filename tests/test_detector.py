@@ -162,12 +162,17 @@ def test_a_file_that_is_no_video_is_named(folder: Path, videos: list[Path]) -> N
         Detector(folder, CPU).detect([videos[0], path])
 
 
-def test_a_video_that_ends_too_early_is_named(folder: Path, videos: list[Path]) -> None:
+def test_a_video_that_ends_too_early_by_the_model_s_tolerance_is_named(
+    folder: Path, videos: list[Path]
+) -> None:
     cut = folder / "cut.mkv"
     write_toy_video(cut, 3, seconds=26)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     with pytest.raises(VideoError, match=r"cut\.mkv: truncated: \d+ s can be decoded of 26\.0 s"):
         Detector(folder, CPU).detect([videos[0], cut])
+    tolerant = EMBEDDING.model_copy(update={"truncation_tolerance_s": 20.0})
+    write_json(folder / DETECTION_FILE, HEAD.model_copy(update={"embedding": tolerant}))
+    assert len(Detector(folder, CPU).detect([cut])[0].probabilities) < 26
 
 
 def test_vectors_do_not_depend_on_the_batch_size(videos: list[Path], encoder: Encoder) -> None:
