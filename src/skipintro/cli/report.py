@@ -31,8 +31,20 @@ def report(
     Example: skipintro report --no-open
     """
     import sys
-    import tempfile
     import webbrowser
+
+    from rich.console import Console
+
+    os.chdir(find_checkout())
+    with Console(stderr=True).status(f"writing {_PAGE}"):  # on a terminal alone
+        _write()
+    typer.echo(_PAGE.resolve())
+    if sys.stdout.isatty() if open_it is None else open_it:
+        webbrowser.open_new_tab(_PAGE.resolve().as_uri())
+
+
+def _write() -> None:
+    import tempfile
 
     from skipintro.core.files import read_model, replacing
     from skipintro.evaluation.figures import EvaluateManifest
@@ -40,7 +52,6 @@ def report(
     from skipintro.stages.track import REPORTS, assemble_evaluated
     from skipintro.tracking.champion import beside
 
-    os.chdir(find_checkout())
     page = read_model(Report, REPORTS / "report.json")
     champion = _champion()
     if champion is not None:
@@ -55,9 +66,6 @@ def report(
         )
     with replacing(_PAGE) as draft:
         draft.write_text(render(page), encoding="utf-8")
-    typer.echo(_PAGE.resolve())
-    if sys.stdout.isatty() if open_it is None else open_it:
-        webbrowser.open_new_tab(_PAGE.resolve().as_uri())
 
 
 def _champion() -> "Champion | None":
