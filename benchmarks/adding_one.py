@@ -2,8 +2,8 @@
 
     python benchmarks/adding_one.py [SECONDS]
 
-The episodes are the demo's, each repeated until it lasts 10 minutes, or as long as is asked for.
-What does not depend on their length (starting Python, loading the encoder) stands in the last row.
+The episodes are the demo's, each repeated until it lasts 300 s, or as long as is asked for. What
+does not depend on their length (starting Python, loading the encoder) stands in the last row.
 """
 
 import os
@@ -22,7 +22,7 @@ from skipintro.video.info import USUAL_LIMITS
 from tables import tell
 
 ROOT = Path(__file__).resolve().parents[1]
-N_EPISODES, LENGTH_S = 40, 600
+N_EPISODES, LENGTH_S = 40, 300
 
 
 def ingest(folder: Path, length_s: int) -> None:
