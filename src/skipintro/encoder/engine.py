@@ -39,7 +39,7 @@ _CODE = (
     "encoder/efficientnet",
     "encoder/embedding",
 )
-_PACKAGES = ("av", "open_clip_torch", "timm", "torch")
+_PACKAGES = ("av", "open_clip_torch", "torch")
 
 
 class RayParams(StageParams):
