@@ -116,6 +116,23 @@ def training(precision: Precision) -> Work:
     return Work(step, precision, operations(step))
 
 
+def products(precision: Precision) -> Work:
+    """Give the products of a step's linear layers, forward and backward, and nothing between."""
+    shapes = ((512, 1536), (512, 512), (512, 2048), (2048, 512))  # in and out
+    make = partial(torch.randn, device=DEVICE, dtype=type_of(precision))
+    frames = {size: make(8 * 60, size) for size in (512, 1536, 2048)}
+    weights = [make(n_out, n_in) for _ in range(16) for n_in, n_out in shapes]
+
+    def multiply() -> None:
+        for weight in weights:
+            n_out, n_in = weight.shape
+            nn.functional.linear(frames[n_in], weight)
+            frames[n_out] @ weight
+            frames[n_out].T @ frames[n_in]
+
+    return Work(multiply, precision, operations(multiply))
+
+
 def plain_training() -> Work:
     """Give a step of torch's own transformer of the same size on as many windows, in fp32."""
     layer = nn.TransformerEncoderLayer(512, 16, 2048, 0.1, batch_first=True)
@@ -144,9 +161,12 @@ def main() -> None:
         f"encoding {BATCH * N_BATCHES} pictures, {precision}": encoding(precision)
         for precision in precisions
     }
-    trainings = {f"a training step, {precision}": training(precision) for precision in precisions}
+    trainings = {"a plain loop's step, fp32": plain_training()}
+    for precision in precisions:
+        trainings[f"a training step, {precision}"] = training(precision)
+        trainings[f"its layers' products alone, {precision}"] = products(precision)
     rows: list[dict[str, float | str]] = []
-    for works in (encodings, {"a plain loop's step, fp32": plain_training(), **trainings}):
+    for works in (encodings, trainings):
         rows += measured(works)
     tell("arithmetic", rows)
 
