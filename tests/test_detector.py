@@ -1,5 +1,7 @@
 """A trained detector as a folder: what it finds in videos, and which encoder it accepts."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -312,3 +314,19 @@ def test_hashes_name_no_files_elsewhere(folder: Path) -> None:
     write_json(folder / DETECTION_FILE, SERIES.model_copy(update={"sha256": {"../x": "0"}}))
     with pytest.raises(InputError, match=rf"{DETECTION_FILE}: sha256: unknown file '\.\./x'"):
         EpisodeDetector(folder, CPU)
+
+
+def test_detecting_imports_nothing_that_only_learning_or_clip_needs() -> None:
+    script = (
+        "import sys, torch, skipintro.detection.detector; "
+        "from skipintro.encoder import load_encoder; "
+        "load_encoder('efficientnet-lite0', 'openai', device=torch.device('cpu')); "
+        "print('LOADED', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert {"LOADED", "skipintro.detection.ranker"} <= loaded
+    slow = {"sklearn", "scipy.optimize", "timm", "torchvision", "open_clip", "mlflow", "pandas"}
+    assert slow.isdisjoint(loaded)

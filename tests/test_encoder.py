@@ -201,16 +201,6 @@ def test_efficientnet_is_that_of_timm_with_the_same_weights(efficientnet: Encode
     np.testing.assert_allclose(efficientnet.encode(squares()), expected, atol=1e-4)
 
 
-def test_efficientnet_is_there_before_timm_and_torchvision_would_be_imported() -> None:
-    load = (
-        "import sys, torch; from skipintro.encoder import load_encoder; "
-        "load_encoder('efficientnet-lite0', 'openai', device=torch.device('cpu')); "
-        "print(*{'timm', 'torchvision', 'open_clip'} & sys.modules.keys())"
-    )
-    done = subprocess.run([sys.executable, "-c", load], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
-
-
 def test_efficientnet_s_pixels_are_those_of_its_training(efficientnet: Encoder) -> None:
     seen = pixels_seen_by(efficientnet, squares())
     expected = (squares().transpose(0, 3, 1, 2).astype(np.float64) - 127) / 128

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from skipintro.detection.episode import Episode, LabelledEpisode, truth_seconds
 
@@ -35,6 +34,8 @@ def fit_frames(train: Sequence[LabelledEpisode], regularisation: float) -> Frame
     mean, scale = vectors.mean(axis=0), np.maximum(vectors.std(axis=0), 1e-6)
     if labels.all() or not labels.any():
         return FrameClassifier(mean, scale, np.zeros(len(mean)), 0.0)
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  detecting does without
+
     fitted = LogisticRegression(C=1 / regularisation, class_weight="balanced", max_iter=1000).fit(
         (vectors - mean) / scale, labels
     )

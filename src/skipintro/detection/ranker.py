@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 
@@ -61,6 +60,8 @@ def fit_ranker(
     """
     if not choices:
         raise ValueError("a ranker needs at least one episode")
+    from scipy.optimize import minimize  # noqa: PLC0415  detecting does without
+
     mean, scale = standards(choices)
     n_features = len(mean)
     start, held = np.zeros(n_features + 1), np.append(np.ones(n_features), 0.0)
