@@ -55,8 +55,10 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn (B, 3, 224, 224) pixels into (B, 1280) features."""
-        stem = _relu6(self._bn0(self._conv_stem(pixels)))
-        features = _relu6(self._bn1(self._conv_head(self._blocks(stem))))
+        inner = _relu6(self._bn0(self._conv_stem(_padded(pixels, kernel=3))))
+        for block in self._blocks:  # called as one they would keep what the first was given
+            inner = block(inner)
+        features = _relu6(self._bn1(self._conv_head(inner)))
         return functional.adaptive_avg_pool2d(features, 1).flatten(1)
 
 
@@ -66,6 +68,7 @@ class _Block(nn.Module):
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         n_wide = n_in * expansion
+        self._kernel, self._stride = kernel, stride
         self._is_wide, self._is_residual = expansion > 1, stride == 1 and n_in == n_out
         if self._is_wide:
             self._expand_conv = _convolution(n_in, n_wide, kernel=1)
@@ -76,24 +79,40 @@ class _Block(nn.Module):
         self._bn2 = _norm(n_out)
 
     def forward(self, given: Tensor) -> Tensor:
-        wide = _relu6(self._bn0(self._expand_conv(given))) if self._is_wide else given
-        filtered = _relu6(self._bn1(self._depthwise_conv(wide)))
+        filtered = _relu6(self._bn1(self._depthwise_conv(self._widened(given))))
         narrow: Tensor = self._bn2(self._project_conv(filtered))
         return narrow + given if self._is_residual else narrow
 
+    def _widened(self, given: Tensor) -> Tensor:
+        """Give what the filter reads, padded if its stride is 2.
 
-class _SameConv2d(nn.Conv2d):
-    """Stride 2 on an even size as TensorFlow pads it: one pixel more after the picture."""
+        Padding comes before widening, and is made zero after it: what is wide is not copied.
+        """
+        if not self._is_wide:
+            return given
+        if self._stride == 1:
+            return _relu6(self._bn0(self._expand_conv(given)))
+        wide = _relu6(self._bn0(self._expand_conv(_padded(given, self._kernel))))
+        before, after = _padding(self._kernel)
+        for edge in (wide, wide.transpose(2, 3)):
+            edge[:, :, :before] = 0
+            edge[:, :, -after:] = 0
+        return wide
 
-    def forward(self, given: Tensor) -> Tensor:
-        before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
-        return super().forward(functional.pad(given, (before, after, before, after)))
+
+def _padding(kernel: int) -> tuple[int, int]:
+    """Give the pixels before and after a picture of even size at stride 2, as TensorFlow pads."""
+    return (kernel - 2) // 2, (kernel - 1) // 2
+
+
+def _padded(given: Tensor, kernel: int) -> Tensor:
+    return functional.pad(given, _padding(kernel) * 2)
 
 
 def _convolution(n_in: int, n_out: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
-    if stride == 1:
-        return nn.Conv2d(n_in, n_out, kernel, padding=kernel // 2, groups=groups, bias=False)
-    return _SameConv2d(n_in, n_out, kernel, stride, groups=groups, bias=False)
+    """Make a convolution that pads by itself at stride 1 alone."""
+    padding = kernel // 2 if stride == 1 else 0
+    return nn.Conv2d(n_in, n_out, kernel, stride, padding, groups=groups, bias=False)
 
 
 def _norm(n_channels: int) -> nn.BatchNorm2d:
