@@ -2,9 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13)
 UV_VERSION := 0.13.9
 PIP_AUDIT_VERSION := 2.10.1
+# Two workers, whole modules at a time, in the order of tests/conftest.py.
+PYTEST := pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help env repro test test-services test-latest torture fuzz lint ui cv report bench lock \
+.PHONY: help env repro test coverage test-services test-latest torture fuzz lint ui cv report bench lock \
   licences audit clean
 
 help:  ## this list
@@ -16,7 +18,13 @@ repro: env  ## the main job: demo episodes, then `dvc repro`, up to the register
 	dvc repro
 
 test: env lint  ## lint, types and all tests
-	pytest
+	$(PYTEST)
+
+coverage: env  ## lines and branches of the package that the tests reach, in all processes
+	rm -rf .coverage
+	COVERAGE_FILE=$(CURDIR)/.coverage/data coverage run -m $(PYTEST)
+	COVERAGE_FILE=$(CURDIR)/.coverage/data coverage combine --quiet
+	COVERAGE_FILE=$(CURDIR)/.coverage/data coverage report
 
 test-services: env  ## the pipeline against PostgreSQL, S3 and an MLflow server, started here
 	uv pip install --quiet -c requirements.lock --editable '.[dev,services]'
@@ -28,7 +36,7 @@ test-latest: env  ## the tests with the newest releases that pyproject.toml take
 	@echo "locked (<) and newest (>):"
 	@uv pip freeze --python .venv/bin/python >.venv-latest/locked.txt
 	@uv pip freeze --python .venv-latest/bin/python | diff .venv-latest/locked.txt - | grep '[<>]' || true
-	.venv-latest/bin/pytest --deselect tests/test_dependencies.py $(TESTS)
+	.venv-latest/bin/$(PYTEST) --deselect tests/test_dependencies.py $(TESTS)
 
 torture: env  ## attacks on every promise of docs/reliability.md, at full size: an hour
 	pytest tests/torture --torture --table reports/torture.md
@@ -86,5 +94,5 @@ clean:  ## remove the environment and all resumable work; data, models and the s
 	@test -n "$(PYTHON)" || { echo "needs Python 3.11, 3.12 or 3.13; or: make PYTHON=/path"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	uv pip install --quiet --python .venv/bin/python -c requirements.lock --editable '.[dev]'
+	uv pip install --quiet --compile-bytecode --python .venv/bin/python -c requirements.lock --editable '.[dev]'
 	touch $@

@@ -7,19 +7,25 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# A tiny head gains nothing from more threads, and the tests of other workers need the cores.
+# OpenMP reads this when torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
+import forked
 from skipintro import cli
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.model.head import HeadConfig, IntroHead
@@ -30,6 +36,25 @@ from skipintro.video.scaling import Picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# Modules that take longest, which `make test` begins with, so that both workers end together.
+# Each module's tests stay with one worker, those of one `xdist_group` too.
+LONGEST_FIRST = ("test_pipeline", "test_engine", "test_same_intervals", "test_kill", "test_encoder")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests by module, the longest modules first."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT / "tests"))))
+
 
 # A shell ignores Ctrl-C for what it starts in the background, and our processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -158,10 +183,9 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))},
+            **forked.plain_environment(),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "true",
-            "OMP_NUM_THREADS": "1",  # a tiny head gains nothing from more
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": "test",
             "GIT_AUTHOR_EMAIL": "test@example.org",
@@ -187,10 +211,19 @@ class Checkout:
         assert (process.returncode != 0) == fails, f"{words}: {process.returncode}\n{output}"
         return output
 
+    def fork(self, *words: str, fails: bool = False, **env: str) -> str:
+        """Run `stage <name>` or `skipintro …` in a forked process and return its output.
+
+        It runs the code of this repository, whatever stands in the checkout's `src`.
+        """
+        job = forked.Job(words, str(self.folder), {**self.env, **env})
+        [done] = forked.forks().run(job)
+        assert (done.code != 0) == fails, f"{words}: {done.code}\n{done.said}"
+        return done.said
+
     def stage(self, name: str, *, fails: bool = False, **env: str) -> str:
-        """Run one stage as DVC would, without DVC."""
-        module = f"skipintro.stages.{name}"
-        return self.run(sys.executable, "-m", module, fails=fails, PYTHONPATH="src", **env)
+        """Run one stage without DVC, in a forked process."""
+        return self.fork("stage", name, fails=fails, **env)
 
     def set_params(self, changes: Mapping[str, Any]) -> None:
         """Change params by dotted names."""
@@ -278,14 +311,35 @@ def make_checkout(folder: Path, source: Path) -> Checkout:
     return made
 
 
+def make_once(
+    name: str, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Path], object]
+) -> Path:
+    """Return a folder that `make` has made, once for all workers of a test run.
+
+    It is shared: copy what you change.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, whole = shared / name, shared / f"{name}.whole"
+    with FileLock(shared / f"{name}.lock"):
+        if not whole.exists():
+            make(folder)
+            whole.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Give a checkout after its first `dvc repro`; copy it before you change it."""
-    made = make_checkout(tmp_path_factory.mktemp("pipeline") / "checkout", toy_series)
-    made.run("dvc", "repro")
-    made.run("git", "add", "-A")
-    made.run("git", "commit", "-qm", "reproduced")
-    return made
+
+    def make(folder: Path) -> None:
+        made = make_checkout(folder / "checkout", write_toy_series(folder / "series"))
+        made.run("dvc", "repro")
+        made.run("git", "add", "-A")
+        made.run("git", "commit", "-qm", "reproduced")
+
+    return Checkout(make_once("reproduced", tmp_path_factory, make) / "checkout")
 
 
 def copy_of(original: Checkout, folder: Path) -> Checkout:

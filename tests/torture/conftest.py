@@ -15,7 +15,8 @@ from threading import Lock
 
 import pytest
 
-from torture.forked import Forked, forked
+import forked
+from forked import Forked
 from torture.worked import Worked, make_worked
 
 # Before a command: a small process starts it. On Linux, a process begins with its parent's memory
@@ -77,10 +78,9 @@ class Attack:
 
 
 @pytest.fixture(scope="session")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
-    """Give the process that forks stages and commands."""
-    with forked(tmp_path_factory.mktemp("forked")) as started:
-        yield started
+def forks() -> Forked:
+    """Return the process that forks stages and commands."""
+    return forked.forks()
 
 
 @pytest.fixture(scope="session")

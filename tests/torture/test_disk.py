@@ -11,10 +11,10 @@ import pytest
 from conftest import Checkout, copy_of, make_checkout, run_command
 from damage_cases import flip_bit
 from disk_cases import filled, read_only, small_disk
+from forked import Done, Forked, Job
 from library_cases import Place, make_place, use_cheap_encoder
 from skipintro.review.overrides import OverridesFile
 from torture.conftest import Attack
-from torture.forked import Done, Forked, Job
 from torture.worked import (
     CHEAP,
     OUTPUTS,

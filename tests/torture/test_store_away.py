@@ -20,13 +20,13 @@ from mlflow.tracking import MlflowClient
 
 from conftest import copy_of
 from experiment_cases import experiment, main_workspace
+from forked import Forked, Job
 from server_cases import free_port, is_healthy, running, wait_for
 from skipintro.core.errors import InputError
 from skipintro.tracking.delivery import FinishedExperiment, deliver
 from skipintro.tracking.live import live_run
 from skipintro.tracking.store import connect, faults_told
 from torture.conftest import Attack
-from torture.forked import Forked, Job
 from torture.worked import STAGES, Worked, left_by
 
 MLFLOW = str(Path(sys.executable).parent / "mlflow")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from conftest import Checkout, make_checkout
 from embed_cases import write_embeddings
+from forked import Forked
 from skipintro.core.files import SUMS_FILE, sha256_of_file
-from torture.forked import Forked
 
 STAGES = ("ingest", "annotate", "window", "train", "rank", "evaluate", "track")
 OUTPUTS: Mapping[str, str] = {

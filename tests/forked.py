@@ -1,18 +1,21 @@
 """Stages and commands in processes that start at once: forked from one that has loaded all."""
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 _DRIVER = """
 import importlib, json, os, signal, sys, traceback
 from skipintro import cli
-for name in ("annotate", "embed", "evaluate", "ingest", "rank", "track", "train", "window"):
+for name in ("annotate", "demo", "embed", "evaluate", "ingest", "rank", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
 
@@ -57,12 +60,19 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Job:
-    """`stage <name>` or `skipintro …`, in a folder; `prelude` is code that runs before it."""
+    """`stage <name>` or `skipintro …`, in a folder; `prelude` is code that runs before it.
+
+    `env` comes on top of this process's environment, less what says where a store is.
+    """
 
     words: Sequence[str]
     folder: str
     env: Mapping[str, str] = field(default_factory=dict)
     prelude: str = ""
+
+    def as_told(self, log: Path) -> dict[str, object]:
+        """Return what the driver reads."""
+        return {**asdict(self), "env": {**plain_environment(), **self.env}, "log": str(log)}
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ class Forked:
     def run(self, *jobs: Job) -> list[Done]:
         """Run jobs side by side."""
         logs = [self._folder / f"{number}.log" for number in range(len(jobs))]
-        told = [{**asdict(job), "log": str(log)} for job, log in zip(jobs, logs, strict=True)]
+        told = [job.as_told(log) for job, log in zip(jobs, logs, strict=True)]
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(told) + "\n")
@@ -106,10 +116,24 @@ class Forked:
         return self.run(Job(["stage", name], str(folder), env, prelude))[0]
 
 
+def plain_environment() -> dict[str, str]:
+    """Return this process's environment, less what DVC and MLFLOW read."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+
+
+@cache
+def forks() -> Forked:
+    """Return the one of this test run, started by the first test that needs it."""
+    resources = ExitStack()
+    atexit.register(resources.close)
+    folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="skipintro-forked-"))
+    return resources.enter_context(forked(Path(folder)))
+
+
 @contextmanager
 def forked(folder: Path) -> Iterator[Forked]:
     """Start the process, with nothing in its environment that says where a store is."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    env = plain_environment()
     env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with (folder / "errors.log").open("wb") as errors:
         process = subprocess.Popen(
