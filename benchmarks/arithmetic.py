@@ -28,7 +28,8 @@ from skipintro.core.device import (
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import encoded
 from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.config import HeadConfig
+from skipintro.model.head import IntroHead
 from skipintro.model.training import Learner
 from tables import tell
 

@@ -28,7 +28,8 @@ from torch import Tensor
 import forked
 from skipintro import cli
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
-from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.config import HeadConfig
+from skipintro.model.head import IntroHead
 from skipintro.stages import ingest
 from skipintro.video.encoding import encode_h264
 from skipintro.video.info import USUAL_LIMITS

@@ -12,9 +12,9 @@ import torch
 
 from conftest import EMBEDDING, ENCODER, tiny_config
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.detection.decoding import DetectionConfig
-from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
-from skipintro.model.head import WEIGHTS_FILE, IntroHead, save_head
+from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, DetectorConfig
+from skipintro.model.config import WEIGHTS_FILE
+from skipintro.model.head import IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment
 
 HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))

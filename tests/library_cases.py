@@ -17,10 +17,9 @@ from conftest import EMBEDDING, TOY_INTRO_S, tiny_config, write_toy_video
 from contest_cases import CANDIDATES, SETTINGS
 from skipintro.core.device import Precision
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.detection.decoding import DetectionConfig
-from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.fitting import fit
+from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, DetectorConfig
 from skipintro.detection.series_files import save_series
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.embeddings import EncoderIdentity

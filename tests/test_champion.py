@@ -12,11 +12,11 @@ from experiment_cases import main_workspace
 from report_cases import report
 from series_cases import CANDIDATES
 from skipintro.core.files import write_json
-from skipintro.detection.decoding import DetectionConfig
+from skipintro.core.layout import EVALUATED, RANKED, TRAINED
+from skipintro.detection.folder import DetectionConfig, assemble
 from skipintro.detection.series_detector import SeriesConfig
 from skipintro.evaluation.figures import EvaluateManifest
 from skipintro.evaluation.report import HeadlineFigures, render
-from skipintro.stages.track import MODEL, RANKED, REPORTS, assemble_evaluated
 from skipintro.tracking.champion import CHAMPION, Champion, beside, existing_store, find_champion
 from skipintro.tracking.delivery import MODEL_TAG, TEST_DATA_TAG
 from skipintro.tracking.live import COMPLETE_TAG
@@ -105,15 +105,15 @@ def write_evaluated(folder: Path) -> None:
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
     for place, names in {
-        MODEL: ("model.safetensors", "config.json"),
+        TRAINED: ("model.safetensors", "config.json"),
         RANKED: ("series.safetensors", "series.json"),
     }.items():
         (folder / place).mkdir(parents=True)
         for name in names:
             (folder / place / name).write_text(name, encoding="utf-8")
-    write_json(folder / REPORTS / "manifest.json", MANIFEST)
+    write_json(folder / EVALUATED / "manifest.json", MANIFEST)
     text = report().model_dump_json(indent=2)
-    (folder / REPORTS / "report.json").write_text(text, encoding="utf-8")
+    (folder / EVALUATED / "report.json").write_text(text, encoding="utf-8")
 
 
 def measure(
@@ -228,7 +228,10 @@ def test_the_page_has_the_champion_of_the_day_beside(
 def test_of_the_champion_s_own_evaluation_the_page_says_that_it_is(
     workspace: Path, store: Store, command: Command, tmp_path: Path
 ) -> None:
-    model = assemble_evaluated(tmp_path / "detector", MANIFEST)
+    folder = tmp_path / "detector"
+    folder.mkdir()
+    config = MANIFEST.detector_config()
+    model = assemble(folder, head=TRAINED, series=RANKED, config=config)
     crown(store, measure(store, model=model), model)
     assert command()[0] == 0
     html = (workspace / "reports/report.html").read_text(encoding="utf-8")
@@ -278,7 +281,7 @@ def test_without_an_evaluation_the_remedy_is_told(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_evaluated(tmp_path)
-    shutil.rmtree(tmp_path / REPORTS)
+    shutil.rmtree(tmp_path / EVALUATED)
     monkeypatch.chdir(tmp_path)
     code, output, errors = command("--open")
     assert (code, output) == (1, "")

@@ -9,9 +9,10 @@ import torch
 
 from conftest import tiny_config
 from contest_cases import BASELINES, CANDIDATES, DIMENSION, LENGTH_S, SETTINGS, drawn_series
-from skipintro.detection.decoding import DetectionConfig, detect_by_head
+from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.fitting import fit
+from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.series_detector import SeriesDetector
 from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict
 from skipintro.model.head import IntroHead

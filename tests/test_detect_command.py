@@ -33,7 +33,8 @@ from library_cases import (
 from skipintro import cli
 from skipintro.core.files import read_model, sha256_of_file, write_json
 from skipintro.core.scratch import key_of
-from skipintro.detection.detector import DETECTION_FILE, Detector, DetectorConfig, embed_checked
+from skipintro.detection.detector import Detector, embed_checked
+from skipintro.detection.folder import DETECTION_FILE, DetectorConfig
 from skipintro.episodes.labels import read_labels
 from skipintro.library.memory import Memory, content_of
 from skipintro.tracking.pyfunc_model import IntroDetector

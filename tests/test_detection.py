@@ -10,13 +10,13 @@ from conftest import TellingHead, tiny_config
 from skipintro.core.errors import InputError
 from skipintro.detection.decoding import (
     Detection,
-    DetectionConfig,
     detect_by_head,
     find_interval,
     second_probabilities,
     window_probabilities,
 )
 from skipintro.detection.episode import Episode, Prediction
+from skipintro.detection.folder import DetectionConfig
 from skipintro.model.head import IntroHead
 
 LENGTH, DIMENSION = 8, 4

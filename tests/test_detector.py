@@ -14,21 +14,17 @@ from conftest import EMBEDDING, TOY_INTRO_S, tiny_config, write_toy_video
 from contest_cases import CANDIDATES, SETTINGS
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
-from skipintro.detection.decoding import DetectionConfig, detect_by_head
-from skipintro.detection.detector import (
-    DETECTION_FILE,
-    Detector,
-    DetectorConfig,
-    EpisodeDetector,
-    assemble,
-)
+from skipintro.detection.decoding import detect_by_head
+from skipintro.detection.detector import Detector, EpisodeDetector
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.fitting import fit
+from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, DetectorConfig, assemble
 from skipintro.detection.series_detector import SeriesDetector
 from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS, save_series
 from skipintro.encoder import Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
-from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, IntroHead, load_head, save_head
+from skipintro.model.config import CONFIG_FILE, WEIGHTS_FILE
+from skipintro.model.head import IntroHead, load_head, save_head
 from skipintro.video.opening import VideoError
 
 CPU = torch.device("cpu")

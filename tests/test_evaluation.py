@@ -10,8 +10,8 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from conftest import ROOT, TellingHead
 from outcome_cases import outcome
 from skipintro.core.params import load_params
-from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.episode import Episode, LabelledEpisode
+from skipintro.detection.folder import DetectionConfig
 from skipintro.evaluation.comparison import Comparison, compare
 from skipintro.evaluation.figures import (
     EpisodeResult,
@@ -20,10 +20,9 @@ from skipintro.evaluation.figures import (
     WindowTable,
     metrics_of,
     results,
-    window_metrics,
-    window_outcome,
 )
 from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.model.metrics import BinaryMetrics
 from skipintro.model.windows import FrameSequence
 from skipintro.stages.evaluate import hash_of_test_data

@@ -14,13 +14,8 @@ from safetensors.torch import load, save_file
 from conftest import ROOT, tiny_config
 from skipintro.core.errors import InputError
 from skipintro.core.params import read_params_file
-from skipintro.model.head import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    IntroHead,
-    load_head,
-    save_head,
-)
+from skipintro.model.config import CONFIG_FILE, WEIGHTS_FILE
+from skipintro.model.head import IntroHead, load_head, save_head
 
 CPU = torch.device("cpu")
 

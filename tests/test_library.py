@@ -17,7 +17,7 @@ from damage_cases import flip_bit
 from library_cases import HEAD, names
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sha256_of_file, sha256_of_json, write_json
-from skipintro.detection.detector import DETECTION_FILE, DetectorConfig
+from skipintro.detection.folder import DETECTION_FILE, DetectorConfig
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_file
 from skipintro.library.answers import Answer

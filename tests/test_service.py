@@ -26,7 +26,7 @@ from service_cases import MOST_BYTES, Served, plan_of, serving, serving_apart, v
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
-from skipintro.detection.detector import DETECTION_FILE
+from skipintro.detection.folder import DETECTION_FILE
 from skipintro.service.connections import Timed
 from skipintro.service.finder import Finder
 from skipintro.service.listening import listen

@@ -24,12 +24,13 @@ from service_cases import serving_apart
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
-from skipintro.detection.detector import DETECTION_FILE, DetectorConfig, EpisodeDetector, assemble
+from skipintro.detection.detector import EpisodeDetector
+from skipintro.detection.folder import DETECTION_FILE, DetectorConfig, assemble
 from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS
 from skipintro.library.answers import Settings
 from skipintro.library.memory import Memory
 from skipintro.library.models import find_model
-from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE
+from skipintro.model.config import CONFIG_FILE, WEIGHTS_FILE
 from skipintro.service.finder import Finder, Plan
 from skipintro.service.roots import Roots
 from torture.conftest import Attack

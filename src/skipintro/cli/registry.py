@@ -12,6 +12,7 @@ from skipintro.cli.checkout import find_checkout
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
+    from skipintro.library.models import Model
     from skipintro.tracking.promotion import GateParams
     from skipintro.tracking.store import Store, StoreParams
 
@@ -86,9 +87,7 @@ def runs(
 
 def _fault_of(model: str, version: str) -> str:
     """Tell why this version of the package cannot use a registered one, nothing where it can."""
-    import torch
-
-    from skipintro.detection.detector import EpisodeDetector
+    from skipintro.core.scratch import key_of
     from skipintro.library.memory import Memory, MemoryUnusableError, default_folder
     from skipintro.library.models import of_registry
     from skipintro.tracking.addresses import tracking_uri
@@ -100,8 +99,11 @@ def _fault_of(model: str, version: str) -> str:
     except UnusableVersionError as error:  # any other fault is not the version's
         return str(error)
     try:
-        with of_registry(*fetched, memory).opened() as folder:
-            EpisodeDetector(folder, torch.device("cpu"))
+        found = of_registry(*fetched, memory)
+        tried = f"{found.identity} {key_of('detection', 'model', 'episodes')}"
+        if memory.get("usable", tried) is None:
+            _load(found)
+            memory.put("usable", tried, value=True)
     except MemoryUnusableError:
         raise
     except InputError as error:
@@ -109,6 +111,16 @@ def _fault_of(model: str, version: str) -> str:
     finally:
         memory.close()
     return ""
+
+
+def _load(model: "Model") -> None:
+    """Load a detector and let go of it. Raises InputError where that cannot be done."""
+    import torch
+
+    from skipintro.detection.detector import EpisodeDetector
+
+    with model.opened() as folder:
+        EpisodeDetector(folder, torch.device("cpu"))
 
 
 @contextmanager

@@ -47,17 +47,19 @@ def _write() -> None:
     import tempfile
 
     from skipintro.core.files import read_model, replacing
+    from skipintro.core.layout import EVALUATED, RANKED, TRAINED
+    from skipintro.detection.folder import assemble
     from skipintro.evaluation.figures import EvaluateManifest
     from skipintro.evaluation.report import Report, render
-    from skipintro.stages.track import REPORTS, assemble_evaluated
     from skipintro.tracking.champion import beside
 
-    page = read_model(Report, REPORTS / "report.json")
+    page = read_model(Report, EVALUATED / "report.json")
     champion = _champion()
     if champion is not None:
-        evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
+        evaluated = read_model(EvaluateManifest, EVALUATED / "manifest.json")
         with tempfile.TemporaryDirectory() as temporary:
-            model_sha256 = assemble_evaluated(Path(temporary) / "detector", evaluated)
+            config = evaluated.detector_config()
+            model_sha256 = assemble(Path(temporary), head=TRAINED, series=RANKED, config=config)
         page = beside(
             page,
             champion,

@@ -6,23 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.detection.episode import Episode, Prediction
+from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.segment import maximum_sum_segment
 from skipintro.model.head import IntroHead
 from skipintro.model.windows import covering_starts
-
-
-class DetectionConfig(BaseModel):
-    """How an interval is read off the probabilities."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    stride: int = Field(ge=1)  # seconds between the windows that are averaged
-    threshold: float = Field(gt=0, lt=1)  # a second above it speaks for intro, below against
-    min_length_s: float = Field(ge=1)  # shorter intervals are dropped
-    batch_size: int = Field(ge=1)
 
 
 @dataclass(frozen=True)

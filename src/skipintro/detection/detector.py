@@ -1,43 +1,26 @@
 """A trained detector as one folder, and its use on video files: paths in, intervals out."""
 
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import check_sums, read_model, sha256_of_file, write_json
-from skipintro.detection.decoding import DetectionConfig, detect_by_head
+from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, Prediction
+from skipintro.detection.folder import checked_config
 from skipintro.detection.series_detector import SeriesDetector
-from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS, load_series
+from skipintro.detection.series_files import load_series
 from skipintro.encoder import ENCODERS, HUB_WEIGHTS, TOLERATE_BF16, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.embeddings import EmbeddingConfig
 from skipintro.episodes.naming import series_of_file
-from skipintro.model.head import CONFIG_FILE, WEIGHTS_FILE, load_head
+from skipintro.model.head import load_head
 from skipintro.video.decoder import length_s
 from skipintro.video.opening import VideoError
-
-DETECTION_FILE = "detection.json"
-_FILES = (WEIGHTS_FILE, CONFIG_FILE, SERIES_WEIGHTS, SERIES_CONFIG)
-
-
-class DetectorConfig(BaseModel):
-    """Which detector a folder is, how its head is read, and how its videos become vectors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    detector: Literal["series", "head"]
-    head: DetectionConfig
-    embedding: EmbeddingConfig
-    sha256: dict[str, str] = Field(default_factory=dict)  # of the files beside it, by name
 
 
 class EpisodeDetector:
@@ -152,36 +135,6 @@ class Detector:
         return self.episodes.detect(
             [self.episodes.episode(video, self.embed(video)) for video in videos]
         )
-
-
-def assemble(folder: Path, *, head: Path, series: Path, config: DetectorConfig) -> None:
-    """Make an empty folder a detector's, of what the train and the rank stage have written."""
-    for source, names in (
-        (head, (WEIGHTS_FILE, CONFIG_FILE)),
-        (series, (SERIES_WEIGHTS, SERIES_CONFIG)),
-    ):
-        check_sums(source)
-        for name in names:
-            shutil.copyfile(source / name, folder / name)
-    hashes = {name: sha256_of_file(folder / name) for name in _FILES}
-    write_json(folder / DETECTION_FILE, config.model_copy(update={"sha256": hashes}))
-
-
-def checked_config(folder: Path) -> DetectorConfig:
-    """Read what a detector's folder is. Raises InputError where a file is not as it was made."""
-    config = read_model(DetectorConfig, folder / DETECTION_FILE)
-    for name, expected in config.sha256.items():
-        path = folder / name
-        if name not in _FILES:
-            raise InputError(f"{folder / DETECTION_FILE}: sha256: unknown file {name!r:.80}")
-        if not path.is_file():
-            raise InputError(f"{path}: missing; run `dvc repro` to make it")
-        if (found := sha256_of_file(path)) != expected:
-            raise InputError(
-                f"{path}: its content is not that of {DETECTION_FILE} beside it (sha256 "
-                f"{found[:12]}…, expected {expected[:12]!r}…); restore it, or run `dvc repro`"
-            )
-    return config
 
 
 def _known_series(detector: SeriesDetector) -> dict[str, str]:

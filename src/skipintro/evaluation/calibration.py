@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from sklearn.metrics import average_precision_score
 
 from skipintro.evaluation.outcomes import Outcome, is_found, truth_seconds
 
@@ -56,7 +55,9 @@ class RiskCoverage:
 
 
 def probability_figures(outcomes: Sequence[Outcome]) -> ProbabilityFigures:
-    """Give the figures of the probabilities of all seconds together."""
+    """Return the figures of the probabilities of all seconds together."""
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415  takes a second
+
     intro, probabilities = _seconds(outcomes)
     if not probabilities.size:
         return ProbabilityFigures(

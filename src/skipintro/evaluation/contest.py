@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from skipintro.detection.decoding import DetectionConfig, detect_by_head
+from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import LabelledEpisode, Prediction
+from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.series_detector import SeriesDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
 from skipintro.evaluation.outcomes import Outcome, outcome_of

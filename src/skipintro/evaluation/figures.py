@@ -3,20 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.detection.decoding import DetectionConfig, window_probabilities
+from skipintro.detection.folder import DetectionConfig, DetectorConfig
 from skipintro.detection.series_detector import SeriesConfig
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.evaluation.comparison import Comparison
 from skipintro.evaluation.intervals import IntervalFigures
 from skipintro.evaluation.outcomes import Outcome, temporal_iou
 from skipintro.evaluation.series import MacroFigures
-from skipintro.model.head import IntroHead
-from skipintro.model.metrics import BinaryMetrics, binary_metrics
-from skipintro.model.windows import FrameSequence, window_starts
+from skipintro.model.metrics import BinaryMetrics
 
 
 class EpisodeResult(BaseModel):
@@ -101,6 +97,10 @@ class EvaluateManifest(BaseModel):
     left_out: dict[str, str]
     versions: dict[str, str]
 
+    def detector_config(self) -> DetectorConfig:
+        """Return what the folder of the evaluated detector says of it."""
+        return DetectorConfig(detector=self.detector, head=self.head, embedding=self.embedding)
+
 
 def metrics_of(windows: WindowTable, comparison: Comparison, detector: str) -> Metrics:
     """Pick the figures of the detector that counts, and the headlines of all."""
@@ -142,27 +142,6 @@ def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
         )
         for o in outcomes
     ]
-
-
-def window_outcome(
-    head: IntroHead, sequence: FrameSequence, stride: int, batch_size: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Give the labels and the probabilities of all windows, both (W, T)."""
-    length = head.config.length
-    starts = list(window_starts(len(sequence), length, stride))
-    probabilities = window_probabilities(head, sequence.embeddings, starts, batch_size)
-    frames = np.array(starts, int)[:, None] + np.arange(length)
-    return sequence.labels[frames], probabilities
-
-
-def window_metrics(
-    head: IntroHead, sequence: FrameSequence, stride: int, config: DetectionConfig
-) -> BinaryMetrics | None:
-    """Give the per-frame figures over all windows, or None where there is not one window."""
-    if len(sequence) < head.config.length:
-        return None
-    labels, probabilities = window_outcome(head, sequence, stride, config.batch_size)
-    return binary_metrics(labels, probabilities >= config.threshold)
 
 
 def _flattened(prefix: str, value: object) -> Iterable[tuple[str, float]]:

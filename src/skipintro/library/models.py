@@ -114,7 +114,7 @@ def _identity(folder: Path, content: Callable[[Path], str]) -> str:
 def _unchanged(folder: Path, identity: str) -> Iterator[Path]:
     """Give a folder that is still the one that was found."""
     if _identity(folder, sha256_of_file) != identity:
-        from skipintro.detection.detector import checked_config  # noqa: PLC0415  torch
+        from skipintro.detection.folder import checked_config  # noqa: PLC0415  pydantic
 
         checked_config(folder)  # names the file that is damaged, if that is why
         raise InputError(f"{folder}: its model was replaced meanwhile; start again for the new one")
@@ -186,7 +186,7 @@ def _embedding_of(checkout: Path) -> "EmbeddingConfig":
 def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
     """Give a folder with what the checkout has trained last, which is still what was found."""
     from skipintro.core.params import load_params  # noqa: PLC0415
-    from skipintro.detection.detector import DetectorConfig, assemble  # noqa: PLC0415  torch
+    from skipintro.detection.folder import DetectorConfig, assemble  # noqa: PLC0415  numpy
     from skipintro.stages import evaluate  # noqa: PLC0415
 
     params = load_params(evaluate.Params, "evaluate", checkout / "params.yaml")

@@ -6,41 +6,16 @@ Architecture: learned positional embeddings (1, length, D), an `nn.TransformerEn
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
-from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.model.config import CONFIG_FILE, WEIGHTS_FILE, HeadConfig
 from skipintro.model.transformer import EncoderLayer
-
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
-
-
-class HeadConfig(BaseModel):
-    """Everything that is needed to build the head again, and which encoder it was trained on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    length: int = Field(ge=1)  # frames in a window
-    dimension: int = Field(ge=1)  # of an embedding
-    layers: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    feedforward: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
-    position_std: float = Field(ge=0)
-    encoder: EncoderIdentity
-
-    @model_validator(mode="after")
-    def _heads_share_the_dimension(self) -> Self:
-        if self.dimension % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide the dimension {self.dimension}")
-        return self
 
 
 class IntroHead(nn.Module):

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
-from sklearn.metrics import precision_recall_fscore_support
 
 
 class BinaryMetrics(BaseModel):
@@ -19,6 +18,8 @@ class BinaryMetrics(BaseModel):
 
 def binary_metrics(truth: ArrayLike, predicted: ArrayLike) -> BinaryMetrics:
     """Compare two arrays of 0 and 1 of one shape, every element counted once."""
+    from sklearn.metrics import precision_recall_fscore_support  # noqa: PLC0415  takes a second
+
     flat_truth = np.asarray(truth, bool).ravel()
     flat_predicted = np.asarray(predicted, bool).ravel()
     if not flat_truth.size:

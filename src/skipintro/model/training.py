@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from skipintro.core.device import Precision, type_of
 from skipintro.core.files import append_sum, is_intact, replacing
-from skipintro.model.head import HeadConfig, IntroHead
+from skipintro.model.config import HeadConfig
+from skipintro.model.head import IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
 from skipintro.model.windows import FrameSequence, SplitWindows, window_starts
 

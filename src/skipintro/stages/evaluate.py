@@ -19,8 +19,8 @@ from skipintro.core.files import check_sums, read_model, sha256_of_json, write_j
 from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, stage_output, versions
-from skipintro.detection.decoding import DetectionConfig
 from skipintro.detection.episode import LabelledEpisode
+from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.labelled import labelled_episodes
 from skipintro.detection.series_files import RankManifest, load_series
 from skipintro.episodes.annotations import Annotations, Status
@@ -37,11 +37,10 @@ from skipintro.evaluation.figures import (
     WindowTable,
     metrics_of,
     results,
-    window_metrics,
-    window_outcome,
 )
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
+from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.model.head import IntroHead, load_head
 from skipintro.model.history import read_history
 from skipintro.model.windows import FrameSequence, WindowManifest, read_sequence

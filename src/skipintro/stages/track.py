@@ -16,16 +16,10 @@ from pathlib import Path
 
 import yaml
 
-from skipintro.core.files import (
-    SUMS_FILE,
-    check_sums,
-    read_model,
-    sha256_of_file,
-    sha256_of_json,
-    write_json,
-)
+from skipintro.core.files import SUMS_FILE, check_sums, read_model, write_json
+from skipintro.core.layout import EVALUATED, RANKED, TRAINED
 from skipintro.core.stage import run_stage, stage_output
-from skipintro.detection.detector import DetectorConfig, assemble
+from skipintro.detection.folder import assemble
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
 from skipintro.evaluation.report import Report, render
 from skipintro.model.history import read_history
@@ -35,9 +29,6 @@ from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
 from skipintro.tracking.live import run_params
 from skipintro.tracking.store import StoreParams, connect, faults_told
 
-MODEL = Path("models/train")
-RANKED = Path("models/rank")
-REPORTS = Path("reports/evaluate")
 OUTPUT = Path("reports/track")
 
 Params = StoreParams
@@ -50,15 +41,18 @@ def main(params: Params) -> None:
 
 
 def _deliver(params: Params) -> None:
-    for folder in (MODEL, RANKED, REPORTS):
+    for folder in (TRAINED, RANKED, EVALUATED):
         check_sums(folder)
     store = connect(params.experiment)
-    evaluated = read_model(EvaluateManifest, REPORTS / "manifest.json")
-    trained = read_model(TrainManifest, MODEL / "manifest.json")
+    evaluated = read_model(EvaluateManifest, EVALUATED / "manifest.json")
+    trained = read_model(TrainManifest, TRAINED / "manifest.json")
     with tempfile.TemporaryDirectory() as temporary:
         detector, reports = Path(temporary) / "detector", Path(temporary) / "reports"
-        model_sha256 = assemble_evaluated(detector, evaluated)
-        report = read_model(Report, REPORTS / "report.json")
+        detector.mkdir()
+        model_sha256 = assemble(
+            detector, head=TRAINED, series=RANKED, config=evaluated.detector_config()
+        )
+        report = read_model(Report, EVALUATED / "report.json")
         champion = find_champion(store, params.model)
         if champion is not None:
             report = beside(
@@ -67,13 +61,13 @@ def _deliver(params: Params) -> None:
                 model_sha256=model_sha256,
                 test_data_sha256=evaluated.test_data_sha256,
             )
-        shutil.copytree(REPORTS, reports, ignore=shutil.ignore_patterns("report.*", SUMS_FILE))
+        shutil.copytree(EVALUATED, reports, ignore=shutil.ignore_patterns("report.*", SUMS_FILE))
         (reports / "report.html").write_text(render(report), encoding="utf-8")
         experiment = FinishedExperiment(
             name=os.environ.get("DVC_EXP_NAME"),
             params=run_params(evaluated.encoder),
-            history=read_history(MODEL),
-            metrics=read_model(Metrics, REPORTS / "metrics.json").flat(),
+            history=read_history(TRAINED),
+            metrics=read_model(Metrics, EVALUATED / "metrics.json").flat(),
             weights_sha256=trained.weights_sha256,
             model_sha256=model_sha256,
             test_data_sha256=evaluated.test_data_sha256,
@@ -93,16 +87,6 @@ def _deliver(params: Params) -> None:
                 "experiment_sha256": experiment.sha256(),
             },
         )
-
-
-def assemble_evaluated(folder: Path, evaluated: EvaluateManifest) -> str:
-    """Make a new folder with the detector that was evaluated; gives the hash of all its files."""
-    folder.mkdir()
-    config = DetectorConfig(
-        detector=evaluated.detector, head=evaluated.head, embedding=evaluated.embedding
-    )
-    assemble(folder, head=MODEL, series=RANKED, config=config)
-    return sha256_of_json({file.name: sha256_of_file(file) for file in sorted(folder.iterdir())})
 
 
 def _git_tags() -> dict[str, str]:

@@ -23,7 +23,8 @@ from skipintro.core.files import (
 from skipintro.core.params import StageParams, load_params
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, stage_output, versions
-from skipintro.model.head import WEIGHTS_FILE, HeadConfig, save_head
+from skipintro.model.config import WEIGHTS_FILE, HeadConfig
+from skipintro.model.head import save_head
 from skipintro.model.history import write_history
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence

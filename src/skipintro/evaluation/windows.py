@@ -1,0 +1,31 @@
+"""The head on the windows of a sequence, as in the write-up's table."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skipintro.detection.decoding import window_probabilities
+from skipintro.detection.folder import DetectionConfig
+from skipintro.model.head import IntroHead
+from skipintro.model.metrics import BinaryMetrics, binary_metrics
+from skipintro.model.windows import FrameSequence, window_starts
+
+
+def window_outcome(
+    head: IntroHead, sequence: FrameSequence, stride: int, batch_size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Give the labels and the probabilities of all windows, both (W, T)."""
+    length = head.config.length
+    starts = list(window_starts(len(sequence), length, stride))
+    probabilities = window_probabilities(head, sequence.embeddings, starts, batch_size)
+    frames = np.array(starts, int)[:, None] + np.arange(length)
+    return sequence.labels[frames], probabilities
+
+
+def window_metrics(
+    head: IntroHead, sequence: FrameSequence, stride: int, config: DetectionConfig
+) -> BinaryMetrics | None:
+    """Give the per-frame figures over all windows, or None where there is not one window."""
+    if len(sequence) < head.config.length:
+        return None
+    labels, probabilities = window_outcome(head, sequence, stride, config.batch_size)
+    return binary_metrics(labels, probabilities >= config.threshold)
