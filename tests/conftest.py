@@ -343,6 +343,14 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return Checkout(make_once("reproduced", tmp_path_factory, make) / "checkout")
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a workspace with an empty store; `copy_empty_store` gives a test its own."""
+    from experiment_cases import make_empty_store  # noqa: PLC0415  which imports this module
+
+    return make_once("empty-store", tmp_path_factory, make_empty_store)
+
+
 def copy_of(original: Checkout, folder: Path) -> Checkout:
     """Copy a checkout; the copy's MLflow store knows its own place."""
     shutil.copytree(original.folder, folder, symlinks=True)

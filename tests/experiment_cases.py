@@ -1,7 +1,9 @@
 """Finished experiments, small enough to be delivered in a second, and stores to deliver them to."""
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, Detector
 from skipintro.model.config import WEIGHTS_FILE
 from skipintro.model.head import IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment
+from skipintro.tracking.store import connect
 
 HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
 
@@ -31,6 +34,23 @@ def main_workspace(folder: Path, here: Path | None = None) -> Iterator[None]:
             yield
     finally:
         mlflow.set_tracking_uri("")
+
+
+def make_empty_store(folder: Path) -> None:
+    """Make a workspace with a store and no experiment but MLflow's own, which takes seconds."""
+    folder.mkdir()
+    with main_workspace(folder):
+        connect("Default")
+
+
+def copy_empty_store(workspace: Path, folder: Path) -> None:
+    """Copy such a store into another workspace, whose artifacts it names."""
+    copy = shutil.copy(workspace / "mlflow.db", folder)
+    with closing(sqlite3.connect(copy)) as database, database:
+        database.execute(
+            "update experiments set artifact_location = replace(artifact_location, ?, ?)",
+            (workspace.as_uri(), folder.as_uri()),
+        )
 
 
 def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperiment:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import EMBEDDING, ENCODER, ROOT, run_command
-from experiment_cases import main_workspace
+from experiment_cases import copy_empty_store, main_workspace
 from report_cases import report
 from series_cases import CANDIDATES
 from skipintro.core.files import write_json
@@ -82,12 +82,12 @@ def test_the_champion_stands_beside_another_model_on_the_same_test_data_alone(
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Path]:
     """Give a checkout's folder with a store of its own."""
     folder = tmp_path_factory.mktemp("champion")
+    copy_empty_store(empty_store, folder)
     with main_workspace(folder):
         write_evaluated(folder)
-        connect("skipintro")
         yield folder
 
 

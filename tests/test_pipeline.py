@@ -1,8 +1,13 @@
-"""The whole pipeline on the toy series: real DVC, MLflow and SQLite in a checkout of its own."""
+"""The whole pipeline on the toy series: real DVC, MLflow and SQLite in a checkout of its own.
+
+`reproduced` comes of stages in processes of their own, as `dvc.yaml` says. What DVC starts later is
+forked: a process's imports cost more than the toy's work. A test that runs DVC takes seconds.
+"""
 
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +20,9 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+import forked
 from conftest import TOY_LENGTH_S, Checkout, copy_of, write_toy_video
+from stage_server import python_for_dvc
 
 pytestmark = pytest.mark.slow
 
@@ -28,19 +35,33 @@ OUTPUTS = (
     "models/rank",
 )
 TOY = ("toy-s01e01", "toy-s01e02", "toy-s01e03", "toy-s01e04")
-SKIPINTRO = str(Path(sys.executable).parent / "skipintro")
-
-
-@pytest.fixture
-def copied(reproduced: Checkout, tmp_path: Path) -> Checkout:
-    """Give a copy that a test may change."""
-    return copy_of(reproduced, tmp_path / "copy")
 
 
 @pytest.fixture(scope="module")
-def longer(reproduced: Checkout, tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, str]:
-    """Give a checkout after an experiment with 15 epochs, and what that printed; copy it, too."""
-    made = copy_of(reproduced, tmp_path_factory.mktemp("longer") / "checkout")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a `python` that has DVC's stages forked."""
+    return python_for_dvc(tmp_path_factory.mktemp("programs"))
+
+
+def copy_with(programs: Path, original: Checkout, folder: Path) -> Checkout:
+    """Return a copy whose DVC finds `programs` first."""
+    made = copy_of(original, folder)
+    made.env["PATH"] = f"{programs}{os.pathsep}{made.env['PATH']}"
+    return made
+
+
+@pytest.fixture
+def copied(reproduced: Checkout, programs: Path, tmp_path: Path) -> Checkout:
+    """Return a copy that a test may change."""
+    return copy_with(programs, reproduced, tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def longer(
+    reproduced: Checkout, programs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Checkout, str]:
+    """Return a checkout after an experiment with 15 epochs, and what that printed; copy it, too."""
+    made = copy_with(programs, reproduced, tmp_path_factory.mktemp("longer") / "checkout")
     return made, made.run("dvc", "exp", "run", "-S", "epochs=15", "-n", "longer")
 
 
@@ -198,9 +219,9 @@ def test_an_experiment_with_other_epochs_reuses_the_data_and_gets_a_run_of_its_o
 
 
 def test_going_there_and_back_leaves_one_run_and_one_version_for_each(
-    longer: tuple[Checkout, str], tmp_path: Path
+    longer: tuple[Checkout, str], programs: Path, tmp_path: Path
 ) -> None:
-    copied = copy_of(longer[0], tmp_path / "copy")
+    copied = copy_with(programs, longer[0], tmp_path / "copy")
     copied.run("dvc", "exp", "run", "-S", "epochs=12")
     assert "up to date" in copied.run("dvc", "repro")
     assert len(history(copied)) == 12
@@ -214,11 +235,9 @@ def test_queued_experiments_log_into_the_one_store(copied: Checkout) -> None:
     copied.run("dvc", "exp", "run", "--queue", "-S", "epochs=2,3")
     copied.run("dvc", "queue", "start", "-j", "2")
     deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        status = copied.run("dvc", "queue", "status")
-        if "Queued" not in status and "Running" not in status:
-            break
-        time.sleep(5)  # each asking starts a whole DVC
+    while "Queued" in (status := copied.run("dvc", "queue", "status")) or "Running" in status:
+        assert time.monotonic() < deadline, status
+        time.sleep(3)  # each asking starts a whole DVC
     assert status.count("Success") == 2, status
     finished = runs(copied, complete="true")
     assert sorted(run.data.params["epochs"] for run in finished) == ["12", "2", "3"]
@@ -260,66 +279,67 @@ def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Chec
 
 
 def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(copied: Checkout) -> None:
-    copied.set_params({"epochs": 100})
-    process = copied.start("dvc", "repro", "train")
-    deadline = time.monotonic() + 120
+    copied.set_params({"epochs": 60})
     checkpoints = copied.folder / ".skipintro/checkpoints"
-    while not list(checkpoints.glob("*.pt")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    [training] = [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if child.cmdline()[-1:] == ["skipintro.stages.train"]
-    ]
-    training.kill()
-    process.communicate(timeout=120)
+    process = Checkout(copied.folder).start("dvc", "repro", "train")  # with a stage to be killed
+    try:
+        deadline = time.monotonic() + 120
+        while not list(checkpoints.glob("*.pt")):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline, "no checkpoint is written"
+            time.sleep(0.05)
+        [training] = [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if child.cmdline()[-1:] == ["skipintro.stages.train"]
+        ]
+        training.kill()
+        process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode != 0
     [running] = runs(copied, complete="false")
     assert running.info.status == "RUNNING"
     [before] = runs(copied, complete="true")
-    assert {**before.data.params, "epochs": "100"} == running.data.params
+    assert {**before.data.params, "epochs": "60"} == running.data.params
 
     output = copied.run("dvc", "repro")
     assert "going on after epoch" in output
     assert list(checkpoints.glob("*.pt")) == []
     resumed = hashes(copied)
     assert sorted(run.info.status for run in runs(copied)) == ["FINISHED", "FINISHED", "KILLED"]
-    [run] = [run for run in runs(copied, complete="true") if run.data.params["epochs"] == "100"]
+    [run] = [run for run in runs(copied, complete="true") if run.data.params["epochs"] == "60"]
     curve = client(copied).get_metric_history(run.info.run_id, "train_loss")
-    assert [point.step for point in curve] == list(range(1, 101))
+    assert [point.step for point in curve] == list(range(1, 61))
 
     shutil.rmtree(copied.folder / "models/train")
-    copied.run("dvc", "repro", "--force", "--single-item", "train")
+    assert "going on" not in copied.stage("train")
     assert hashes(copied) == resumed
 
 
+# After `alias` and `videos`.
 PREDICT = """
-import json, sys
 import mlflow
-model = mlflow.pyfunc.load_model(f"models:/intro-detector@{sys.argv[1]}")
-frame = model.predict(sys.argv[2:])
-print("FRAME", frame.to_json(orient="records"))
+model = mlflow.pyfunc.load_model(f"models:/intro-detector@{alias}")
+print("FRAME", model.predict(videos).to_json(orient="records"))
 """
 
 
-def predict(
-    checkout: Checkout, folder: Path, videos: list[Path], alias: str = "champion"
-) -> list[dict[str, Any]]:
-    """Use a model from another folder, in another process, without this package's source."""
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, alias, *map(str, videos)],
-        cwd=folder,
-        env={
-            **checkout.env,
-            "MLFLOW_TRACKING_URI": f"sqlite:///{checkout.folder}/mlflow.db",
-            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    frame = next(line for line in done.stdout.splitlines() if line.startswith("FRAME"))
+def prediction(videos: list[Path], alias: str) -> str:
+    return f"alias, videos = {alias!r}, {list(map(str, videos))!r}\n{PREDICT}"
+
+
+def environment(checkout: Checkout) -> dict[str, str]:
+    """Return the environment of who uses a checkout's models from elsewhere."""
+    return {
+        **checkout.env,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{checkout.folder}/mlflow.db",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+
+
+def predicted(output: str) -> list[dict[str, Any]]:
+    frame = next(line for line in output.splitlines() if line.startswith("FRAME"))
     rows: list[dict[str, Any]] = json.loads(frame.removeprefix("FRAME"))
     return rows
 
@@ -327,14 +347,19 @@ def predict(
 def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
     copied: Checkout, toy_series: Path, tmp_path: Path
 ) -> None:
-    output = copied.run(SKIPINTRO, "promote")
-    assert "version 1 is @champion" in output
-    page = Path(copied.run(SKIPINTRO, "report").strip())
+    """In another process, too, without this package's source."""
+    assert "version 1 is @champion" in copied.fork("skipintro", "promote")
+    page = Path(copied.fork("skipintro", "report").strip())
     assert "These are the figures of today&#39;s champion, version 1." in page.read_text("utf-8")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     videos = toy_videos(toy_series)
-    rows = predict(copied, elsewhere, videos)
+    words = [sys.executable, "-c", prediction(videos, "champion")]
+    done = subprocess.run(
+        words, cwd=elsewhere, env=environment(copied), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rows = predicted(done.stdout)
     assert [row["video"] for row in rows] == [str(video) for video in videos]
     times = [(row["start_s"], row["end_s"]) for row in rows[:3]]
     assert times == [(0, 16), (4, 20), (2, 18)]
@@ -343,13 +368,13 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
     assert {"model.safetensors", "series.safetensors"} <= set(stored)
     assert not [name for name in stored if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
 
-    again = copied.run(SKIPINTRO, "promote", fails=True)
+    again = copied.fork("skipintro", "promote", fails=True)
     assert "no challenger" in again
     assert "Traceback" not in again
     for file in (copied.folder / "mlartifacts").rglob("detection.json"):
         told = json.loads(file.read_text("utf-8"))
         file.write_text(json.dumps({key: told[key] for key in told if key != "embedding"}))
-    unusable = copied.run(SKIPINTRO, "promote", "--version", "1", fails=True)
+    unusable = copied.fork("skipintro", "promote", "--version", "1", fails=True)
     assert "version 1 cannot be used: " in unusable
     assert "its files are not those that were registered as models:/intro-detector/1" in unusable
 
@@ -357,7 +382,7 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
 def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_head_does(
     copied: Checkout, toy_series: Path, tmp_path: Path
 ) -> None:
-    copied.run(SKIPINTRO, "promote")
+    copied.fork("skipintro", "promote")
     output = copied.run("dvc", "exp", "run", "-S", "evaluate.detector=head", "-n", "head")
     for stage in ("window", "train", "rank"):
         assert f"Stage '{stage}' didn't change" in output
@@ -372,7 +397,7 @@ def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_he
     assert page.count("champion, version 1: ") == 3
     plain = (copied.folder / "reports/evaluate/report.html").read_text(encoding="utf-8")
     assert "champion, version" not in plain
-    written = Path(copied.run(SKIPINTRO, "report").strip())
+    written = Path(copied.fork("skipintro", "report").strip())
     assert written.read_text(encoding="utf-8") == page
     assert "reports/report.html" not in copied.run("git", "status", "--porcelain")
     assert versions(copied).keys() == {"1", "2"}
@@ -381,7 +406,12 @@ def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_he
     videos = [video for video in toy_videos(toy_series) if video.stem in told]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    rows = predict(copied, elsewhere, videos, "challenger")
+    job = forked.Job(
+        ["a model"], str(elsewhere), environment(copied), prediction(videos, "challenger")
+    )
+    [done] = forked.forks().run(job)
+    assert done.code == 0, done.said
+    rows = predicted(done.said)
     assert len(rows) == 3
     for row, video in zip(rows, videos, strict=True):
         expected = told[video.stem]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from conftest import ROOT, run_command
-from experiment_cases import main_workspace
+from experiment_cases import copy_empty_store, main_workspace
 from skipintro.core.errors import InputError
 from skipintro.tracking.champion import CHAMPION
 from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
@@ -262,13 +262,13 @@ def test_names_stay_whole_on_one_line_in_a_file_and_are_folded_on_a_narrow_termi
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Path]:
     """Give a checkout's folder with a store of its own."""
     folder = tmp_path_factory.mktemp("promotion")
+    copy_empty_store(empty_store, folder)
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
     with main_workspace(folder):
-        connect("skipintro")
         yield folder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, run_command
-from experiment_cases import experiment, main_workspace
+from experiment_cases import copy_empty_store, experiment, main_workspace
 from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.tracking.champion import CHAMPION
 from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
@@ -61,8 +61,9 @@ def cells(output: str) -> list[list[str]]:
 
 
 def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
-    workspace: Path, command: Command
+    workspace: Path, empty_store: Path, command: Command
 ) -> None:
+    copy_empty_store(empty_store, workspace)
     store = connect("skipintro")
     client = store.client
     client.create_registered_model(MODEL)
@@ -116,8 +117,9 @@ def test_a_store_that_is_not_there_is_told_without_its_secrets(
 
 
 def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_rival(
-    workspace: Path, command: Command, caplog: pytest.LogCaptureFixture
+    workspace: Path, empty_store: Path, command: Command, caplog: pytest.LogCaptureFixture
 ) -> None:
+    copy_empty_store(empty_store, workspace)
     store = connect("skipintro")
     client = store.client
     client.create_registered_model(MODEL)

@@ -19,7 +19,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from conftest import ENCODER
-from experiment_cases import HISTORY, experiment, main_workspace
+from experiment_cases import HISTORY, copy_empty_store, experiment, main_workspace
 from skipintro.core.errors import InputError
 from skipintro.tracking.addresses import tracking_uri, without_credentials
 from skipintro.tracking.delivery import FinishedExperiment, deliver
@@ -35,11 +35,11 @@ MAKING: Callable[[SqlAlchemyStore, str, str], None] = SqlAlchemyStore.__init__
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Path]:
     """Give the main workspace; the process itself runs elsewhere, as in a DVC experiment."""
     folder = tmp_path_factory.mktemp("tracking")
+    copy_empty_store(empty_store, folder)
     with main_workspace(folder, tmp_path_factory.mktemp("elsewhere")):
-        connect("first")  # makes the store, which takes seconds
         yield folder
 
 

@@ -1,0 +1,95 @@
+"""A `python` for DVC's PATH: what it starts of ours is forked from the process that has loaded all.
+
+DVC is the real one, and so are its lock file, its cache and its experiments. Stages that are killed
+or told to end need a `python` of their own: `Checkout.run` as it is.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+import forked
+from skipintro.core.processes import is_alive
+
+_PYTHON = """#!{base} -IS
+import json, os, socket, sys
+if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("skipintro.stages."):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+line = socket.socket(socket.AF_UNIX)
+line.connect({address!r})
+job = {{"stage": sys.argv[2].rpartition(".")[2], "folder": os.getcwd(), "env": dict(os.environ)}}
+socket.send_fds(line, [json.dumps(job).encode()], [0, 1, 2])
+line.shutdown(socket.SHUT_WR)
+sys.exit(int(line.recv(9) or 1))  # nothing comes from a stage that was killed
+"""
+
+
+def python_for_dvc(folder: Path) -> Path:
+    """Return a folder for the PATH of checkouts, with a `python` that has stages forked."""
+    address, programs = str(folder / "socket"), folder / "bin"
+    programs.mkdir()
+    program = programs / "python"
+    base = sys._base_executable  # type: ignore[attr-defined]  # starts without site-packages
+    program.write_text(_PYTHON.format(base=base, python=sys.executable, address=address))
+    program.chmod(0o755)
+    start = f"import stage_server; stage_server.start({address!r})"
+    [done] = forked.forks().run(forked.Job(["a server"], str(folder), prelude=start))
+    assert done == forked.Done(0, "")
+    return programs
+
+
+def start(address: str) -> None:
+    """Listen at the address, in a process that ends with the one that has loaded all."""
+    loaded = os.getppid()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(address)
+    listening.listen()
+    if os.fork():
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # leaves no zombies
+    listening.settimeout(1)
+    while is_alive(loaded):
+        try:
+            line, _ = listening.accept()
+        except TimeoutError:
+            continue
+        if os.fork() == 0:
+            listening.close()
+            _answer(line)
+        line.close()
+    os._exit(0)
+
+
+def _answer(line: socket.socket) -> None:
+    """Run a stage with the streams, folder and environment of who asks, and tell its exit code."""
+    from skipintro.core.stage import run_stage  # noqa: PLC0415
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.alarm(300)
+    line.settimeout(None)
+    told, streams, *_ = socket.recv_fds(line, 1 << 20, 3)
+    while more := line.recv(1 << 20):
+        told += more
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    job, code = json.loads(told), 99
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    try:
+        module = sys.modules[f"skipintro.stages.{job['stage']}"]
+        run_stage(job["stage"], module.Params, module.main)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    line.sendall(str(code).encode())
+    os._exit(0)
