@@ -70,6 +70,16 @@ def running(
             child.kill()
 
 
+LISTENING = "listening on http://"  # said by `skipintro serve`
+
+
+def told_port(server: "subprocess.Popen[bytes]", log: Path) -> int:
+    """Return the port on which `skipintro serve --port 0` says that it listens."""
+    wait_for(lambda: LISTENING in log.read_text("utf-8"), server, log, limit_s=120)
+    [line] = [one for one in log.read_text("utf-8").splitlines() if LISTENING in one]
+    return int(line.rsplit(":", 1)[1])
+
+
 def wait_for(
     answers: Callable[[], bool], server: "subprocess.Popen[bytes]", log: Path, limit_s: float
 ) -> None:
@@ -79,6 +89,14 @@ def wait_for(
         assert server.poll() is None, told
         assert time.monotonic() < deadline, told
         time.sleep(0.2)
+
+
+def wait_until(comes_true: Callable[[], bool], limit_s: float, missing: str) -> None:
+    """Wait for a condition; what is missing at the limit is told."""
+    deadline = time.monotonic() + limit_s
+    while not comes_true():
+        assert time.monotonic() < deadline, missing
+        time.sleep(0.02)
 
 
 def listens(port: int) -> bool:

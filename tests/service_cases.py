@@ -16,7 +16,7 @@ from subprocess import Popen
 from typing import Any
 
 from library_cases import Place
-from server_cases import Answer, running, wait_for
+from server_cases import Answer, running, told_port
 from skipintro.library.answers import Settings
 from skipintro.library.memory import Memory
 from skipintro.library.models import find_model
@@ -26,7 +26,6 @@ from skipintro.service.roots import Roots
 from skipintro.service.server import make_server
 
 MOST_BYTES = 300_000
-_LISTENING = "listening on http://"
 _APART = """
 import pytest
 from library_cases import use_cheap_encoder
@@ -132,6 +131,4 @@ def serving_apart(
     cache = ["--cache", str(folder / "cache")]
     command = [sys.executable, "-c", script, *words, *cache, *options]
     with running(command, log, env=env) as process:
-        wait_for(lambda: _LISTENING in log.read_text("utf-8"), process, log, limit_s=120)
-        [line] = [one for one in log.read_text("utf-8").splitlines() if _LISTENING in one]
-        yield Apart(Served(int(line.rsplit(":", 1)[1]), uploads), process, log)
+        yield Apart(Served(told_port(process, log), uploads), process, log)

@@ -1,6 +1,7 @@
 """The engines that embed: the same bytes from each, and what becomes of faults and lost workers."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 import torch
 
 from conftest import Checkout, make_checkout, write_toy_video
-from server_cases import free_port
+from isolation_cases import are_gone
+from server_cases import free_port, wait_until
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.encoder import engine as engine_module
@@ -39,7 +41,7 @@ SPEC = EncoderSpec(
     search="whole",
 )
 RAY = RayParams(workers=2, cpus_per_worker=1, gpus_per_worker=0, address=None)
-N_VIDEOS, N_SECONDS = 4, 20
+N_VIDEOS, N_SECONDS = 4, 11  # one batch that is full and one that is not, each
 
 
 @pytest.fixture(scope="module")
@@ -76,28 +78,23 @@ def expected(
     return embedded(local, videos, tmp_path_factory.mktemp("local"))
 
 
-@pytest.mark.parametrize("n_threads", [1, 3])
 def test_the_bytes_do_not_depend_on_the_number_of_threads(
-    local: LocalEngine,
-    videos: list[Path],
-    expected: dict[str, bytes],
-    tmp_path: Path,
-    n_threads: int,
+    local: LocalEngine, videos: list[Path], expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    with torch_threads(n_threads):
+    assert torch.get_num_threads() == 1  # where what is expected was made
+    with torch_threads(3):
         assert embedded(local, videos[:1], tmp_path) == {
             videos[0].name: expected[videos[0].name],
         }
-        assert torch.get_num_threads() == n_threads
+        assert torch.get_num_threads() == 3
         with ThreadPoolExecutor(1) as later:
-            assert later.submit(torch.get_num_threads).result() == n_threads
+            assert later.submit(torch.get_num_threads).result() == 3
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
 def test_videos_at_once_give_the_same_bytes(
-    videos: list[Path], expected: dict[str, bytes], tmp_path: Path, n_threads: int
+    videos: list[Path], expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    with torch_threads(n_threads):
+    with torch_threads(2):
         assert embedded(LocalEngine(SPEC, n_at_once=3), videos, tmp_path) == expected
 
 
@@ -262,9 +259,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     finally:
         family = [process_ := psutil.Process(process.pid), *process_.children(recursive=True)]
         for member in family:
-            member.terminate()
-        for member in psutil.wait_procs(family, timeout=20)[1]:
-            member.kill()
+            member.kill()  # nobody is left to wait for its end
         process.wait()
 
 
@@ -273,10 +268,7 @@ def test_ray_gives_the_bytes_of_one_process_and_leaves_no_worker_behind(
     cluster: Cluster, videos: list[Path], expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     assert embedded(open_engine("ray", SPEC, cluster.params()), videos, tmp_path) == expected
-    deadline = time.monotonic() + 30
-    while cluster.workers() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert cluster.workers() == []
+    wait_until(lambda: not cluster.workers(), 30, "a worker is left")
 
 
 @pytest.mark.slow
@@ -347,18 +339,28 @@ def arrays(checkout: Checkout) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.*"))}
 
 
+@pytest.fixture(scope="module")
+def by_local(ingested: Checkout) -> dict[str, bytes]:
+    """Return the files of the embed stage without Ray."""
+    assert "6 episodes, 5 of them embedded now" in ingested.stage("embed")  # one is leaked
+    return arrays(ingested)
+
+
 @pytest.mark.slow
 def test_the_stage_writes_the_same_with_each_engine_and_remembers_across_them(
-    ingested: Checkout,
+    cluster: Cluster, ingested: Checkout, by_local: dict[str, bytes]
 ) -> None:
     memory = ingested.folder / ".skipintro" / "embeddings"
-    output = ingested.stage("embed")
-    assert "6 episodes, 5 of them embedded now" in output  # one is leaked
-    by_local = arrays(ingested)
     forgotten = sorted(memory.rglob("*.npy"))[:2]
     for array in forgotten:
         array.unlink()
-    ingested.set_params({"embed.engine": "ray"})
+    ingested.set_params(
+        {
+            "embed.engine": "ray",
+            "embed.ray.address": cluster.address,
+            "embed.ray.cpus_per_worker": 1,
+        }
+    )
     output = ingested.stage("embed")
     assert "6 episodes, 2 of them embedded now" in output
     assert [line for line in output.splitlines() if not line.startswith("embed: ")] == []
@@ -370,18 +372,16 @@ def test_the_stage_writes_the_same_with_each_engine_and_remembers_across_them(
 
 @pytest.mark.slow
 def test_a_stage_that_is_told_to_end_takes_its_cluster_along_and_keeps_what_was_done(
-    ingested: Checkout,
+    ingested: Checkout, by_local: dict[str, bytes]
 ) -> None:
     memory = ingested.folder / ".skipintro" / "embeddings"
+    shutil.rmtree(memory)
     ingested.set_params(
-        {"embed.engine": "ray", "embed.ray.address": None, "embed.batch_size": 1}  # another key
+        {"embed.engine": "ray", "embed.ray.address": None, "embed.ray.cpus_per_worker": 1}
     )
-    before = len(list(memory.rglob("*.npy")))
     process = ingested.start(sys.executable, "-m", "skipintro.stages.embed", PYTHONPATH="src")
     try:
-        deadline = time.monotonic() + 120
-        while len(list(memory.rglob("*.npy"))) == before and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: any(memory.rglob("*.npy")), 120, "nothing is embedded")
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
@@ -389,8 +389,10 @@ def test_a_stage_that_is_told_to_end_takes_its_cluster_along_and_keeps_what_was_
         process.kill()
     assert process.returncode == 143, output
     assert "Traceback" not in output
-    psutil.wait_procs(family, timeout=20)
-    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
-    n_done = len(list(memory.rglob("*.npy"))) - before
+    assert are_gone([member.pid for member in family], within_s=20)
+    n_done = len(list(memory.rglob("*.npy")))
     assert n_done > 0
-    assert f"{5 - n_done} of them embedded now" in ingested.stage("embed")
+    output = ingested.stage("embed")
+    assert f"{5 - n_done} of them embedded now" in output
+    assert [line for line in output.splitlines() if not line.startswith("embed: ")] == []
+    assert arrays(ingested) == by_local

@@ -11,7 +11,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from conftest import Checkout, copy_of
-from server_cases import free_port, is_healthy, listens, running, wait_for
+from server_cases import free_port, is_healthy, running, told_port, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ Intervals = dict[str, tuple[float | None, float | None]]  # start and end in s, 
 def promoted(tmp_path_factory: pytest.TempPathFactory, reproduced: Checkout) -> Checkout:
     """Give a checkout with a champion."""
     made = copy_of(reproduced, tmp_path_factory.mktemp("promoted") / "checkout")
-    made.run("skipintro", "promote")
+    made.fork("skipintro", "promote")
     return made
 
 
@@ -66,7 +66,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def detected(checkout: Checkout, library: Path, cache: Path, *words: str) -> Intervals:
-    told = checkout.run(
+    told = checkout.fork(
         *("skipintro", "detect", str(library), "--format", "jsonl", "--cache", str(cache)), *words
     )
     return of_test([json.loads(line) for line in told.splitlines() if line.startswith("{")])
@@ -112,12 +112,12 @@ def test_the_command_line_with_the_registry_of_a_server(
 def test_the_service(
     promoted: Checkout, evaluated: Intervals, library: Path, tmp_path: Path
 ) -> None:
-    port, log = free_port(), tmp_path / "log"
-    words = ["skipintro", "serve", "--root", str(library), "--port", str(port)]
+    log = tmp_path / "log"
+    words = ["skipintro", "serve", "--root", str(library), "--port", "0"]
     words += ["--cache", str(tmp_path / "cache")]
     with running(words, log, env=promoted.env, cwd=promoted.folder) as server:
-        wait_for(lambda: listens(port), server, log, 60)
-        rows = post(f"http://127.0.0.1:{port}/detect", {"paths": [str(library)]})
+        url = f"http://127.0.0.1:{told_port(server, log)}/detect"
+        rows = post(url, {"paths": [str(library)]})
     assert of_test(rows) == evaluated
 
 

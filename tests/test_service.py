@@ -21,7 +21,7 @@ import pytest
 
 from conftest import run_command, write_toy_video
 from library_cases import INTERVALS, Place, make_place, use_cheap_encoder
-from server_cases import Answer
+from server_cases import Answer, wait_until
 from service_cases import MOST_BYTES, Served, plan_of, serving, serving_apart, videos
 from skipintro import cli
 from skipintro.core.errors import InputError
@@ -334,10 +334,7 @@ def test_a_broken_off_upload_leaves_no_file_and_frees_its_place(place: Place) ->
                     b"PUT /detect/a.mp4 HTTP/1.1\r\nHost: localhost:1\r\n"
                     b"Content-Length: 200000\r\n\r\n" + b"x" * 100_000
                 )
-                deadline = time.monotonic() + 5
-                while not videos(served.uploads) and time.monotonic() < deadline:
-                    time.sleep(0.005)
-                assert videos(served.uploads)
+                wait_until(lambda: bool(videos(served.uploads)), 5, "no upload has begun")
                 # The one place is taken while the upload comes in.
                 assert served.ask("PUT", "/detect/b.mp4", b"x").status == 429
             assert served.left() == []
@@ -572,14 +569,16 @@ def test_a_signal_ends_the_service_in_order_with_work_and_an_upload_under_way(
     ):
         served = apart.served
         at_work = threads.submit(served.detect, place.library)
-        while "skipintro_queue 1.0" not in served.ask("GET", "/metrics").body.decode():
-            time.sleep(0.02)
+        wait_until(
+            lambda: b"skipintro_queue 1.0" in served.ask("GET", "/metrics").body,
+            30,
+            "no work begun",
+        )
         upload = socket.create_connection(("127.0.0.1", served.port), timeout=10)
         upload.sendall(
             b"PUT /detect/a.mp4 HTTP/1.1\r\nHost: localhost:1\r\nContent-Length: 9\r\n\r\nx"
         )
-        while not videos(served.uploads):
-            time.sleep(0.02)
+        wait_until(lambda: bool(videos(served.uploads)), 30, "no upload has begun")
         began = time.monotonic()
         apart.process.send_signal(signal.SIGTERM)
         assert at_work.result().status == HTTPStatus.SERVICE_UNAVAILABLE
