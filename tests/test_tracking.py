@@ -1,7 +1,6 @@
 """One MLflow run for one experiment, whatever happens to the process, the store or the cache."""
 
 import logging
-import os
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
+import forked
 from conftest import ENCODER
 from experiment_cases import HISTORY, copy_empty_store, experiment, main_workspace
 from skipintro.core.errors import InputError
@@ -238,26 +238,15 @@ def test_connecting_again_finds_the_same_experiment_even_a_deleted_one(store: St
     assert store.client.get_experiment(store.experiment_id).lifecycle_stage == "active"
 
 
-@pytest.mark.slow
 def test_two_processes_that_open_an_empty_store_at_once_share_it(tmp_path: Path) -> None:
+    """One of them makes its tables, which takes seconds."""
     script = (
         "from skipintro.tracking.store import connect; print('ID', connect('new').experiment_id)"
     )
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            cwd=tmp_path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    ids = [output.rpartition("ID ")[2].strip() for output in outputs]
+    job = forked.Job(["a store"], str(tmp_path), prelude=script)
+    done = forked.forks().run(job, job)
+    assert [one.code for one in done] == [0, 0], done
+    ids = [one.said.rpartition("ID ")[2].strip() for one in done]
     assert ids[0] == ids[1] != ""
     assert (tmp_path / "mlflow.db").is_file()
 
@@ -282,9 +271,9 @@ def test_a_process_that_is_killed_while_it_makes_the_store_leaves_none(
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    words = [sys.executable, "-c", KILLED_WHILE_IT_MAKES_TABLES]
-    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    job = forked.Job(["a store"], str(tmp_path), prelude=KILLED_WHILE_IT_MAKES_TABLES)
+    [ended] = forked.forks().run(job)
+    assert ended.code == -signal.SIGKILL, ended.said
     assert not (tmp_path / "mlflow.db").exists()
     before = mlflow.get_tracking_uri()
     assert connect("new").experiment_id
@@ -293,8 +282,14 @@ def test_a_process_that_is_killed_while_it_makes_the_store_leaves_none(
 
 
 def test_a_store_that_another_program_makes_meanwhile_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def also_made_by_another(store: SqlAlchemyStore, uri: str, artifacts: str) -> None:
+        MAKING(store, uri, artifacts)
+        if ".partial/" in uri:
+            copy_empty_store(empty_store, tmp_path)
+            MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").create_experiment("theirs")
+
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db?timeout=9")
     before = mlflow.get_tracking_uri()
@@ -303,14 +298,6 @@ def test_a_store_that_another_program_makes_meanwhile_stays(
         client = connect("any").client
     mlflow.set_tracking_uri(before)
     assert {one.name for one in client.search_experiments()} == {"any", "theirs", "Default"}
-
-
-def also_made_by_another(store: SqlAlchemyStore, uri: str, artifacts: str) -> None:
-    """Make a store, as is asked, while another program makes one at the place that is wanted."""
-    MAKING(store, uri, artifacts)
-    if ".partial/" in uri:
-        wanted = Path(uri.removeprefix("sqlite:///")).parents[1] / "mlflow.db"
-        MlflowClient(f"sqlite:///{wanted}").create_experiment("theirs")
 
 
 @pytest.mark.parametrize(
