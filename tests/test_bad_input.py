@@ -4,6 +4,7 @@ import errno
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -259,8 +260,9 @@ def test_names_with_spaces_quotes_and_any_alphabet_go_through(
             shutil.copy(video, source / split / id_ / f"{id_}.mp4")
         text = json.dumps(labels, ensure_ascii=False)
         (source / split / "labels.json").write_text(text, encoding="utf-8")
-    checkout.stage("ingest", LC_ALL="C")  # as in a container without a locale
-    output = checkout.stage("annotate", LC_ALL="C")
+    for stage in ("ingest", "annotate"):  # as in a container without a locale, told at the start
+        words = (sys.executable, "-m", f"skipintro.stages.{stage}")
+        output = checkout.run(*words, PYTHONPATH="src", LC_ALL="C")
     annotated = checkout.read_json("data/annotate/annotations.json")["episodes"]
     assert [row["id"] for row in annotated] == ODD_NAMES * 2
     assert "4 episodes have no sibling, by which the series detector goes: don't" in output

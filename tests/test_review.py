@@ -31,7 +31,7 @@ from review_cases import (
     SERIES,
     Reviewed,
     ask,
-    make_doubtful_checkout,
+    copy_doubtful_checkout,
     result,
     reviewing,
     write_held_out,
@@ -454,7 +454,7 @@ def test_a_link_is_replaced_and_not_written_through(file: OverridesFile, tmp_pat
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return make_doubtful_checkout(tmp_path_factory.mktemp("review"))
+    return copy_doubtful_checkout(tmp_path_factory.mktemp("review") / "checkout", tmp_path_factory)
 
 
 @pytest.fixture
