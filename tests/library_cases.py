@@ -15,11 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from conftest import EMBEDDING, TOY_INTRO_S, make_once, tiny_config, write_toy_video
-from contest_cases import CANDIDATES, SETTINGS
 from skipintro.core.device import Precision
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.detection.episode import Episode, LabelledEpisode
-from skipintro.detection.fitting import fit
 from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, DetectorConfig
 from skipintro.detection.series_files import save_series
 from skipintro.encoder.embedding import embed_video
@@ -164,6 +162,10 @@ class Place:
 
 def make_place(folder: Path) -> Place:
     """Write the library, and a detector that was fitted to it."""
+    # Here, so that processes which want the cheap encoder alone need not load scikit-learn.
+    from contest_cases import CANDIDATES, SETTINGS  # noqa: PLC0415
+    from skipintro.detection.fitting import fit  # noqa: PLC0415
+
     place = Place.in_(folder)
     videos = write_library(place.library)
     encoder = CheapEncoder()

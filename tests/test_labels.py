@@ -87,7 +87,7 @@ def test_zero_has_no_sign() -> None:
 
 @pytest.mark.parametrize("written", [-1, -0.5, "-1", "-0:05", " -0:00:05"])
 def test_a_negative_time_is_called_negative(written: Any) -> None:
-    with pytest.raises(InputError, match=r"here: the time .* is negative"):
+    with pytest.raises(InputError, match=r"here: the time .* is negative; times count from 0:00"):
         parse_time("here", written)
 
 
