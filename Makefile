@@ -43,6 +43,7 @@ test-latest: env  ## the tests with the newest releases that pyproject.toml take
 	.venv-latest/bin/$(PYTEST) --deselect tests/test_dependencies.py $(TESTS)
 
 torture: env  ## attacks on every promise of docs/reliability.md, at full size: an hour
+	pytest -m hypothesis --hypothesis-profile random
 	pytest tests/torture --torture --table reports/torture.md
 
 fuzz: env  ## a fuzzer without end on one parser: make fuzz TARGET=labels (overrides, params, …)

@@ -22,6 +22,7 @@ import pytest
 import torch
 import yaml
 from filelock import FileLock
+from hypothesis import settings
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -56,6 +57,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT / "tests"))))
 
+
+# The same examples in every run; `make torture` draws many others each time.
+settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+settings.register_profile("random", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("suite")
 
 # A shell ignores Ctrl-C for what it starts in the background, and our processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

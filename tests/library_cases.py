@@ -1,6 +1,7 @@
 """Readers of sidecars that know nothing of the writers; a library; an encoder for nothing."""
 
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from conftest import EMBEDDING, TOY_INTRO_S, tiny_config, write_toy_video
-from contest_cases import CANDIDATES, SETTINGS
+from conftest import EMBEDDING, TOY_INTRO_S, make_once, tiny_config, write_toy_video
 from skipintro.core.device import Precision
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.detection.episode import Episode, LabelledEpisode
-from skipintro.detection.fitting import fit
 from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, DetectorConfig
 from skipintro.detection.series_files import save_series
 from skipintro.encoder.embedding import embed_video
@@ -132,6 +131,18 @@ class Place:
     detector: Path
     cache: Path
 
+    @classmethod
+    def in_(cls, folder: Path) -> "Place":
+        return cls(folder / "library", folder / "detector", folder / "cache")
+
+    def copy(self, folder: Path) -> "Place":
+        """Copy what is there."""
+        copy = Place.in_(folder)
+        for source, target in zip(vars(self).values(), vars(copy).values(), strict=True):
+            if source.exists():
+                shutil.copytree(source, target)
+        return copy
+
     def words(self, *words: str) -> list[str]:
         fixed = ("--model", str(self.detector), "--cache", str(self.cache))
         return ["detect", *(words or (str(self.library),)), *fixed]
@@ -151,7 +162,11 @@ class Place:
 
 def make_place(folder: Path) -> Place:
     """Write the library, and a detector that was fitted to it."""
-    place = Place(folder / "library", folder / "detector", folder / "cache")
+    # Here, so that processes which want the cheap encoder alone need not load scikit-learn.
+    from contest_cases import CANDIDATES, SETTINGS  # noqa: PLC0415
+    from skipintro.detection.fitting import fit  # noqa: PLC0415
+
+    place = Place.in_(folder)
     videos = write_library(place.library)
     encoder = CheapEncoder()
     labelled = [
@@ -167,6 +182,11 @@ def make_place(folder: Path) -> Place:
     ]
     save_detector(place.detector, encoder.identity, fit(labelled, CANDIDATES, SETTINGS).detector)
     return place
+
+
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Return what `make_place` makes, once for all workers; copy it before you change it."""
+    return Place.in_(make_once("place", tmp_path_factory, make_place))
 
 
 def save_detector(folder: Path, encoder: Any, series: Any) -> None:

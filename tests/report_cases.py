@@ -98,4 +98,5 @@ def long_report() -> Report:
         )
         for index in range(100)
     ]
-    return report(rows, episodes=tuple(episode_row(row, [jpeg()] * 4) for row in rows))
+    pictures = [jpeg()] * 4
+    return report(rows, episodes=tuple(episode_row(row, pictures) for row in rows))

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +13,9 @@ from typing import Any
 
 import av
 import numpy as np
+import pytest
 
-from conftest import TOY_INTRO_S, Checkout, make_checkout, write_toy_video
+from conftest import TOY_INTRO_S, Checkout, make_checkout, make_once, write_toy_video
 from server_cases import Answer
 from skipintro.cli.suspicion import usual_rule
 from skipintro.core.files import write_json
@@ -76,6 +78,13 @@ def make_doubtful_checkout(folder: Path) -> Checkout:
     ]
     write_json(checkout.folder / EVALUATED, [row.model_dump(mode="json") for row in results])
     return checkout
+
+
+def copy_doubtful_checkout(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Copy what `make_doubtful_checkout` makes, once for all workers."""
+    made = make_once("doubtful", tmp_path_factory, make_doubtful_checkout)
+    shutil.copytree(made / "checkout", folder)
+    return Checkout(folder)
 
 
 def write_old_video(path: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import Checkout, make_checkout
+from conftest import ROOT, Checkout, make_checkout
 from disk_cases import filled, small_disk
 from embed_cases import write_embeddings
 from skipintro.core.errors import InputError
@@ -116,11 +117,7 @@ def rewrite_label(file: Path, changes: Mapping[str, Any]) -> None:
     ("text", "fault", "remedy"),
     [
         ("start,end\n1,2\n", "not valid JSON", "correct it"),
-        ("[]", "expected an object", "correct it"),
         ('{"a": {"start": 1, "end": 2}, "a": {"start": 3, "end": 4}}', "'a'", "remove one"),
-        ('{"../a": {"start": 1, "end": 2}}', "path separator", "rename it"),
-        ('{"a\\\\b": {"start": 1, "end": 2}}', "path separator", "rename it"),
-        ('{"..": {"start": 1, "end": 2}}', "'..'", "rename it"),
         ("{}", "holds no label", "label the 3 videos"),
     ],
 )
@@ -132,20 +129,13 @@ def test_a_label_file_that_is_none_is_refused(
     assert_refused(checkout, "ingest", f"{file}: ", fault, remedy)
 
 
-@pytest.mark.parametrize(
-    ("changes", "fault", "remedy"),
-    [
-        ({"start": "absent"}, "'start' is missing", "give a time, or null for both"),
-        ({"start": "soon"}, "start: 'soon' is no time", "write H:MM:SS, MM:SS or a number"),
-        ({"start": -3}, "start: the time -3 is negative", "times count from 0:00"),
-    ],
-)
 def test_a_label_without_two_times_is_refused_by_its_episode(
-    checkout: Checkout, source: Path, changes: dict[str, Any], fault: str, remedy: str
+    checkout: Checkout, source: Path
 ) -> None:
-    rewrite_label(source / "train" / "labels.json", changes)
+    rewrite_label(source / "train" / "labels.json", {"start": "absent"})
     place = f"{source / 'train' / 'labels.json'}: {EPISODE}: "
-    assert_refused(checkout, "ingest", place, fault, remedy)
+    said = ("'start' is missing", "give a time, or null for both")
+    assert_refused(checkout, "ingest", place, *said)
 
 
 @pytest.mark.parametrize(
@@ -259,8 +249,9 @@ def test_names_with_spaces_quotes_and_any_alphabet_go_through(
             shutil.copy(video, source / split / id_ / f"{id_}.mp4")
         text = json.dumps(labels, ensure_ascii=False)
         (source / split / "labels.json").write_text(text, encoding="utf-8")
-    checkout.stage("ingest", LC_ALL="C")  # as in a container without a locale
-    output = checkout.stage("annotate", LC_ALL="C")
+    for stage in ("ingest", "annotate"):  # as in a container without a locale, told at the start
+        words = (sys.executable, "-m", f"skipintro.stages.{stage}")
+        output = checkout.run(*words, PYTHONPATH="src", LC_ALL="C")
     annotated = checkout.read_json("data/annotate/annotations.json")["episodes"]
     assert [row["id"] for row in annotated] == ODD_NAMES * 2
     assert "4 episodes have no sibling, by which the series detector goes: don't" in output
@@ -332,11 +323,8 @@ def test_bad_videos_are_set_aside_by_name(checkout: Checkout, source: Path) -> N
     assert checkout.read_json("data/ingest/manifest.json")["episodes"] == rows
 
 
-@pytest.mark.parametrize("kind", BAD_VIDEOS)
-def test_a_bad_video_ends_the_stage_where_that_is_wished(
-    checkout: Checkout, source: Path, kind: str
-) -> None:
-    spoil, problem = BAD_VIDEOS[kind]
+def test_a_bad_video_ends_the_stage_where_that_is_wished(checkout: Checkout, source: Path) -> None:
+    spoil, problem = BAD_VIDEOS["truncated"]
     video = source / "train" / EPISODE / f"{EPISODE}.mp4"
     spoil(video)
     checkout.set_params({"ingest.on_bad_video": "fail"})
@@ -430,11 +418,7 @@ MISSPELT = {"sizes": [[64, 36]], "rates": ["5"], "cfr": 28, "keyframe_interval":
 @pytest.mark.parametrize(
     ("stage", "changes", "fault"),
     [
-        ("window", {"window.strid": 5}, "window.strid: unknown key"),
         ("window", {"windows": {"length": 60}}, "unknown key 'windows'"),
-        ("window", {"window.length": -60}, "window.length: Input should be greater"),
-        ("window", {"window.stride": "many"}, "window.stride: Input should be a valid integer"),
-        ("ingest", {"ingest.mode": "move"}, "ingest.mode: Input should be 'copy' or 'reference'"),
         (
             "annotate",
             {"annotate.min_length_s": 200},
@@ -453,6 +437,7 @@ def test_a_stage_refuses_impossible_params_by_their_name(
     ("module", "changes", "fault"),
     [
         (ingest, {"ingest.sorce": "x"}, "ingest.sorce: unknown key"),
+        (ingest, {"ingest.mode": "move"}, "ingest.mode: Input should be 'copy' or 'reference'"),
         (ingest, {"ingest.on_bad_video": "ignore"}, "ingest.on_bad_video: Input should be"),
         (ingest, {"ingest.truncation_tolerance_s": -1}, "ingest.truncation_tolerance_s: Input"),
         (ingest, {"ingest.extensions": []}, "ingest.extensions: "),
@@ -461,6 +446,8 @@ def test_a_stage_refuses_impossible_params_by_their_name(
         (annotate, {"annotate.max_length_s": float("inf")}, "annotate.max_length_s: Input"),
         (window, {"window": 60}, "section 'window' is missing or no mapping; restore it"),
         (window, {"window.epochs": 3}, "window.epochs: unknown key"),
+        (window, {"window.length": -60}, "window.length: Input should be greater"),
+        (window, {"window.stride": "many"}, "window.stride: Input should be a valid integer"),
         (window, {"window.stride": 0}, "window.stride: Input should be greater"),
         (window, {"window.stride": 2.5}, "window.stride: Input should be a valid integer"),
         (window, {"window.stride": True}, "window.stride: expected a number or text"),
@@ -473,10 +460,11 @@ def test_a_stage_refuses_impossible_params_by_their_name(
     ],
 )
 def test_impossible_params_are_refused_by_their_name(
-    checkout: Checkout, module: ModuleType, changes: dict[str, Any], fault: str
+    tmp_path: Path, module: ModuleType, changes: dict[str, Any], fault: str
 ) -> None:
-    checkout.set_params(changes)
-    path, section = checkout.folder / "params.yaml", module.__name__.rpartition(".")[2]
+    path = Path(shutil.copy(ROOT / "params.yaml", tmp_path))
+    Checkout(tmp_path).set_params(changes)
+    section = module.__name__.rpartition(".")[2]
     with pytest.raises(InputError, match=r"; (correct|restore)") as refusal:
         load_params(module.Params, section, path)
     assert str(refusal.value).startswith(f"{path}: {fault}")
@@ -510,8 +498,8 @@ def test_impossible_params_of_the_later_stages_are_refused_by_their_name(
     assert_refused(checkout, stage, f"params.yaml: {fault}", "; ")
 
 
-def test_a_missing_key_is_named(checkout: Checkout) -> None:
-    path = checkout.folder / "params.yaml"
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    path = Path(shutil.copy(ROOT / "params.yaml", tmp_path))
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     del content["window"]["stride"]
     path.write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -427,7 +427,6 @@ def test_where_nothing_is_the_same_there_is_no_run(shape: tuple[int, int]) -> No
     assert longest_run(np.zeros(shape, bool)) is None
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 9), st.sampled_from([0.3, 0.6, 0.9]))
 def test_the_longest_run_agrees_with_trying_all(
     n_rows: int, n_columns: int, seed: int, share: float

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 
@@ -66,7 +66,6 @@ def test_a_reliability_bin_holds_its_lower_bound_and_the_last_one_holds_1_too() 
     assert (bins[9].mean_probability, bins[9].observed_share) == (1.0, 1.0)
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_the_brier_score_agrees_with_scikit_learn_and_the_bins_with_a_histogram(
     drawn: list[Case],
@@ -90,7 +89,6 @@ def test_the_brier_score_agrees_with_scikit_learn_and_the_bins_with_a_histogram(
         assert totals == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_the_calibration_error_agrees_with_a_loop_over_bins(drawn: list[Case]) -> None:
     seconds = seconds_of(drawn)
@@ -107,7 +105,6 @@ def test_the_calibration_error_agrees_with_a_loop_over_bins(drawn: list[Case]) -
     assert found == (pytest.approx(expected) if seconds else None)
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_the_average_precision_agrees_with_a_loop_over_thresholds(drawn: list[Case]) -> None:
     seconds = seconds_of(drawn)
@@ -170,7 +167,6 @@ def test_a_prediction_is_right_within_the_tolerance_that_is_asked() -> None:
     assert risk_coverage(rows, tolerance_s=1.0).area == 1
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_risk_and_coverage_agree_with_keeping_one_more_group_at_a_time(drawn: list[Case]) -> None:
     wrong_by_confidence: dict[float, list[bool]] = {}

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -61,7 +61,6 @@ class Show:
         return laid(film(self.rng, start), opening, rest, noisy(self.rng, self.closing))
 
 
-@settings(deadline=None, max_examples=25)
 @given(
     st.integers(0, 1000),
     st.lists(st.integers(0, 40), min_size=3, max_size=4, unique=True),
@@ -208,7 +207,6 @@ def test_an_episode_shorter_than_the_shortest_candidate_has_none(n_seconds: int)
     assert find(show.episode(3), short, references=(short,)).spans.shape == (0, 2)
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 1000), st.integers(1, 14), st.integers(0, 10), st.integers(0, 6))
 def test_candidates_lie_within_the_episode_and_within_their_lengths(
     seed: int, least: int, more: int, reach: int

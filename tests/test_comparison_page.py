@@ -100,6 +100,7 @@ def cells(page: Page, title: str) -> list[str]:
 def test_two_runs_are_sorted_by_a_figure_ticked_and_compared_with_their_curves(
     browser: Browser, server: Server
 ) -> None:
+    """A real server of MLflow and its large pages: a dozen seconds."""
     url = f"{server.url}/#/experiments/{server.experiment_id}/runs"
     looks = {"viewport": {"width": 1600, "height": 1000}}
     with visiting(browser, url, known_faults=KNOWN_FAULTS, **looks) as page:

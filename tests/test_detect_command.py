@@ -25,9 +25,9 @@ from library_cases import (
     INTERVALS,
     TOYS,
     Place,
-    make_place,
     read_chapters,
     read_edl,
+    shared_place,
     use_cheap_encoder,
 )
 from skipintro import cli
@@ -43,7 +43,7 @@ from skipintro.tracking.pyfunc_model import IntroDetector
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Give the library with a detector that was fitted to it; all is detected once."""
-    place = make_place(tmp_path_factory.mktemp("detect"))
+    place = shared_place(tmp_path_factory).copy(tmp_path_factory.mktemp("detect"))
     with pytest.MonkeyPatch.context() as patch:
         use_cheap_encoder(patch)
         assert main(place.words(), patch) == 0
@@ -54,10 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def place(made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Give a copy of all to change; what was embedded is remembered by content."""
     use_cheap_encoder(monkeypatch)
-    copy = Place(tmp_path / "library", tmp_path / "detector", tmp_path / "cache")
-    for source, target in zip(vars(made).values(), vars(copy).values(), strict=True):
-        shutil.copytree(source, target)
-    return copy
+    return made.copy(tmp_path)
 
 
 def main(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
@@ -407,8 +404,9 @@ def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     deadline = time.monotonic() + 120
-    while not list(place.library.glob("*/*.edl")) and time.monotonic() < deadline:
+    while not list(place.library.glob("*/*.edl")):
         assert process.poll() is None
+        assert time.monotonic() < deadline, "no sidecar within two minutes"
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
@@ -82,13 +82,11 @@ def slow_interval(probabilities: list[float], threshold: float) -> tuple[int, in
 
 
 # Quarters are exact in binary, so that equal sums are equal.
-@settings(deadline=None, max_examples=100)
 @given(st.lists(st.integers(0, 4).map(lambda n: n / 4), min_size=1, max_size=25))
 def test_the_interval_agrees_with_trying_every_stretch(probabilities: list[float]) -> None:
     assert find(*probabilities) == slow_interval(probabilities, 0.5)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20), st.floats(0.05, 0.95))
 def test_no_stretch_speaks_more_for_intro_than_the_one_found(
     probabilities: list[float], threshold: float

@@ -12,6 +12,7 @@ import torch
 
 from conftest import EMBEDDING, TOY_INTRO_S, tiny_config, write_toy_video
 from contest_cases import CANDIDATES, SETTINGS
+from library_cases import CheapEncoder, use_cheap_encoder
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.detection.decoding import detect_by_head
@@ -35,8 +36,15 @@ STARTS = {"other-s01e01": 5, "toy-s01e01": 3, "toy-s01e02": 8, "toy-s01e03": 0}
 
 
 @pytest.fixture(scope="module")
-def encoder() -> Encoder:
+def real_encoder() -> Encoder:
     return load_encoder("efficientnet-lite0", "openai", device=CPU)
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> Encoder:
+    """Give the encoder that costs next to nothing, in the place of every other."""
+    use_cheap_encoder(monkeypatch)
+    return CheapEncoder()
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +57,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-@pytest.fixture(scope="module")
-def episodes(videos: list[Path], encoder: Encoder) -> list[Episode]:
+def embedded(videos: list[Path], encoder: Encoder) -> list[Episode]:
     """Give the videos as evaluate has them: embedded before, their series told by labels."""
     return [
         Episode(path.stem, path.stem.partition("-")[0], embed_video(path, encoder, batch_size=4))
@@ -59,7 +66,16 @@ def episodes(videos: list[Path], encoder: Encoder) -> list[Episode]:
 
 
 @pytest.fixture(scope="module")
+def episodes(videos: list[Path]) -> list[Episode]:
+    return embedded(videos, CheapEncoder())
+
+
+@pytest.fixture(scope="module")
 def fitted(episodes: list[Episode]) -> SeriesDetector:
+    return fitted_to(episodes)
+
+
+def fitted_to(episodes: list[Episode]) -> SeriesDetector:
     """Give a series detector that was fitted to the very videos."""
     starts = [float(start) for start in STARTS.values()]
     labelled = [
@@ -81,7 +97,7 @@ def save_detector(folder: Path, encoder: Encoder, series: SeriesDetector, **chan
     head = IntroHead(
         tiny_config(
             length=10,
-            dimension=512,
+            dimension=encoder.identity.dimension,
             heads=1,
             feedforward=4,
             position_std=0.5,
@@ -96,8 +112,12 @@ def save_detector(folder: Path, encoder: Encoder, series: SeriesDetector, **chan
 
 
 def test_a_series_detector_finds_in_files_what_the_evaluation_found(
-    folder: Path, videos: list[Path], episodes: list[Episode], fitted: SeriesDetector
+    tmp_path: Path, videos: list[Path], real_encoder: Encoder
 ) -> None:
+    """With the encoder that is used: all is embedded twice, which takes four seconds."""
+    episodes = embedded(videos, real_encoder)
+    fitted = fitted_to(episodes)
+    folder = save_detector(tmp_path / "detector", real_encoder, fitted)
     found = Detector(folder, CPU).detect(videos)
     expected = fitted.detect(episodes)
     assert [one.interval for one in found] == [(s, s + TOY_INTRO_S) for s in STARTS.values()]
@@ -173,26 +193,26 @@ def test_a_video_that_ends_too_early_by_the_model_s_tolerance_is_named(
     assert len(Detector(folder, CPU).detect([cut])[0].probabilities) < 26
 
 
-def test_vectors_do_not_depend_on_the_batch_size(videos: list[Path], encoder: Encoder) -> None:
-    one, many = embed_video(videos[0], encoder, 1), embed_video(videos[0], encoder, 32)
-    assert one.shape == many.shape == (26, 512)
+def test_vectors_do_not_depend_on_the_batch_size(videos: list[Path], real_encoder: Encoder) -> None:
+    one, many = (embed_video(videos[0], real_encoder, size, 8) for size in (1, 32))
+    assert one.shape == many.shape == (8, 512)
     np.testing.assert_allclose(one, many, atol=1e-4 * np.abs(one).max())
 
 
 def test_an_encoder_with_other_weights_is_refused_with_the_remedy(
-    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector
+    tmp_path: Path, real_encoder: Encoder, fitted: SeriesDetector
 ) -> None:
-    folder = save_detector(tmp_path / "detector", encoder, fitted, weights_sha256="ab" * 32)
-    ours = encoder.identity.weights_sha256[:12]
+    folder = save_detector(tmp_path / "detector", real_encoder, fitted, weights_sha256="ab" * 32)
+    ours = real_encoder.identity.weights_sha256[:12]
     with pytest.raises(InputError, match=f"abababababab….*{ours}….*give the same weights"):
         Detector(folder, CPU)
 
 
 def test_a_detector_trained_on_a_checkpoint_file_asks_for_that_file(
-    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector
+    tmp_path: Path, real_encoder: Encoder, fitted: SeriesDetector
 ) -> None:
     folder = save_detector(
-        tmp_path / "detector", encoder, fitted, name="clip-vit-b-32", weights="file"
+        tmp_path / "detector", real_encoder, fitted, name="clip-vit-b-32", weights="file"
     )
     with pytest.raises(InputError, match="name that file as `encoder_weights`"):
         Detector(folder, CPU)
@@ -276,9 +296,9 @@ def test_a_series_of_train_is_found_again_where_its_name_holds_a_dot(
 
 
 def test_an_encoder_that_this_version_does_not_know_is_refused(
-    tmp_path: Path, encoder: Encoder, fitted: SeriesDetector
+    tmp_path: Path, real_encoder: Encoder, fitted: SeriesDetector
 ) -> None:
-    folder = save_detector(tmp_path / "detector", encoder, fitted, name="resnet")
+    folder = save_detector(tmp_path / "detector", real_encoder, fitted, name="resnet")
     with pytest.raises(InputError, match="'resnet'"):
         Detector(folder, CPU)
 

@@ -4,6 +4,7 @@ import ast
 import io
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def module_file(name: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
+@cache
 def imported_names(file: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -39,6 +41,7 @@ def imported_names(file: Path) -> set[str]:
     return {name for name in names if name.split(".")[0] == "skipintro"}
 
 
+@cache
 def imported_packages(file: Path) -> set[str]:
     """Give the top-level names of everything that a file imports."""
     names: set[str] = set()

@@ -51,6 +51,23 @@ def clip() -> Encoder:
     return load_encoder("clip-vit-b-32", "untrained", device=CPU, precision="fp32")
 
 
+@pytest.fixture
+def small_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make open_clip build a narrow CLIP of one layer instead of one of 600 MB."""
+    from open_clip import factory  # noqa: PLC0415  only here
+
+    config = factory.get_model_config(ARCHITECTURE)
+    assert config is not None
+    config["vision_cfg"] |= {"layers": 1, "width": 64}
+    config["text_cfg"] |= {"layers": 1, "width": 64, "heads": 1, "vocab_size": 16}
+    monkeypatch.setitem(factory._MODEL_CONFIGS, ARCHITECTURE, config)
+
+
+@pytest.fixture
+def narrow(small_clip: None) -> Encoder:
+    return load_encoder("clip-vit-b-32", "untrained", device=CPU, precision="fp32")
+
+
 def scenes(width: int, height: int) -> list[Picture]:
     """Give pictures with edges, gradients, texture and lettering-like detail."""
     rng = np.random.default_rng(0)
@@ -275,20 +292,19 @@ def test_clip_s_weights_that_cannot_be_had_are_told_with_three_remedies(
     assert "UNTRAINED" not in caplog.text
 
 
-@pytest.mark.slow
 def test_untrained_clip_says_so_and_is_the_same_each_time(
-    clip: Encoder, caplog: pytest.LogCaptureFixture
+    narrow: Encoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
     again = load_encoder("clip-vit-b-32", "untrained", device=CPU, precision="fp32")
     assert torch.equal(torch.rand(1), expected)  # nobody else's random numbers change
-    assert again.identity == clip.identity
-    assert clip.identity.weights == "untrained"
-    assert not clip.identity.trained
+    assert again.identity == narrow.identity
+    assert narrow.identity.weights == "untrained"
+    assert not narrow.identity.trained
     assert "UNTRAINED" in caplog.text
-    vectors = clip.encode(squares())
+    vectors = narrow.encode(squares())
     assert vectors.shape == (5, 512)
     assert vectors.dtype == np.float32
     np.testing.assert_array_equal(again.encode(squares()), vectors)
@@ -296,6 +312,7 @@ def test_untrained_clip_says_so_and_is_the_same_each_time(
 
 @pytest.mark.slow
 def test_clip_s_vectors_and_weights_are_those_of_open_clip_s_own_quick_gelu(clip: Encoder) -> None:
+    """The one test that builds the whole model, twice: three seconds."""
     import open_clip  # noqa: PLC0415  only here
 
     with torch.random.fork_rng(devices=[]):
@@ -310,10 +327,9 @@ def test_clip_s_vectors_and_weights_are_those_of_open_clip_s_own_quick_gelu(clip
     np.testing.assert_allclose(clip.encode(squares()), expected, atol=2e-6, rtol=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(640, 360), (426, 240), (240, 320), (224, 224)])
 def test_clip_s_preprocessing_agrees_with_open_clip_s_own(
-    clip: Encoder, tmp_path: Path, width: int, height: int
+    narrow: Encoder, tmp_path: Path, width: int, height: int
 ) -> None:
     from open_clip.pretrained import get_pretrained_cfg  # noqa: PLC0415  only here
     from open_clip.transform import (  # noqa: PLC0415
@@ -333,29 +349,17 @@ def test_clip_s_preprocessing_agrees_with_open_clip_s_own(
     theirs = torch.stack([transform(Image.fromarray(picture)) for picture in whole])
     assert len(ours) == len(theirs) == 5
 
-    seen = pixels_seen_by(clip, ours)
+    seen = pixels_seen_by(narrow, ours)
     assert np.abs(seen - theirs.numpy()).mean() < 0.03  # black to white are 3.8
 
-    vectors = clip.encode(ours)
+    vectors = narrow.encode(ours)
     with torch.inference_mode():
-        reference = module_of(clip)(theirs).numpy()
+        reference = module_of(narrow)(theirs).numpy()
     apart = min(float(np.linalg.norm(a - b)) for a, b in combinations(reference, 2))
     for vector, wanted in zip(vectors, reference, strict=True):
         assert cosine(vector, wanted) >= 0.999
         # An untrained encoder's vectors are all alike, so that the cosine alone says little.
         assert np.linalg.norm(vector - wanted) < apart / 10
-
-
-@pytest.fixture
-def small_clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make open_clip build a narrow CLIP of one layer instead of one of 600 MB."""
-    from open_clip import factory  # noqa: PLC0415  only here
-
-    config = factory.get_model_config(ARCHITECTURE)
-    assert config is not None
-    config["vision_cfg"] |= {"layers": 1, "width": 64}
-    config["text_cfg"] |= {"layers": 1, "width": 64, "heads": 1, "vocab_size": 16}
-    monkeypatch.setitem(factory._MODEL_CONFIGS, ARCHITECTURE, config)
 
 
 @pytest.mark.usefixtures("small_clip")

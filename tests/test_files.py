@@ -81,8 +81,12 @@ def test_a_folder_as_its_stage_wrote_it_passes_also_with_the_usual_tool(folder: 
 
 
 def test_of_a_folder_without_sums_nothing_is_asked(folder: Path) -> None:
+    (folder / "manifest.json").write_text("by hand")
+    with pytest.raises(InputError, match=r"manifest\.json: not as its stage wrote it"):
+        check_sums(folder)
     (folder / SUMS_FILE).unlink()
     check_sums(folder)
+    assert not (folder / SUMS_FILE).exists()
 
 
 def test_any_bit_that_flips_in_a_folder_is_noticed_and_the_remedy_told(folder: Path) -> None:

@@ -203,7 +203,7 @@ def on_disk(
 
 def test_the_labels_and_vectors_of_test_episodes_change_no_chosen_value(tmp_path: Path) -> None:
     """Test holds another series, a sibling of train's and an episode that is in train as well."""
-    *train, sibling = toy_library(TRAIN_SERIES[:3])
+    *train, sibling = toy_library(TRAIN_SERIES[:2])
     test = [*toy_series("epsilon", 700), sibling, train[0]]
     shuffled = [test[k].truth for k in np.random.default_rng(0).permutation(len(test))]
     drawn = np.random.default_rng(1)

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
@@ -129,7 +129,6 @@ def test_an_overlap_of_exactly_the_bound_is_enough() -> None:
     assert interval_figures([outcome((0, 10), (0, 4.9))]).recall_at_iou_50 == 0
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_found_intervals_agree_with_going_through_them(drawn: list[Case]) -> None:
     figures = interval_figures([case.outcome for case in drawn]).model_dump()
@@ -153,7 +152,6 @@ def test_found_intervals_agree_with_going_through_them(drawn: list[Case]) -> Non
         assert found == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_overlaps_story_and_alarms_agree_with_one_loop(drawn: list[Case]) -> None:
     overlaps, story_s, seconds, alarms, quiet, predicted = [], 0.0, 0, 0, 0, 0
@@ -186,7 +184,6 @@ def test_overlaps_story_and_alarms_agree_with_one_loop(drawn: list[Case]) -> Non
             assert figures.model_dump()[name] == pytest.approx(reached)
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_boundary_figures_agree_with_sorting(drawn: list[Case]) -> None:
     def expected(errors: list[float]) -> dict[str, float]:
@@ -213,7 +210,6 @@ def test_boundary_figures_agree_with_sorting(drawn: list[Case]) -> None:
     assert figures.end_bias_s == pytest.approx(sum(ends) / len(ends))
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_seconds_agree_with_a_loop_over_them_and_scikit_learn(drawn: list[Case]) -> None:
     truth, predicted = [], []

@@ -66,7 +66,9 @@ def test_a_child_that_has_died_between_two_calls_is_replaced() -> None:
     os.kill(pid, signal.SIGKILL)
     assert are_gone([pid])
     [child] = isolation._idle
+    deadline = time.monotonic() + LONG_S
     while child.is_there():  # a process is there until its last thread has ended
+        assert time.monotonic() < deadline, "a killed child is still there"
         time.sleep(0.01)
     assert call(isolation_cases.where) != [pid]
 

@@ -1,17 +1,18 @@
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import run_command
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import CorrectionRule
 from skipintro.review.label_report import SplitReport, report
 from skipintro.review.suspicion import SuspicionRule
 
 ROOT = Path(__file__).resolve().parents[1]
+Check = Callable[..., tuple[int, str, str]]
 RULE = CorrectionRule(inversion_shift_s=60, min_length_s=1, max_length_s=120)
 SUSPICION = SuspicionRule(deviations=3, length_off_s=5, start_off_s=120, shifted_length_off_s=2)
 
@@ -67,6 +68,13 @@ def write(path: Path, rows: dict[str, Any]) -> Path:
     labels = {id_: {"name": id_, "start": start, "end": end} for id_, (start, end) in rows.items()}
     path.write_text(json.dumps(labels), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Give what runs the command in the checkout and returns its exit code, output and errors."""
+    monkeypatch.chdir(ROOT)
+    return lambda *words: run_command(["labels", "check", *words], monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -142,10 +150,10 @@ def test_where_nothing_is_odd_no_pictures_are_proposed(files: dict[str, Path]) -
     assert "frames.png" not in text
 
 
-def test_the_command_gives_odd_labels_as_json(odd: dict[str, Path]) -> None:
+def test_the_command_gives_odd_labels_as_json(odd: dict[str, Path], check: Check) -> None:
     """The median start is 26.5 s, its MAD 20.5 s, so that 120 s are allowed: 674 / 120."""
-    done = check("--train", str(odd["train"]), "--test", str(odd["test"]), "--json")
-    first, second = json.loads(done.stdout)["suspicious"]
+    _, out, _ = check("--train", str(odd["train"]), "--test", str(odd["test"]), "--json")
+    first, second = json.loads(out)["suspicious"]
     assert list(first) == ["id", "split", "series", "reason", "score"]
     assert (first["id"], first["score"]) == ("Show. Episode 2", 14.5)
     assert (second["split"], second["series"]) == ("test", "Show")
@@ -163,10 +171,10 @@ def test_the_command_gives_odd_labels_as_json(odd: dict[str, Path]) -> None:
     ],
 )
 def test_the_options_say_how_far_a_label_may_lie(
-    odd: dict[str, Path], options: list[str], expected: list[str]
+    odd: dict[str, Path], check: Check, options: list[str], expected: list[str]
 ) -> None:
-    done = check("--train", str(odd["train"]), "--test", str(odd["test"]), "--json", *options)
-    found = json.loads(done.stdout)["suspicious"]
+    _, out, _ = check("--train", str(odd["train"]), "--test", str(odd["test"]), "--json", *options)
+    found = json.loads(out)["suspicious"]
     assert [label["id"].removeprefix("Show. Episode ") for label in found] == expected
 
 
@@ -176,24 +184,21 @@ def test_a_faulty_file_is_refused(files: dict[str, Path]) -> None:
         report(files, RULE, SUSPICION, length=60, stride=5)
 
 
-def check(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [str(Path(sys.executable).parent / "skipintro"), "labels", "check", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_command_prints_the_counts_as_json_and_nothing_else(
+    files: dict[str, Path], check: Check
+) -> None:
+    code, out, err = check("--train", str(files["train"]), "--test", str(files["test"]), "--json")
+    assert code == 0
+    assert json.loads(out) == {**EXPECTED, "contradicted": []}
+    assert list(json.loads(out)["splits"]) == ["train", "test"]
+    assert err == ""
 
 
-def test_the_command_prints_the_counts_as_json_and_nothing_else(files: dict[str, Path]) -> None:
-    done = check("--train", str(files["train"]), "--test", str(files["test"]), "--json")
-    assert done.returncode == 0
-    assert json.loads(done.stdout) == {**EXPECTED, "contradicted": []}
-    assert list(json.loads(done.stdout)["splits"]) == ["train", "test"]
-    assert done.stderr == ""
-
-
-def test_the_command_prints_a_table_for_a_person(files: dict[str, Path]) -> None:
-    done = check("--train", str(files["train"]), "--test", str(files["test"]))
-    assert done.returncode == 0
-    assert "sequence frames" in done.stdout
-    assert "unusable: test/g" in done.stdout
+def test_the_command_prints_a_table_for_a_person(files: dict[str, Path], check: Check) -> None:
+    code, out, _ = check("--train", str(files["train"]), "--test", str(files["test"]))
+    assert code == 0
+    assert "sequence frames" in out
+    assert "unusable: test/g" in out
 
 
 @pytest.mark.parametrize(
@@ -205,20 +210,20 @@ def test_the_command_prints_a_table_for_a_person(files: dict[str, Path]) -> None
     ],
 )
 def test_the_command_ends_with_one_error_for_a_faulty_file(
-    files: dict[str, Path], content: str | None, fault: str
+    files: dict[str, Path], check: Check, content: str | None, fault: str
 ) -> None:
     files["test"].unlink()
     if content is not None:
         files["test"].write_text(content)
-    done = check("--train", str(files["train"]), "--test", str(files["test"]), "--json")
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"error: {files['test']}: {fault}")
+    code, out, err = check("--train", str(files["train"]), "--test", str(files["test"]), "--json")
+    assert code == 1
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"error: {files['test']}: {fault}")
 
 
-def test_the_command_asks_for_both_files(files: dict[str, Path]) -> None:
-    done = check("--train", str(files["train"]))
-    assert done.returncode == 2
-    assert "--test" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_the_command_asks_for_both_files(files: dict[str, Path], check: Check) -> None:
+    code, _, err = check("--train", str(files["train"]))
+    assert code == 2
+    assert "--test" in err
+    assert "Traceback" not in err

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
@@ -18,7 +18,6 @@ def test_binary_metrics_of_a_case_worked_out_by_hand() -> None:
     )
 
 
-@settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_binary_metrics_agree_with_counting(pairs: list[tuple[bool, bool]]) -> None:
     truth, predicted = zip(*pairs, strict=True)
@@ -31,7 +30,6 @@ def test_binary_metrics_agree_with_counting(pairs: list[tuple[bool, bool]]) -> N
     assert found.f1 == pytest.approx(2 * hits / (said + true) if said + true else 0)
 
 
-@settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_binary_metrics_agree_with_sklearn_s_single_functions(
     pairs: list[tuple[bool, bool]],

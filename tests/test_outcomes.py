@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from outcome_cases import Case, Cells, cases, outcome
 from skipintro.detection.episode import Episode, Interval, LabelledEpisode, Prediction
@@ -38,7 +38,6 @@ def test_temporal_iou_worked_out_by_hand(
     assert temporal_iou(outcome(truth, *predicted)) == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=50)
 @given(cases())
 def test_temporal_iou_agrees_with_sets_of_tenths_of_a_second(case: Case) -> None:
     hull = sorted(case.intro | case.said)
@@ -96,7 +95,6 @@ def test_where_there_is_no_intro_none_is_found() -> None:
     assert not is_found(outcome(None, (0, 10)), 1000.0)
 
 
-@settings(deadline=None, max_examples=50)
 @given(cases())
 def test_found_agrees_with_integer_arithmetic(case: Case) -> None:
     for tolerance_s in (1, 2, 3, 5):
@@ -132,7 +130,6 @@ def test_without_truth_or_prediction_there_is_no_boundary_error() -> None:
     assert boundary_errors(outcome()) is None
 
 
-@settings(deadline=None, max_examples=50)
 @given(cases())
 def test_boundary_errors_agree_with_a_search_in_integers(case: Case) -> None:
     best: tuple[int, int, Cells] | None = None
@@ -172,7 +169,6 @@ def test_skipped_story_of_an_episode_of_a_minute_worked_out_by_hand(
     assert skipped_story_s(outcome(truth, *predicted)) == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=50)
 @given(cases())
 def test_skipped_story_agrees_with_counting_tenths_of_a_second(case: Case) -> None:
     story = 0

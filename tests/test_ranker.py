@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -80,7 +80,6 @@ def test_no_step_from_the_fit_makes_the_loss_smaller() -> None:
         assert slow_loss(found + step, choices, 0.05, PRIOR) > least
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 6), st.floats(0.1, 1000))
 def test_the_probabilities_of_all_candidates_and_of_none_add_up_to_one(
     seed: int, n_candidates: int, size: float

@@ -31,7 +31,7 @@ from review_cases import (
     SERIES,
     Reviewed,
     ask,
-    make_doubtful_checkout,
+    copy_doubtful_checkout,
     result,
     reviewing,
     write_held_out,
@@ -454,7 +454,7 @@ def test_a_link_is_replaced_and_not_written_through(file: OverridesFile, tmp_pat
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return make_doubtful_checkout(tmp_path_factory.mktemp("review"))
+    return copy_doubtful_checkout(tmp_path_factory.mktemp("review") / "checkout", tmp_path_factory)
 
 
 @pytest.fixture
@@ -639,8 +639,7 @@ def test_all_shows_the_decided_ones_and_nothing_in_doubt_ends_at_once(
 ) -> None:
     no_intro = {"start": None, "end": None, "reason": "x"}
     write_json(place.folder / OVERRIDES, dict.fromkeys(IN_DOUBT, no_intro))
-    script = "from skipintro.cli import main; main()"
-    told = place.run(sys.executable, "-c", script, "review", PYTHONPATH="src")
+    told = place.fork("skipintro", "review")
     assert told == "no label is in doubt; 5 are decided in data/overrides.json\n"
     with command(place, "--all") as (process, port):
         assert len(ask(port, "GET", "/doubts").json()["doubts"]) == 5

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skipintro.detection.segment import maximum_sum_segment
@@ -27,7 +27,6 @@ def test_the_segment_is_the_stretch_with_the_largest_sum(
     assert maximum_sum_segment(np.array(scores, np.float64)) == expected
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(-3, 3), max_size=12))
 def test_the_segment_agrees_with_trying_every_stretch(scores: list[int]) -> None:
     stretches = [(i, j) for i in range(len(scores)) for j in range(i + 1, len(scores) + 1)]

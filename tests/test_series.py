@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outcome_cases import Case, cases, outcome
@@ -56,7 +56,6 @@ def test_the_mean_over_no_series_is_none() -> None:
     assert macro_average([outcome()]).f1_within_3s is None
 
 
-@settings(deadline=None, max_examples=50)
 @given(CASES)
 def test_means_over_series_agree_with_a_loop(drawn: list[Case]) -> None:
     groups: dict[str, list[Outcome]] = {}
@@ -100,7 +99,6 @@ def test_an_interval_is_the_middle_of_what_the_draws_give() -> None:
     assert found["mean_iou"] == pytest.approx((low, high), abs=0.01)
 
 
-@settings(deadline=None, max_examples=30)
 @given(CASES, st.integers(0, 99))
 def test_intervals_agree_with_drawing_names_one_by_one(drawn: list[Case], seed: int) -> None:
     rows = [case.outcome for case in drawn]

@@ -2,7 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -46,7 +46,6 @@ def slow_runs(similarity: Matrix, min_length: int) -> list[Run]:
     return found
 
 
-@settings(deadline=None, max_examples=150)
 @given(quarters, st.integers(1, 4))
 def test_the_runs_agree_with_walking_along_every_diagonal(
     similarity: Matrix, min_length: int
@@ -55,7 +54,6 @@ def test_the_runs_agree_with_walking_along_every_diagonal(
     assert sorted(found) == sorted(slow_runs(similarity, min_length))
 
 
-@settings(deadline=None, max_examples=100)
 @given(quarters, st.integers(1, 6), st.integers(1, 40))
 def test_the_runs_are_the_same_however_many_offsets_are_looked_at_together(
     similarity: Matrix, n_most: int, n_cells: int
@@ -77,7 +75,6 @@ def test_long_episodes_take_little_memory_beside_the_similarity() -> None:
     assert peak < 2 * similarity.nbytes
 
 
-@settings(deadline=None, max_examples=50)
 @given(quarters, st.integers(1, 6))
 def test_the_strongest_runs_are_given_strongest_first(similarity: Matrix, n_most: int) -> None:
     scores = sorted((score for *_, score in slow_runs(similarity, 1)), reverse=True)
@@ -127,7 +124,6 @@ def test_nothing_runs_alike_in_an_empty_episode(shape: tuple[int, int]) -> None:
     assert found_runs(np.zeros(shape, np.float32)) == []
 
 
-@settings(deadline=None, max_examples=50)
 @given(quarters, st.data())
 def test_the_mean_along_every_place_agrees_with_a_loop(
     similarity: Matrix, data: st.DataObject
@@ -146,7 +142,6 @@ def test_the_mean_along_every_place_agrees_with_a_loop(
 spans = st.tuples(st.integers(0, 12), st.integers(1, 12)).map(lambda s: (s[0], s[0] + s[1]))
 
 
-@settings(deadline=None, max_examples=100)
 @given(spans, st.lists(spans, max_size=5))
 def test_the_overlap_agrees_with_counting_seconds(
     one: tuple[int, int], many: list[tuple[int, int]]

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from outcome_cases import Case, cases, outcome
@@ -55,7 +55,6 @@ def test_an_episode_without_an_intro_is_in_no_part_by_intro() -> None:
     assert [name for name in NAMES if found[name]] == ["series_seen", "leaked", "label_corrected"]
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.lists(cases(), max_size=5))
 def test_parts_agree_with_asking_each_episode_in_integers(drawn: list[Case]) -> None:
     expected = {name: [case.outcome for case in drawn if name in parts(case)] for name in NAMES}

@@ -141,7 +141,7 @@ def test_a_stage_that_is_told_to_end_takes_its_half_written_output_along(
 def wait_for(path: Path) -> None:
     deadline = time.monotonic() + 60
     while not path.exists():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"{path} has not come within a minute"
         time.sleep(0.02)
 
 

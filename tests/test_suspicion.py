@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skipintro.episodes.annotations import Annotation, Status
@@ -159,7 +159,6 @@ def test_the_most_suspicious_stands_first_and_ties_keep_their_order() -> None:
     assert ids(suspicious(labels, RULE)) == ["much_e04", "little_e04", "as little_e04"]
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 600), st.integers(1, 60)), max_size=7),
     st.sampled_from([0.0, 1.0, 3.0]),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skipintro.core.errors import InputError
@@ -105,7 +105,6 @@ EPISODES = st.lists(
 ).map(lambda rows: [(start, start + length, start + length + rest) for start, length, rest in rows])
 
 
-@settings(deadline=None, max_examples=100)
 @given(EPISODES)
 def test_a_balanced_sequence_agrees_with_a_loop_over_all_seconds(
     episodes: list[tuple[int, int, int]],
@@ -142,7 +141,6 @@ def test_whole_windows_start_every_stride_as_long_as_they_fit(
     assert len(starts) == n_windows
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.integers(0, 300), st.integers(1, 80), st.integers(1, 80))
 def test_window_starts_are_all_multiples_of_the_stride_whose_window_fits(
     n_frames: int, length: int, stride: int
@@ -167,7 +165,6 @@ def test_covering_windows_end_with_the_last_frame(n_frames: int, starts: list[in
     assert covering_starts(n_frames, LENGTH, STRIDE) == starts
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.integers(1, 400), st.integers(1, 70), st.integers(1, 70))
 def test_covering_windows_hold_every_frame_and_no_other(
     n_frames: int, length: int, stride: int

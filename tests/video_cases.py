@@ -55,8 +55,9 @@ def write(
         pytest.skip(f"this PyAV build has no encoder {codec}")
     if frames is None:
         frames = [numbered(index) for index in range(len(stamps))]
+    options = {"threads": "1", **options}  # those of libvpx wait for each other by spinning
     if codec == "libx264":
-        options = {"preset": "superfast", "bf": "0", "threads": "1", **options}
+        options = {"preset": "superfast", "bf": "0", **options}
     stays = dict(zip(stamps, np.diff([*stamps, end]).tolist(), strict=True))
     rate = Fraction(len(stamps), end - stamps[0]) / clock
     with av.open(str(path), "w", options=muxing or {}) as container:
