@@ -9,8 +9,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Containers often set PYTHONDONTWRITEBYTECODE, and uv compiles nothing unless asked.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help env repro test coverage test-services test-latest torture fuzz lint ui cv report \
-  bench lock licences audit clean
+.PHONY: help env repro test coverage test-services test-latest torture torture-wide fuzz lint ui cv \
+  report bench lock licences audit clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,9 +42,13 @@ test-latest: env  ## the tests with the newest releases that pyproject.toml take
 	@uv pip freeze --python .venv-latest/bin/python | diff .venv-latest/locked.txt - | grep '[<>]' || true
 	.venv-latest/bin/$(PYTEST) --deselect tests/test_dependencies.py $(TESTS)
 
+# In one process: what an attack takes is measured, and held against limits.
 torture: env  ## attacks on every promise of docs/reliability.md, at full size: an hour
 	pytest -m hypothesis --hypothesis-profile random
-	pytest tests/torture --torture --table reports/torture.md
+	pytest tests/torture --torture=full --table reports/torture.md
+
+torture-wide: env  ## more cases of these attacks than `make test` has: minutes
+	$(PYTEST) tests/torture --torture=wide
 
 fuzz: env  ## a fuzzer without end on one parser: make fuzz TARGET=labels (overrides, params, …)
 	PYTHONPATH=src:tests python -m torture.fuzzing $(or $(TARGET),labels)

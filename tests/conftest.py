@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 
 # Modules that take longest, which `make test` begins with, so that both workers end together.
 # Each module's tests stay with one worker, those of one `xdist_group` too.
-LONGEST_FIRST = ("test_pipeline", "test_engine", "test_same_intervals", "test_kill", "test_encoder")
+LONGEST_FIRST = (
+    *("test_pipeline", "test_engine", "test_same_intervals", "test_kill", "test_encoder"),
+    *("test_store_away", "test_disk"),  # long in `make torture-wide`
+)
 
 
 @pytest.hookimpl(tryfirst=True)

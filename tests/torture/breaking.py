@@ -1,13 +1,10 @@
 """Starts commands, and breaks them off as systems and people do; checks what is left of them."""
 
-import json
 import os
-import select
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,96 +15,16 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from conftest import TINY, Checkout
+from forked import Done, Forked, Job
 from library_cases import Place
 from skipintro.core.files import sha256_of_file
+from torture.worked import CHEAP
 
 LIMIT_S = 600.0
 PLACES = ("data", "models", "reports")
 
-# Loads everything once and forks a process for each command: a line with its words, folder and the
-# file for what it prints is answered by a line with its id, and at its end one with its code.
-FORKER = """
-import json, os, sys, traceback
-import pytest, torch, uvicorn
-from library_cases import use_cheap_encoder
-from skipintro import cli
-from skipintro.detection import detector
-from skipintro.library import cuts, embedding, models, writing
-from skipintro.review import app, doubts
-from skipintro.sidecars import mux
-from skipintro.stages import annotate
-use_cheap_encoder(pytest.MonkeyPatch(), delay_s=float(sys.argv[1]))
-torch.set_num_threads(1)
-for line in sys.stdin:
-    words, folder, out = json.loads(line)
-    pid = os.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
-        os.dup2(os.open(out + ".err", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-        sys.argv = ["skipintro", *words]
-        code = 0
-        try:
-            cli.main()
-        except KeyboardInterrupt:
-            code = 130
-        except SystemExit as end:
-            code = end.code or 0
-        except BaseException:
-            traceback.print_exc()
-            code = 99
-        sys.stdout.flush()
-        os._exit(code)
-    print(pid, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-
-
-class Forker:
-    """Runs `skipintro` commands, one at a time, in processes that begin at once."""
-
-    def __init__(self, log: Path, delay_s: float = 0.0) -> None:
-        self.log = log
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", FORKER, str(delay_s)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-
-    def start(self, words: Sequence[str], folder: Path) -> int:
-        """Give the id of the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([list(words), str(folder), str(self.log)]) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def wait(self) -> int:
-        """Wait for its end, and give its code: negative where a signal has ended it."""
-        return self._answer()
-
-    def has_ended(self) -> bool:
-        assert self._process.stdout is not None
-        return bool(select.select([self._process.stdout], [], [], 0)[0])
-
-    def run(self, words: Sequence[str], folder: Path) -> str:
-        """Run a command to its end, and give what it printed."""
-        self.start(words, folder)
-        code = self.wait()
-        assert code == 0, self.errors()
-        return self.log.read_text("utf-8")
-
-    def errors(self) -> str:
-        return self.log.with_name(f"{self.log.name}.err").read_text("utf-8", "replace")[-2000:]
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def _answer(self) -> int:
-        assert self._process.stdout is not None
-        return int(self._process.stdout.readline())
+# So slow that it can be met at its work.
+SLOW = CHEAP + "CheapEncoder.delay_s = 0.02\n"
 
 
 def send(number: signal.Signals, pid: int, *, to_group: bool = False) -> None:
@@ -249,10 +166,21 @@ class Library:
     def __init__(self, made: Place, folder: Path) -> None:
         self._made = made
         self.place = Place(folder / "library", made.detector, folder / "cache")
-        self.words = [
+        self._words = [
             *self.place.words(str(self.place.library), "--format", "json", "--mux"),
             *(word for kind in ("edl", "chapters", "json") for word in ("--write", kind)),
         ]
+
+    def job(self, *more: str) -> Job:
+        """Return `skipintro detect` over the library, slow, and what is said of it apart."""
+        words = ("skipintro", *self._words, *more)
+        return Job(words, str(self._made.library), prelude=SLOW, streams="apart")
+
+    def answers(self, forks: Forked, *more: str) -> Done:
+        """Run `skipintro detect` to its end."""
+        [done] = forks.run(self.job(*more))
+        assert done.code == 0, done
+        return done
 
     def renew(self) -> None:
         for folder in (self.place.library, self.place.cache):

@@ -2,6 +2,9 @@
 
 An attack is an ordinary test, marked `@pytest.mark.promise("one line")`, that asks the fixture
 `attack` for its cases. What fails in a case is kept, and the attack goes on with the next.
+
+`--torture` names the size: quick, among all other tests; wide, which .ci/run runs after them; and
+full, by `make torture`.
 """
 
 import os
@@ -9,15 +12,20 @@ import random
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 
 import pytest
 
 import forked
+from conftest import make_once
 from forked import Forked
-from torture.worked import Worked, make_worked
+from library_cases import Place, shared_place
+from torture.worked import STAGES, Worked, make_worked
+
+SIZES = ("quick", "wide", "full")
 
 # Before a command: a small process starts it. On Linux, a process begins with its parent's memory
 # as the most that it had.
@@ -40,31 +48,29 @@ class Row:
         return f"| {self.promise} | `{self.attack}` | {numbers} |"
 
 
-_ROWS = pytest.StashKey[list[Row]]()
+_PROPERTY = (
+    "attack"  # of a test's report, which also the worker processes of pytest-xdist hand over
+)
 
 
 class Attack:
     """One attack at work. `rng` draws the same cases in every run."""
 
-    def __init__(self, name: str, *, is_full: bool) -> None:
+    def __init__(self, name: str, size: str) -> None:
         self.n_cases = 0
         self.failures: list[str] = []
         self.rng = random.Random(name)  # noqa: S311  no secret
-        self._is_full = is_full
+        self.is_quick, self.is_full = size == "quick", size == "full"
+        self._size = size
         self._counting = Lock()
 
-    def size(self, *, full: int, selection: int) -> int:
-        """Give how many cases this run is to have."""
-        return full if self._is_full else selection
+    def size(self, *, full: int, wide: int = 0, quick: int = 0) -> int:
+        """Return how many cases this run is to have; 0 where `only_from` skips."""
+        return {"quick": quick, "wide": wide, "full": full}[self._size]
 
-    def cases(self, *, full: int, selection: int) -> range:
-        """Give the numbers of the cases."""
-        return range(self.size(full=full, selection=selection))
-
-    def only_at_full_size(self, why: str) -> None:
-        """Skip this attack in a selection, for a reason."""
-        if not self._is_full:
-            pytest.skip(f"{why}: at full size alone, by `make torture`")
+    def cases(self, *, full: int, wide: int = 0, quick: int = 0) -> range:
+        """Return the numbers of the cases."""
+        return range(self.size(full=full, wide=wide, quick=quick))
 
     @contextmanager
     def case(self, told: object) -> Iterator[None]:
@@ -84,15 +90,35 @@ def forks() -> Forked:
 
 
 @pytest.fixture(scope="session")
-def worked(tmp_path_factory: pytest.TempPathFactory, toy_series: Path, forks: Forked) -> Worked:
-    """Give a checkout after every stage; copy it before you change it."""
-    return make_worked(tmp_path_factory.mktemp("worked") / "checkout", toy_series, forks)
+def worked(tmp_path_factory: pytest.TempPathFactory, forks: Forked) -> Worked:
+    """Return a checkout after every stage, made once for all workers; copy what you change."""
+    folder = make_once("worked", tmp_path_factory, lambda folder: make_worked(folder, forks))
+    return Worked(folder / "checkout", STAGES)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Return a library and its detector, made once for all workers; copy what you change."""
+    shared = shared_place(tmp_path_factory)
+    return Place(shared.library, shared.detector, tmp_path_factory.mktemp("cache"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--torture", action="store_true", help="attacks at full size, and their table")
+    parser.addoption(
+        "--torture", choices=SIZES, default=SIZES[0], help="size of the attacks; full tells a table"
+    )
     parser.addoption("--table", metavar="FILE", type=Path, help="where that table is written, too")
     parser.addoption("--footage", metavar="FOLDER", help="videos that are to be damaged as well")
+
+
+@pytest.hookimpl(tryfirst=True)  # before the fixtures, which may take longer than the attack
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip an attack at sizes below `only_from(size, why, held_by="an ordinary test")`."""
+    for mark in item.iter_markers("only_from"):
+        size, why = mark.args
+        if SIZES.index(_size(item.config)) < SIZES.index(size):
+            held_by = mark.kwargs["held_by"]
+            pytest.skip(f"{why}: from --torture={size} on; its promise is held by tests/{held_by}")
 
 
 @pytest.fixture
@@ -100,7 +126,7 @@ def attack(request: pytest.FixtureRequest) -> Attack:
     """Give the attack that this test is."""
     if request.node.get_closest_marker("promise") is None:
         pytest.fail("an attack says which promise it attacks: @pytest.mark.promise")
-    return Attack(request.node.name, is_full=_is_full(request.config))
+    return Attack(request.node.name, _size(request.config))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -120,7 +146,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         [promise] = pyfuncitem.iter_markers("promise")
         seconds = time.monotonic() - began
         row = Row(promise.args[0], pyfuncitem.name, attack.n_cases, n_failures, seconds)
-        pyfuncitem.config.stash.setdefault(_ROWS, []).append(row)
+        pyfuncitem.user_properties.append((_PROPERTY, asdict(row)))
     if attack.failures:
         told = "\n".join(attack.failures[:_TOLD])
         pytest.fail(f"{n_failures} of {attack.n_cases} cases failed:\n{told}", pytrace=False)
@@ -130,8 +156,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    rows = config.stash.get(_ROWS, [])
-    if not _is_full(config) or not rows:
+    reports = chain.from_iterable(terminalreporter.stats.values())
+    calls = (report for report in reports if getattr(report, "when", "") == "call")
+    told = [dict(report.user_properties) for report in calls]
+    rows = [Row(**properties[_PROPERTY]) for properties in told if _PROPERTY in properties]
+    if _size(config) != "full" or not rows:
         return
     lines = [
         "| promise | attack | cases | failures | seconds |",
@@ -148,5 +177,5 @@ def pytest_terminal_summary(
     terminalreporter.write(table)
 
 
-def _is_full(config: pytest.Config) -> bool:
-    return bool(config.getoption("torture", default=False))
+def _size(config: pytest.Config) -> str:
+    return str(config.getoption("torture", default=SIZES[0]))

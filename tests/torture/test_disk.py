@@ -12,7 +12,7 @@ from conftest import Checkout, copy_of, make_checkout, run_command
 from damage_cases import flip_bit
 from disk_cases import filled, read_only, small_disk
 from forked import Done, Forked, Job
-from library_cases import Place, make_place, use_cheap_encoder
+from library_cases import Place, use_cheap_encoder
 from skipintro.review.overrides import OverridesFile
 from torture.conftest import Attack
 from torture.worked import (
@@ -79,7 +79,7 @@ def test_stages_on_a_full_disk(
 ) -> None:
     places = [(stage, on_disk) for stage in STAGES] + [("embed", embedded)]
     attack.rng.shuffle(places)
-    for number in attack.cases(full=40, selection=4):
+    for number in attack.cases(quick=2, wide=4, full=40):
         stage, checkout = places[number % len(places)]
         before = checkout.unbroken[stage]
         pages = attack.rng.randrange(size_of(checkout, stage) + 1)
@@ -104,14 +104,18 @@ def test_stages_on_a_full_disk(
     "With room, `dvc repro` after one on a disk that got full gives the bytes of an unbroken one "
     "(once a `dvc.lock` that DVC has cut is deleted, which it names)."
 )
+@pytest.mark.only_from(
+    "wide",
+    "many runs of the whole of DVC",
+    held_by="torture/test_disk.py::test_stages_on_a_full_disk",
+)
 def test_dvc_on_a_full_disk(attack: Attack, disk: Path, toy_series: Path) -> None:
-    attack.only_at_full_size("many runs of the whole of DVC")
     checkout = make_checkout(disk / "dvc", toy_series)
     outputs = ("ingest", "annotate")
     checkout.run("dvc", "repro", "annotate")
     before = {stage: left_by(checkout, stage) for stage in outputs}
     lock = (checkout.folder / "dvc.lock").read_bytes()
-    for _ in attack.cases(full=4, selection=1):
+    for _ in attack.cases(wide=1, full=4):
         pages = attack.rng.randrange(20, 20 + 2 * size_of(checkout, "ingest"))
         with attack.case(pages):
             for place in ("data/ingest", "data/annotate", ".dvc/cache", ".dvc/tmp"):
@@ -132,9 +136,10 @@ def test_dvc_on_a_full_disk(attack: Attack, disk: Path, toy_series: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def place(disk: Path) -> Place:
-    """Give a library with its cache on the small disk, without sidecars."""
-    return make_place(disk / "library")
+def place_on_disk(disk: Path, place: Place) -> Place:
+    """Return a library with its cache on the small disk, without sidecars."""
+    shutil.copytree(place.library.parent, disk / "library")
+    return Place(disk / "library/library", disk / "library/detector", disk / "library/cache")
 
 
 def detect(forks: Forked, place: Place) -> Done:
@@ -152,29 +157,29 @@ def clean(place: Place) -> None:
     "`skipintro detect` on a full disk writes whole sidecars or none and says so; with room, the "
     "next run writes all of them."
 )
-def test_detect_on_a_full_disk(attack: Attack, place: Place, forks: Forked) -> None:
-    clean(place)
-    assert detect(forks, place).code == 0
-    before = place.files()
-    for number in attack.cases(full=40, selection=4):
+def test_detect_on_a_full_disk(attack: Attack, place_on_disk: Place, forks: Forked) -> None:
+    clean(place_on_disk)
+    assert detect(forks, place_on_disk).code == 0
+    before = place_on_disk.files()
+    for number in attack.cases(quick=2, wide=4, full=40):
         pages = attack.rng.randrange(80)
         with attack.case((number, pages)):
-            for name in place.files():
-                (place.library / name).unlink()
+            for name in place_on_disk.files():
+                (place_on_disk.library / name).unlink()
             if number % 2:
-                shutil.rmtree(place.cache)
-            with filled(place.library.parent, pages * PAGE):
-                done = detect(forks, place)
-                assert place.files().items() <= before.items()
+                shutil.rmtree(place_on_disk.cache)
+            with filled(place_on_disk.library.parent, pages * PAGE):
+                done = detect(forks, place_on_disk)
+                assert place_on_disk.files().items() <= before.items()
                 if done.code:
                     done.fault()
                     assert any(word in done.said for word in FULL), done
                     assert "free some space" in done.said, done
-            again = detect(forks, place)
+            again = detect(forks, place_on_disk)
             assert again.code == 0, again
-            assert place.files() == before
-            assert half_written(place.library) == []
-    clean(place)
+            assert place_on_disk.files() == before
+            assert half_written(place_on_disk.library) == []
+    clean(place_on_disk)
 
 
 @pytest.mark.promise(
@@ -182,9 +187,9 @@ def test_detect_on_a_full_disk(attack: Attack, place: Place, forks: Forked) -> N
     "line; what stood there stays."
 )
 def test_folders_that_cannot_be_written(
-    attack: Attack, on_disk: Worked, place: Place, forks: Forked, tmp_path: Path
+    attack: Attack, on_disk: Worked, place_on_disk: Place, forks: Forked, tmp_path: Path
 ) -> None:
-    stages = STAGES[: attack.size(full=len(STAGES), selection=2)]
+    stages = STAGES[: attack.size(quick=1, wide=2, full=len(STAGES))]
     disk = on_disk.folder.parent
     for stage in stages:
         with attack.case(stage):
@@ -195,10 +200,10 @@ def test_folders_that_cannot_be_written(
             assert "check that" in fault or "right to write" in fault, fault
             assert left_by(on_disk, stage) == before
     elsewhere = tmp_path / "elsewhere"
-    shutil.copytree(place.library, elsewhere / "library")
+    shutil.copytree(place_on_disk.library, elsewhere / "library")
     for told, changed in (
-        ("library", Place(place.library, place.detector, elsewhere / "cache")),
-        ("cache", Place(elsewhere / "library", place.detector, place.cache)),
+        ("library", Place(place_on_disk.library, place_on_disk.detector, elsewhere / "cache")),
+        ("cache", Place(elsewhere / "library", place_on_disk.detector, place_on_disk.cache)),
     ):
         with attack.case(told):
             clean(changed)
@@ -210,7 +215,7 @@ def test_folders_that_cannot_be_written(
             again = detect(forks, changed)
             assert again.code == 0, again
             assert len(changed.files()) == 4 * len(changed.videos())
-    clean(place)
+    clean(place_on_disk)
 
 
 @pytest.mark.promise(
@@ -223,7 +228,7 @@ def test_decisions_on_a_full_disk(attack: Attack, disk: Path, tmp_path: Path) ->
     entries = {f"e{n}": {"start": 1, "end": 20, "reason": "x" * 90} for n in range(400)}
     path.write_text(json.dumps(entries), encoding="utf-8")
     file = OverridesFile(path, tmp_path / "lock")
-    for number in attack.cases(full=60, selection=20):
+    for number in attack.cases(quick=10, wide=20, full=60):
         pages = attack.rng.randrange(20)
         id_ = f"e{attack.rng.randrange(400)}"
         entry = {"start": number, "end": number + 15, "reason": "reviewed: corrected"}
@@ -257,7 +262,7 @@ FLIPPED = {  # stage: the stages whose output it reads
 def test_bits_that_flip_between_the_stages(attack: Attack, on_disk: Worked, forks: Forked) -> None:
     pairs = [(stage, source) for stage, sources in FLIPPED.items() for source in sources]
     attack.rng.shuffle(pairs)
-    for number in attack.cases(full=60, selection=6):
+    for number in attack.cases(quick=2, wide=6, full=60):
         stage, source = pairs[number % len(pairs)]
         path = attack.rng.choice(checked_files(on_disk, source))
         before, output = path.read_bytes(), on_disk.unbroken[stage]
@@ -293,7 +298,7 @@ def test_bits_that_flip_in_what_is_remembered(
         ("embed", embedded, "embeddings/*/*"),
         ("train", on_disk, "checkpoints/*"),
     )
-    for number in attack.cases(full=15, selection=3):
+    for number in attack.cases(quick=3, wide=3, full=15):
         stage, checkout, pattern = kinds[number % len(kinds)]
         with attack.case((stage, number)):
             if stage == "train":
@@ -326,7 +331,7 @@ def test_bits_that_flip_in_the_cache_of_detect(
     assert code == 0
     whole = tmp_path / "whole"
     shutil.copytree(place.cache, whole)
-    for number in attack.cases(full=200, selection=16):
+    for number in attack.cases(quick=4, wide=16, full=200):
         with attack.case(number):
             shutil.rmtree(place.cache)
             shutil.copytree(whole, place.cache)
@@ -362,14 +367,18 @@ def forget_answers(whole: Path, database: Path) -> None:
     "A bit that flips in DVC's cache, which DVC checks out as it is, is told by the stage that "
     "reads it; the remedy that it tells gives the bytes of before."
 )
+@pytest.mark.only_from(
+    "wide",
+    "many runs of the whole of DVC",
+    held_by="test_files.py::test_any_bit_that_flips_in_a_folder_is_noticed_and_the_remedy_told",
+)
 def test_bits_that_flip_in_the_cache_of_dvc(
     attack: Attack, disk: Path, toy_series: Path, forks: Forked
 ) -> None:
-    attack.only_at_full_size("many runs of the whole of DVC")
     checkout = make_checkout(disk / "flipped", toy_series)
     checkout.run("dvc", "repro", "annotate")
     before = left_by(checkout, "ingest") | left_by(checkout, "annotate")
-    for number in attack.cases(full=3, selection=1):
+    for number in attack.cases(wide=1, full=3):
         path = attack.rng.choice(checked_files(checkout, "ingest"))
         with attack.case(path.relative_to(checkout.folder)):
             content = path.read_bytes()
@@ -402,7 +411,7 @@ def test_videos_that_change_between_ingest_and_embed(
     before = embedded.unbroken["embed"]
     checkout = make_checkout(disk / "swapped", disk / "source")
     shutil.copytree(toy_series, disk / "source")
-    for number in attack.cases(full=12, selection=2):
+    for number in attack.cases(quick=1, wide=4, full=12):
         mode = ("copy", "reference")[number % 2]
         checkout.set_params({"embed.search": 2, "ingest.mode": mode})
         change = attack.rng.choice(("vanish", "cut", "swap"))
@@ -443,7 +452,7 @@ time.time = lambda: real() - 86400 * {days} * (next(turns) // {often} % 2)
     "stage's output."
 )
 def test_clocks_that_jump(attack: Attack, on_disk: Worked, embedded: Worked, forks: Forked) -> None:
-    for number in attack.cases(full=16, selection=2):
+    for number in attack.cases(quick=1, wide=4, full=16):
         stage = ("track", *STAGES, "embed")[number % 9]
         checkout = embedded if stage == "embed" else on_disk
         days, often = attack.rng.choice((-400, 1, 20_000)), attack.rng.choice((1, 7, 100))

@@ -10,8 +10,9 @@ from queue import SimpleQueue
 
 import pytest
 
-from conftest import Checkout, copy_tracked
+from conftest import ROOT, Checkout, copy_tracked
 from torture.conftest import Attack
+from torture.named import exists
 
 SOURCE = Path("src/skipintro")
 
@@ -31,7 +32,6 @@ class Guard:
         """Break the guard in a copy of the repository for as long as the block lasts."""
         path = root / SOURCE / self.file
         code = path.read_text(encoding="utf-8")
-        assert code.count(self.stands) == 1, f"{self.file}: {self.stands!r} does not stand there"
         path.write_text(code.replace(self.stands, self.broken), encoding="utf-8")
         try:
             yield
@@ -84,7 +84,7 @@ GUARDS = (
     ),
     Guard(
         "the hashes in a detector's folder",
-        "detection/detector.py",
+        "detection/folder.py",
         "if (found := sha256_of_file(path)) != expected:",
         "if (found := sha256_of_file(path)) != found:",
         "torture/test_models.py::test_changed_bytes_of_a_detector",
@@ -92,7 +92,7 @@ GUARDS = (
     Guard(
         "the registered hash of a model",
         "library/models.py",
-        "if registered and registered != model.identity:",
+        "if sha256 and sha256 != model.identity:",
         "if False:",
         "torture/test_models.py::test_registered_models_of_another_hash",
     ),
@@ -191,6 +191,13 @@ GUARDS = (
 )
 
 
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_every_guard_stands_once_and_its_test_exists(guard: Guard) -> None:
+    code = (ROOT / SOURCE / guard.file).read_text(encoding="utf-8")
+    assert code.count(guard.stands) == 1
+    assert exists(guard.test)
+
+
 N_COPIES = 2  # each runs pytest by itself
 
 
@@ -217,8 +224,12 @@ def pytest_in(copy: Checkout, *tests: str, fails: bool) -> str:
 
 @pytest.mark.slow
 @pytest.mark.promise("Each guard counts: with it broken on purpose, a named test goes red.")
+@pytest.mark.only_from(
+    "full",
+    "a run of pytest for each guard",
+    held_by="torture/test_guards.py::test_every_guard_stands_once_and_its_test_exists",
+)
 def test_guards_that_are_broken_on_purpose(attack: Attack, copies: list[Checkout]) -> None:
-    attack.only_at_full_size("a run of pytest for each guard")
     with attack.case("all guards stand"):
         pytest_in(copies[0], *sorted({guard.test for guard in GUARDS}), fails=False)
     free: SimpleQueue[Checkout] = SimpleQueue()

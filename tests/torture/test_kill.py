@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from conftest import Checkout, copy_of
-from library_cases import make_place
+from forked import Forked, Job
+from library_cases import Place
 from review_cases import OVERRIDES, ask, make_doubtful_checkout
 from server_cases import free_port, listens
 from skipintro.core.processes import is_alive
@@ -26,7 +27,6 @@ from skipintro.episodes.annotations import clock, read_overrides
 from skipintro.review.overrides import OverridesFile
 from torture.breaking import (
     Expected,
-    Forker,
     Library,
     forget,
     holds_the_lock,
@@ -160,11 +160,15 @@ class Chain:
     "`dvc repro` may be killed, told to end or interrupted at any moment, the stage, DVC or both, "
     "and be started again at once: it ends with the same bytes, one finished run and one version."
 )
+@pytest.mark.only_from(
+    "wide",
+    "`dvc repro` after `dvc repro`",
+    held_by="test_pipeline.py::test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one",
+)
 def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> None:
-    expected, took = Expected(reproduced), durations(reproduced)
-    is_full = attack.size(full=1, selection=0) == 1
+    expected, took, is_full = Expected(reproduced), durations(reproduced), attack.is_full
     stages = [stage for stage in took if is_full or stage in LATER]
-    hits, n_wanted = list[str](), attack.size(full=50, selection=1)
+    hits, n_wanted = list[str](), attack.size(wide=1, full=50)
 
     def break_chain(number: int, seed: float) -> None:
         if len(hits) >= n_wanted:
@@ -195,7 +199,7 @@ def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) ->
                 expected.check(checkout)
         shutil.rmtree(checkout.folder)
 
-    numbers = attack.cases(full=8, selection=2)
+    numbers = attack.cases(wide=2, full=8)
     with ThreadPoolExecutor(N_CHAINS) as pool:
         list(pool.map(break_chain, numbers, [attack.rng.random() for _ in numbers]))
     assert len(hits) >= n_wanted, f"broken off {len(hits)} times of {n_wanted}"
@@ -205,11 +209,16 @@ def test_kill_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) ->
     "A stage that was left behind and hears of nothing (stopped, then woken when its successor is "
     "there) writes nothing beside it: the successor waits, and says so."
 )
+@pytest.mark.only_from(
+    "full",
+    "a minute for each stage",
+    held_by="test_stage.py::"
+    "test_a_stage_waits_for_one_that_was_left_behind_even_if_that_is_stopped",
+)
 def test_wake_a_stage_that_was_left_behind(
     attack: Attack, reproduced: Checkout, tmp_path: Path
 ) -> None:
     expected = Expected(reproduced)
-    attack.only_at_full_size("a minute for each stage; tests/test_stage.py has it in small")
     checkout = forget(copy_of(reproduced, tmp_path / "checkout"), all_of_it=True)
     with ExitStack() as stack:
         chain = Chain(checkout, stack)
@@ -235,71 +244,65 @@ def has_ended(pid: int) -> bool:
     return not is_alive(pid)
 
 
-@pytest.fixture(scope="module")
-def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
-    made = Forker(tmp_path_factory.mktemp("forker") / "out", delay_s=0.02)
-    yield made
-    made.close()
-
-
 @pytest.mark.promise(
     "`skipintro detect` may be killed, told to end or interrupted at any moment: every file is "
     "whole, and the same command finishes with the same files and answers, and leaves no drafts."
 )
-def test_kill_detect(
-    attack: Attack, forker: Forker, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    made = make_place(tmp_path_factory.mktemp("made"))
-    library = Library(made, tmp_path_factory.mktemp("detect"))
+def test_kill_detect(attack: Attack, forks: Forked, place: Place, tmp_path: Path) -> None:
+    library = Library(place, tmp_path)
     library.renew()
     began = time.monotonic()
-    told, took = forker.run(library.words, made.library), time.monotonic() - began
+    told, took = library.answers(forks).said, time.monotonic() - began
     expected = library.files()
     assert len(expected) == 4 * (1 + 4 + 1)  # video, sidecars and copy, vectors
-    for number in attack.cases(full=24, selection=2):
+    for number in attack.cases(quick=1, wide=2, full=24):
         library.renew()
         moments = [attack.rng.uniform(0, took) for _ in range(attack.rng.choice((1, 1, 2, 3)))]
         orders = [attack.rng.choice((KILL, KILL, TERM, INT)) for _ in moments]
-        words = [*library.words, "--jobs", attack.rng.choice("12")]
+        more = ("--jobs", attack.rng.choice("12"))
         with attack.case((number, [round(moment, 3) for moment in moments], orders)):
             for moment, order in zip(moments, orders, strict=True):
-                pid = forker.start(words, made.library)
-                time.sleep(moment)
-                send(order, pid)
-                code = forker.wait()
-                assert code in {0, 130, -order}, forker.errors()
+                with forks.started(library.job(*more)) as process:
+                    time.sleep(moment)
+                    process.send(order)
+                    done = process.wait()
+                assert done.code in {0, 130, -order}, done
                 assert library.files().items() <= expected.items()
-            assert forker.run(words, made.library) == told
+            assert library.answers(forks, *more).said == told
             library.check(expected)
-            again = forker.run(words, made.library)
-            assert again == told
-            assert forker.errors().rstrip().endswith("nothing to do, all is known and in place")
+            again = library.answers(forks, *more)
+            assert again.said == told
+            assert again.errors.rstrip().endswith("nothing to do, all is known and in place")
 
 
 @pytest.mark.promise(
     "`skipintro review` may be killed at any moment: the overrides file is whole, and has every "
     "decision that was acknowledged."
 )
-def test_kill_review(attack: Attack, forker: Forker, tmp_path: Path) -> None:
+def test_kill_review(attack: Attack, forks: Forked, tmp_path: Path) -> None:
     checkout = make_doubtful_checkout(tmp_path)
     path = checkout.folder / OVERRIDES
     rng = attack.rng
-    for number in attack.cases(full=100, selection=8):
+    for number in attack.cases(quick=2, wide=8, full=100):
         order = rng.choice((KILL, KILL, KILL, TERM, INT))
         acknowledged = json.loads(path.read_text("utf-8"))
         port, enough = free_port(), rng.uniform(0, 0.4)
-        pid = forker.start(["review", "--all", "--no-open", "--port", str(port)], checkout.folder)
-        with attack.case((number, order, round(enough, 3))):
+        words = ["skipintro", "review", "--all", "--no-open", "--port", str(port)]
+        with (
+            attack.case((number, order, round(enough, 3))),
+            forks.started(Job(words, str(checkout.folder))) as process,
+        ):
             deadline = time.monotonic() + 60
             while not listens(port):
-                assert not forker.has_ended(), forker.errors()
-                assert time.monotonic() < deadline
+                assert not process.has_ended(), process.wait()
+                assert time.monotonic() < deadline, "the page is not served in 60 s"
                 time.sleep(0.01)
-            timer = threading.Timer(enough, send, (order, pid))
+            timer = threading.Timer(enough, process.send, [order])
             timer.start()
             asked = _decide_until_it_ends(port, acknowledged, rng)
             timer.join()
-            assert forker.wait() in {0, -order}, forker.errors()
+            done = process.wait()
+            assert done.code in {0, -order}, done
             content = json.loads(path.read_text("utf-8"))
             assert content in (acknowledged, {**acknowledged, **asked})
             assert read_overrides(path).keys() == content.keys()
@@ -312,9 +315,11 @@ def _decide_until_it_ends(
 ) -> dict[str, Any]:
     """Post decisions, one after the other; give the one that nobody acknowledged."""
     entry: dict[str, Any] = {}
+    deadline = time.monotonic() + 60
     with suppress(OSError, HTTPException):
         state = ask(port, "GET", "/doubts").json()
         while True:
+            assert time.monotonic() < deadline, "the page is still served 60 s after the signal"
             doubt = rng.choice([one for one in state["doubts"] if one["id"] != "unplayable"])
             start_s = rng.randrange(1, 13_000) / 1000
             entry = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Checkout, make_checkout, write_toy_video
-from library_cases import make_place
+from library_cases import Place
 from torture.conftest import BY_A_SMALL_ONE, Attack
 from torture.measured import Measured, measured
 
@@ -55,7 +55,7 @@ def write_source(folder: Path, n_episodes: int, clips: list[bytes]) -> None:
 
 def cost(attack: Attack, checkout: Checkout, pieces: list[list[str]]) -> Measured:
     """Do pieces of work: at full size in a process of their own, else here, and count calls."""
-    if not attack.size(full=1, selection=0):
+    if not attack.is_full:
         return measured(pieces, is_counted=True)
     paths = os.pathsep.join(("src", str(ROOT / "tests")))
     file = checkout.folder / "pieces.json"  # more than an argument may be long
@@ -74,7 +74,7 @@ def compare(attack: Attack, name: str, few: Sequence[float], many: Sequence[floa
 
 def compare_memory(attack: Attack, few: Measured, many: Measured) -> None:
     """Hold ten times as many episodes against few, at full size."""
-    if attack.size(full=1, selection=0):
+    if attack.is_full:
         with attack.case(("memory", few.memory, many.memory)):
             assert many.memory < MOST_MEMORY * few.memory
 
@@ -85,7 +85,7 @@ def compare_memory(attack: Attack, few: Measured, many: Measured) -> None:
     "of the 5,000 with nothing to do takes less than 5 s of the processor."
 )
 def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
-    n_few = attack.size(full=500, selection=10)
+    n_few = attack.size(quick=10, wide=10, full=500)
     stages = ["ingest", "annotate", "embed", "window"]
     checkouts, costs = [], []
     for n_episodes in (n_few, 10 * n_few):
@@ -103,6 +103,8 @@ def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[byt
     for stage in SHORT:  # by turns: a slow moment of the machine meets both
         spent = cost(attack, checkout, 3 * [[str(each.folder), stage] for each in checkouts]).spent
         compare(attack, stage, spent[::2], spent[1::2])
+    if attack.is_quick:
+        return  # test_pipeline.py has a `dvc repro` with nothing to do
     checkout.run("dvc", "commit", "--force", *stages)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output = checkout.run("dvc", "repro", "window")
@@ -119,16 +121,17 @@ def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[byt
     "of 20 that it takes for 500, and less than 1.5 times the memory: at first, again with nothing "
     "to do, and with each file given by itself."
 )
-def test_detecting_in_large_libraries(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
-    detector = make_place(tmp_path / "fitted").detector
-    n_few = attack.size(full=500, selection=10)
+def test_detecting_in_large_libraries(
+    attack: Attack, place: Place, tmp_path: Path, clips: list[bytes]
+) -> None:
+    n_few = attack.size(quick=10, wide=10, full=500)
     costs = []
     for n_episodes in (n_few, 10 * n_few):
         library, cache = tmp_path / f"library-{n_episodes}", tmp_path / f"cache-{n_episodes}"
         videos = [library / f"{name_of(number)}.mp4" for number in range(n_episodes)]
         for number, video in enumerate(videos):
             write_episode(video, clips, number)
-        fixed = ["--model", str(detector), "--cache", str(cache), "--write", "edl"]
+        fixed = ["--model", str(place.detector), "--cache", str(cache), "--write", "edl"]
         forms = ([library], [library], videos)
         pieces = [[str(tmp_path), "detect", *map(str, paths), *fixed] for paths in forms]
         costs.append(cost(attack, Checkout(tmp_path), pieces))

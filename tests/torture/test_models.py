@@ -19,7 +19,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 
 from conftest import EMBEDDING
-from library_cases import HEAD, Place, make_place, use_cheap_encoder
+from library_cases import HEAD, Place, use_cheap_encoder
 from service_cases import serving_apart
 from skipintro import cli
 from skipintro.core.errors import InputError
@@ -42,11 +42,10 @@ FILES = (*WEIGHTS, CONFIG_FILE, SERIES_CONFIG)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def made(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Give a library, its vectors in a cache, and a detector's folder as `track` assembles it."""
-    place = make_place(tmp_path_factory.mktemp("models"))
-    parts = place.detector.with_name("parts")
-    place.detector.rename(parts)
+    parts, folder = place.detector, tmp_path_factory.mktemp("models")
+    place = Place(place.library, folder / "detector", folder / "cache")
     place.detector.mkdir()
     config = DetectorConfig(detector="series", head=HEAD, embedding=EMBEDDING)
     assemble(place.detector, head=parts, series=parts, config=config)
@@ -97,7 +96,7 @@ def refusal(folder: Path) -> str:
     "A detector's folder of which one byte is not as it was made is refused, and the file is named."
 )
 def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) -> None:
-    for number in attack.cases(full=1_000, selection=120):
+    for number in attack.cases(quick=40, wide=200, full=1_000):
         name = FILES[number % len(FILES)]
         good = (made.detector / name).read_bytes()
         content = mutated(attack.rng, good)
@@ -118,7 +117,7 @@ def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) 
     "refused in one line that names one of them."
 )
 def test_any_bytes_of_a_detector_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
-    for number in attack.cases(full=1_000, selection=60):
+    for number in attack.cases(quick=20, wide=100, full=1_000):
         name = (*FILES, DETECTION_FILE)[number % 5]
         good = (made.detector / name).read_bytes()
         content = mutated(attack.rng, good[:400]) + good[400:]  # the header, above all
@@ -239,7 +238,7 @@ LIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "less, not finite), and configs that lie about them, are refused by name, without any hash."
 )
 def test_tampered_detectors_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
-    for _ in attack.cases(full=8, selection=1):
+    for _ in attack.cases(quick=1, wide=1, full=8):
         for name in WEIGHTS:
             for told, spoil in SPOILT.items():
                 with attack.case((name, told)):
@@ -272,7 +271,7 @@ def test_tampered_models_at_work(
 ) -> None:
     use_cheap_encoder(monkeypatch)
     place = Place(made.library, folder, made.cache)
-    for number in attack.cases(full=30, selection=6):
+    for number in attack.cases(quick=3, wide=6, full=30):
         name = FILES[number % len(FILES)]
         good = (made.detector / name).read_bytes()
         at = attack.rng.randrange(len(good))
@@ -323,7 +322,7 @@ def test_registered_models_of_another_hash(
     client.set_registered_model_alias("intro-detector", "champion", "1")
     memory = Memory(tmp_path / "cache")
     assert find_model(None, None, memory)[0].identity == sha256
-    for number in attack.cases(full=100, selection=15):
+    for number in attack.cases(quick=6, wide=15, full=100):
         name = (*FILES, DETECTION_FILE)[number % 5]
         good = (made.detector / name).read_bytes()
         (folder / name).write_bytes(good + b" ")
@@ -398,11 +397,14 @@ def test_no_code_of_a_model_runs(attack: Attack, made: Place, folder: Path, tmp_
             text=True,
             cwd=folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-2000:]
         assert '"start_s"' in done.stdout
         check(done.stdout)
+    if attack.is_quick:
+        return  # a second process that loads all: seconds
     with attack.case("serve"):
         (tmp_path / "served").mkdir()
         with serving_apart(place, tmp_path / "served", more=hook) as apart:

@@ -2,6 +2,7 @@
 
 import random
 import unicodedata
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def is_accepted(id_: str) -> bool:
 )
 def test_ids_that_mean_to_lead_elsewhere(attack: Attack, tmp_path: Path) -> None:
     root = tmp_path / "data" / "ingest"
-    for number in attack.cases(full=40_000, selection=2_000):
+    for number in attack.cases(quick=500, wide=4_000, full=40_000):
         id_ = odd_name(attack.rng)
         with attack.case(id_):
             if not is_accepted(id_):
@@ -61,11 +62,13 @@ def test_ingest_with_odd_ids(
     write_toy_video(source / "one.mp4", 1, seconds=2)
     video = (source / "one.mp4").read_bytes()
     (source / "one.mp4").unlink()
-    ids: dict[str, str] = {}  # one for each composed form
-    while len(ids) < attack.size(full=150, selection=30):
-        id_ = odd_name(attack.rng)
-        if is_accepted(id_):
-            ids.setdefault(unicodedata.normalize("NFC", id_), id_)
+    size = attack.size(quick=10, wide=30, full=150)
+    drawn = filter(is_accepted, (odd_name(attack.rng) for _ in range(100 * size)))
+    by_form: dict[str, str] = {}  # one for each composed form
+    for id_ in drawn:
+        by_form.setdefault(unicodedata.normalize("NFC", id_), id_)
+    assert len(by_form) >= size, "too few ids are accepted"
+    ids = dict(islice(by_form.items(), size))
     for split in ("train", "test"):
         (source / split).mkdir(parents=True)
         write_json(
@@ -96,7 +99,7 @@ def test_sidecars_of_odd_names(attack: Attack, tmp_path: Path) -> None:
     library, outside = tmp_path / "library", tmp_path / "outside.txt"
     outside.write_text("not ours")
     memory = Memory(tmp_path / "cache")
-    for number in attack.cases(full=1_500, selection=150):
+    for number in attack.cases(quick=30, wide=150, full=1_500):
         name = f"{odd_name(attack.rng)}{attack.rng.choice(('.mkv', '.MP4', '.tar.mkv'))}"
         if "/" in name or "\0" in name or not _is_text(name):
             continue
@@ -177,7 +180,7 @@ def disguised(rng: random.Random, show: str) -> str:
 )
 def test_names_that_look_alike(attack: Attack) -> None:
     assert len({series_of_file(Path("/", f"{show} S01E01.mkv")) for show in SHOWS}) == len(SHOWS)
-    for number in attack.cases(full=40_000, selection=2_000):
+    for number in attack.cases(quick=500, wide=4_000, full=40_000):
         show = SHOWS[number % len(SHOWS)]
         name = disguised(attack.rng, show)
         with attack.case(name):

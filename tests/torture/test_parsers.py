@@ -31,7 +31,7 @@ MOST_S, MOST_MB = 20, 1000  # of reading one file, in a process of its own
 def test_label_files_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     seeds = [json.dumps(content, ensure_ascii=False).encode() for content in (LABELS, OVERRIDES)]
-    for number in attack.cases(full=80_000, selection=3_000):
+    for number in attack.cases(quick=500, wide=5_000, full=80_000):
         if number % 3:
             content = mutated(attack.rng, attack.rng.choice(seeds))
         else:
@@ -57,7 +57,7 @@ FILES = st.dictionaries(st.text(max_size=9), FIELDS | VALUES, max_size=3) | VALU
 )
 def test_label_files_of_any_values(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
-    size = attack.size(full=3_000, selection=300)
+    size = attack.size(quick=50, wide=300, full=3_000)
 
     @settings(max_examples=size, deadline=None, derandomize=True, database=None)
     @given(FILES)
@@ -84,7 +84,7 @@ def test_labels_check_of_any_files(
     train, test = tmp_path / "train.json", tmp_path / "test.json"
     content = json.dumps(LABELS, ensure_ascii=False).encode()
     words = ["skipintro", "labels", "check", "--train", str(train), "--test", str(test)]
-    for number in attack.cases(full=300, selection=30):
+    for number in attack.cases(quick=6, wide=30, full=300):
         train.write_bytes(mutated(attack.rng, content) if number % 2 else content)
         test.write_bytes(mutated(attack.rng, content))
         monkeypatch.setattr(sys, "argv", [*words, "--json"] if number % 4 == 0 else words)
@@ -127,6 +127,7 @@ def run_limited(script: str, *words: str) -> str:
         capture_output=True,
         text=True,
         preexec_fn=limit,
+        timeout=15 * MOST_S,  # of the clock: the machine may have other work
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -151,7 +152,7 @@ HUGE = {  # head, what is repeated, how often, tail
 )
 def test_huge_label_files(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
-    names = list(HUGE)[:: attack.size(full=1, selection=4)]
+    names = list(HUGE)[:: attack.size(quick=8, wide=4, full=1)]
     for name in names:
         with attack.case(name):
             head, part, n_times, tail = HUGE[name]
@@ -166,7 +167,7 @@ def test_huge_label_files(attack: Attack, tmp_path: Path) -> None:
 )
 def test_params_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    for _ in attack.cases(full=20_000, selection=300):
+    for _ in attack.cases(quick=60, wide=400, full=20_000):
         content = mutated(attack.rng, PARAMS, YAML_TOKENS)
         with attack.case(content):
             path.write_bytes(content)
@@ -230,7 +231,7 @@ for read in (lambda: load_params(Params, "window", path), lambda: flat_params(pa
 )
 def test_bombs_in_params(attack: Attack, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    for name in list(BOMBS)[:: attack.size(full=1, selection=3)]:
+    for name in list(BOMBS)[:: attack.size(quick=6, wide=3, full=1)]:
         with attack.case(name):
             path.write_text(BOMBS[name], encoding="utf-8")
             told = run_limited(READ_PARAMS, str(path)).splitlines()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, Checkout, make_checkout, run_command, write_toy_video
-from library_cases import Place, make_place, use_cheap_encoder
+from library_cases import Place, use_cheap_encoder
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, write_json
 from skipintro.episodes.embeddings import write_vectors
@@ -63,7 +63,7 @@ def plant(rng: random.Random, base: Path) -> Path:
 )
 def test_links_in_a_root(attack: Attack, tmp_path: Path) -> None:
     n_refused = n_found = 0
-    for number in attack.cases(full=3_000, selection=200):
+    for number in attack.cases(quick=60, wide=200, full=3_000):
         base = tmp_path / str(number)
         root = plant(attack.rng, base)
         served = root
@@ -261,11 +261,6 @@ def umask_of(umask: int) -> Iterator[None]:
         os.umask(before)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make_place(tmp_path_factory.mktemp("modes"))
-
-
 @pytest.mark.promise(
     "All that is written has the permissions that the umask says: sidecars, copies, memory, "
     "overrides, labels and outputs."
@@ -279,7 +274,7 @@ def test_permissions_of_what_is_written(
 ) -> None:
     use_cheap_encoder(monkeypatch)
     umasks = (0o022, 0o000, 0o077, 0o027, 0o002, 0o007, 0o026)
-    for umask in umasks[: attack.size(full=len(umasks), selection=3)]:
+    for umask in umasks[: attack.size(quick=1, wide=3, full=len(umasks))]:
         base = tmp_path / f"{umask:03o}"
         with attack.case(f"{umask:03o}"), umask_of(umask):
             library = base / "library"
@@ -311,7 +306,7 @@ def test_permissions_of_a_run(attack: Attack, tmp_path: Path, toy_series: Path) 
     with umask_of(umask):
         checkout = make_checkout(tmp_path / "checkout", toy_series)
         stages = ("ingest", "annotate", "embed", "window", "train", "rank", "evaluate", "track")
-        for name in stages[: attack.size(full=len(stages), selection=2)]:
+        for name in stages[: attack.size(quick=1, wide=2, full=len(stages))]:
             with attack.case(name):
                 checkout.stage(name)
                 for folder in ("data", "models", "reports", "mlartifacts", ".skipintro"):

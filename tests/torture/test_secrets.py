@@ -1,9 +1,7 @@
 """Credentials in the environment and in addresses, and all that is said and written."""
 
 import json
-import os
-import subprocess
-import sys
+import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import ENCODER, ROOT, TINY, Checkout, copy_of, write_toy_video
+from forked import Done, Forked, Job
 from report_cases import report
 from skipintro.core.files import write_json
 from skipintro.model.windows import FrameSequence, SplitWindows, WindowManifest, write_sequence
@@ -30,34 +29,13 @@ SECRETS = {
     "AWS_SESSION_TOKEN": f"session-{CANARY}",
 }
 COMMANDS = (
-    *("stage track", "stage train", "models", "runs", "promote", "report --no-open"),
-    *("detect {video}", "detect {video} --model models:/intro-detector@champion"),
-    *("detect {video} --model models:/intro-detector/1", "detect {video} --model runs:/0123"),
-    "serve --port 0",
+    *("stage track", "stage train", "skipintro models", "skipintro runs", "skipintro promote"),
+    *("skipintro report --no-open", "skipintro detect {video}"),
+    "skipintro detect {video} --model models:/intro-detector@champion",
+    "skipintro detect {video} --model models:/intro-detector/1",
+    "skipintro detect {video} --model runs:/0123",
+    "skipintro serve --port 0",
 )
-# Runs every command in one process, since MLflow takes seconds to load.
-DRIVER = """
-import json, os, runpy, sys, traceback
-for uri, words in json.loads(sys.argv[1]):
-    os.environ["MLFLOW_TRACKING_URI"] = uri
-    print("COMMAND", words, flush=True)
-    print("COMMAND", words, file=sys.stderr, flush=True)
-    try:
-        if words[0] == "stage":
-            sys.argv = words
-            runpy.run_module(f"skipintro.stages.{words[1]}", run_name="__main__")
-        else:
-            from skipintro import cli
-            sys.argv = ["skipintro", *words]
-            cli.main()
-        code = 0
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-        code = 99
-    print("CODE", code, flush=True)
-"""
 
 
 @pytest.fixture
@@ -141,25 +119,19 @@ def half_dead_server() -> Iterator[int]:
         server.server_close()
 
 
-def run_all(checkout: Checkout, jobs: list[tuple[str, list[str]]]) -> tuple[str, str]:
-    """Run commands, each with its store; give output and errors."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, json.dumps(jobs)],
-        cwd=checkout.folder,
-        env={
-            **checkout.env,
-            **SECRETS,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "XDG_CACHE_HOME": str(checkout.folder / "cache"),
-            "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
-        },
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.stdout.count("CODE") == len(jobs), done.stderr[-3000:].replace(CANARY, "…")
-    return done.stdout, done.stderr
+def run_all(checkout: Checkout, forks: Forked, jobs: list[tuple[str, str]]) -> list[Done]:
+    """Run commands one after the other, each with its store."""
+    env = {
+        **SECRETS,
+        "XDG_CACHE_HOME": str(checkout.folder / "cache"),
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+    }
+    return [
+        forks.run(
+            Job(shlex.split(words), str(checkout.folder), {**env, "MLFLOW_TRACKING_URI": uri})
+        )[0]
+        for uri, words in jobs
+    ]
 
 
 def leaks(checkout: Checkout) -> list[str]:
@@ -178,7 +150,7 @@ def leaks(checkout: Checkout) -> list[str]:
     "Credentials of MLflow, AWS and DVC, in addresses or the environment, are in nothing that is "
     "said or written, whatever the server does."
 )
-def test_canaries_with_servers_that_fail(attack: Attack, checkout: Checkout) -> None:
+def test_canaries_with_servers_that_fail(attack: Attack, checkout: Checkout, forks: Forked) -> None:
     with half_dead_server() as port:
         user = f"user{CANARY}:pass{CANARY}"
         stores = [
@@ -189,25 +161,17 @@ def test_canaries_with_servers_that_fail(attack: Attack, checkout: Checkout) -> 
             f"http://127.0.0.1:{port}/?token={CANARY}",
             f"sqlite:///{checkout.folder}/params.yaml/gone.db?key={CANARY}",
         ]
-        size = attack.size(full=len(stores), selection=2)
-        video = str(checkout.folder / "Toy S01E01.mp4")
-        jobs = [
-            (uri, command.format(video="VIDEO").split())
-            for uri in stores[:size]
-            for command in COMMANDS
-        ]
-        jobs = [(uri, [video if w == "VIDEO" else w for w in words]) for uri, words in jobs]
-        out, err = run_all(checkout, jobs)
-    told = [part.partition("\n") for part in err.split("COMMAND ")[1:]]
-    codes = [line.split()[1] for line in out.splitlines() if line.startswith("CODE")]
-    for (uri, words), (_, _, said), code in zip(jobs, told, codes, strict=True):
+        size = attack.size(quick=1, wide=2, full=len(stores))
+        video = shlex.quote(str(checkout.folder / "Toy S01E01.mp4"))
+        jobs = [(uri, command.format(video=video)) for uri in stores[:size] for command in COMMANDS]
+        all_done = run_all(checkout, forks, jobs)
+    for (uri, words), done in zip(jobs, all_done, strict=True):
         with attack.case((uri.replace(CANARY, "…"), words)):
-            assert CANARY not in said, said.replace(CANARY, "<CANARY>")
-            assert "Traceback" not in said, said
-            assert code != "99"
-            assert (code == "0") == (words[0] == "report")  # which says that no champion answers
-    with attack.case("output"):
-        assert CANARY not in out
+            assert CANARY not in done.said, done.said.replace(CANARY, "<CANARY>")
+            assert "Traceback" not in done.said, done.said
+            assert done.code != 99
+            is_report = "report" in words  # which says that no champion answers
+            assert (done.code == 0) == is_report, done
     with attack.case("files"):
         assert leaks(checkout) == []
 
@@ -215,19 +179,21 @@ def test_canaries_with_servers_that_fail(attack: Attack, checkout: Checkout) -> 
 @pytest.mark.promise(
     "A run that succeeds leaves no credentials of the environment in the store, its tags and files."
 )
-def test_canaries_with_a_store_that_works(attack: Attack, worked: Worked, tmp_path: Path) -> None:
+def test_canaries_with_a_store_that_works(
+    attack: Attack, worked: Worked, forks: Forked, tmp_path: Path
+) -> None:
     checkout = copy_of(worked, tmp_path / "checkout")
     put_secret(checkout)
     uri = f"sqlite:///{checkout.folder}/mlflow.db"
-    jobs = [(uri, ["stage", stage]) for stage in STAGES] + [(uri, ["runs"]), (uri, ["models"])]
+    stages = ("train", "track") if attack.is_quick else STAGES
+    commands = [*(f"stage {stage}" for stage in stages), "skipintro runs", "skipintro models"]
+    jobs = [(uri, words) for words in commands]
     trained = checkout.folder / "models" / "train" / "model.safetensors"
     before = trained.stat().st_mtime_ns
-    out, err = run_all(checkout, jobs)
-    for words in jobs:
-        with attack.case(words[1]):
-            assert f"COMMAND {words[1]}" in out
-            assert CANARY not in out + err
+    for words, done in zip(commands, run_all(checkout, forks, jobs), strict=True):
+        with attack.case(words):
+            assert done.code == 0, done.said.replace(CANARY, "<CANARY>")
+            assert CANARY not in done.said
     with attack.case("files"):
-        assert out.count("CODE 0") == len(jobs), err[-3000:]
         assert trained.stat().st_mtime_ns > before
         assert leaks(checkout) == []

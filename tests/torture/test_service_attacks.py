@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from conftest import run_command
-from library_cases import Place, make_place
+from library_cases import Place
 from service_cases import MOST_BYTES, Apart, lying, plan_of, serving, serving_apart
 from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule
@@ -50,11 +50,6 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 PUT = b"PUT /detect/a.mp4 HTTP/1.1\r\n" + HOST
 POST = b"POST /detect HTTP/1.1\r\n" + HOST
 GET = b"GET /model HTTP/1.1\r\n" + HOST + b"\r\n"
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make_place(tmp_path_factory.mktemp("service"))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +121,8 @@ def open_files(process: psutil.Process) -> int:
     """Give how many files and sockets a process has open, once none is being closed any more."""
     before, now = -1, process.num_fds()
     deadline = time.monotonic() + 10
-    while before != now and time.monotonic() < deadline:
+    while before != now:
+        assert time.monotonic() < deadline, f"files are opened and closed for 10 s: {now}"
         time.sleep(0.3)
         before, now = now, process.num_fds()
     return now
@@ -136,7 +132,7 @@ def check_calm(apart: Apart) -> None:
     """Check that the server lives, has nothing in its hands, and has told of no fault."""
     deadline = time.monotonic() + 10
     while "skipintro_queue 0.0" not in apart.served.ask("GET", "/metrics").body.decode():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "work that nobody waits for is queued for 10 s"
         time.sleep(0.05)
     assert [path for path in lying(apart.served.uploads) if path.is_file()] == []
     assert apart.served.ask("GET", "/health").status == 200
@@ -172,7 +168,7 @@ SLOW: dict[str, tuple[bytes, bytes]] = {  # what is sent at once, and what follo
     "others are served meanwhile."
 )
 def test_slow_clients(attack: Attack, apart: Apart, place: Place) -> None:
-    n_each = attack.size(full=20, selection=2)
+    n_each = attack.size(quick=1, wide=2, full=20)
     kinds = [kind for kind in SLOW for _ in range(2 if kind == READS_NOTHING else n_each)]
     attack.rng.shuffle(kinds)
     limit_s = 2 * max(HEAD_LIMIT_S, LEEWAY_S, UNREAD_LIMIT_S) + 2
@@ -206,8 +202,8 @@ def test_slow_clients(attack: Attack, apart: Apart, place: Place) -> None:
                     n_bytes = 0
                     while part := received(line):
                         n_bytes += part
+                        assert n_bytes < 10_000_000  # of about 20
                     assert part is None
-                    assert n_bytes < 10_000_000  # of about 20
                 assert (kind, line, rest) not in slow, "still connected"
     with attack.case("afterwards"):
         assert apart.served.detect(place.library).status == 200
@@ -313,7 +309,7 @@ def make_noise(attack: Attack, port: int, requests: Sequence[bytes]) -> None:
 )
 def test_noise(attack: Attack, apart: Apart, place: Place) -> None:
     valid = json.dumps({"paths": [str(place.videos()[0])]}).encode()
-    n = attack.size(full=10_000, selection=600)
+    n = attack.size(quick=150, wide=600, full=10_000)
     requests = [noise(attack.rng, valid) for _ in range(n)]
     process = psutil.Process(apart.process.pid)
     make_noise(attack, apart.served.port, requests[: n // 4])
@@ -337,7 +333,7 @@ def test_broken_off_uploads(attack: Attack, apart: Apart, place: Place) -> None:
     process = psutil.Process(apart.process.pid)
     video = place.videos()[0].read_bytes()
     n_files = open_files(process)
-    for number in attack.cases(full=500, selection=30):
+    for number in attack.cases(quick=10, wide=30, full=500):
         is_chunked = number % 2 == 0
         head = PUT + (CHUNKED if is_chunked else b"Content-Length: %d\r\n" % len(video)) + b"\r\n"
         body = b"%x\r\n%s\r\n" % (len(video), video) if is_chunked else video[:-1]
@@ -360,7 +356,7 @@ def test_broken_off_uploads(attack: Attack, apart: Apart, place: Place) -> None:
 )
 def test_too_large_bodies(attack: Attack, apart: Apart) -> None:
     over = (MOST_BYTES + 1, MOST_BYTES * 2, 1 << 31, 1 << 40, 10**19)
-    for number in attack.cases(full=200, selection=20):
+    for number in attack.cases(quick=6, wide=20, full=200):
         size = attack.rng.choice(over)
         if number % 3 == 0:
             request = PUT + b"Content-Length: %d\r\n\r\n" % size
@@ -416,7 +412,7 @@ AMBIGUOUS: dict[str, bytes] = {  # fields before a body that may hold another re
     "behind it is taken for a request."
 )
 def test_requests_of_two_lengths(attack: Attack, apart: Apart) -> None:
-    n_times = attack.size(full=10, selection=1)
+    n_times = attack.size(quick=1, wide=1, full=10)
     cases = [
         (kind, method, body)
         for kind in AMBIGUOUS
@@ -448,7 +444,7 @@ def test_requests_of_two_lengths(attack: Attack, apart: Apart) -> None:
 def test_many_connections(attack: Attack, apart: Apart, place: Place) -> None:
     process = psutil.Process(apart.process.pid)
     with ExitStack() as held:
-        for number in range(attack.size(full=900, selection=400)):
+        for number in range(attack.size(quick=400, wide=400, full=900)):
             line = held.enter_context(connected(apart.served.port))
             with suppress(OSError):
                 line.send(attack.rng.choice((b"", b"G", b"GET /model HTTP/1.1\r\n")))
@@ -506,7 +502,7 @@ def test_tokens_that_are_nearly_right(
     compare = hmac.compare_digest
     monkeypatch.setattr("skipintro.service.guard.hmac.compare_digest", counted)
     with serving(plan_of(place), token=TOKEN) as served:
-        for number in attack.cases(full=2_000, selection=100):
+        for number in attack.cases(quick=30, wide=100, full=2_000):
             given = near(attack.rng, TOKEN)
             path = ("/model", "/metrics", "/openapi.json", "/nothing", "/detect", "//health")[
                 number % 6
@@ -588,7 +584,7 @@ def test_names_that_mean_to_lead_elsewhere(
     before = files_of(place.library), files_of(tmp_path)
     root, video = str(place.library), str(place.videos()[0])
     ups = "/".join([".."] * 30)
-    for number in attack.cases(full=3_000, selection=200):
+    for number in attack.cases(quick=40, wide=200, full=3_000):
         name = odd_name(attack.rng)
         if number % 2:
             text = name.encode("utf-8", "surrogatepass")
@@ -687,7 +683,7 @@ def test_noise_on_the_page(
         b"/pictures/x?at=nan&at=1e999",
         b"/pictures/x?at=%FF",
     )
-    n = attack.size(full=2_000, selection=150)
+    n = attack.size(quick=40, wide=150, full=2_000)
     with paged(tmp_path) as (port, path):
         before = files_of(tmp_path)
         requests = [

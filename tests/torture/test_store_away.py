@@ -157,6 +157,12 @@ def assert_one_whole_run(client: MlflowClient, name: str, finished: FinishedExpe
     "Whichever requests or answers of the stages train and track get lost, the next run leaves "
     "one whole run and one version, and nothing that claims to be running."
 )
+@pytest.mark.only_from(
+    "wide",
+    "a server of MLflow's",
+    held_by="test_tracking.py::"
+    "test_a_delivery_that_fails_claims_to_be_nothing_else_and_the_next_one_completes_it",
+)
 def test_requests_that_get_lost(
     attack: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +176,7 @@ def test_requests_that_get_lost(
         client = MlflowClient(f"http://127.0.0.1:{way}")
         assert deliver_once("first", experiment(tmp_path / "first", seed=10**6)) == ""
         n_requests = handler.weather.n_seen
-        for number in attack.cases(full=30, selection=1):
+        for number in attack.cases(wide=3, full=30):
             is_live = attack.rng.random() < 0.5
             weather = Weather(
                 first=attack.rng.randrange(1, n_requests + 12 * is_live),
@@ -209,7 +215,7 @@ def test_a_locked_store(attack: Attack, tmp_path: Path) -> None:
     with main_workspace(tmp_path):
         first = experiment(tmp_path / "first", seed=10**6)
         assert deliver_once("first", first) == ""
-        for number in attack.cases(full=3, selection=1):
+        for number in attack.cases(quick=1, wide=1, full=3):
             seconds = (2, 600, 10)[number]
             name, finished = f"case {number}", experiment(tmp_path / str(number), seed=number)
             words = [sys.executable, "-c", HELD, str(tmp_path / "mlflow.db"), str(seconds)]
@@ -261,7 +267,7 @@ def test_a_damaged_store(attack: Attack, tmp_path: Path) -> None:
         finished = experiment(tmp_path / "experiment", seed=1)
         assert deliver_once("first", finished) == ""
     content = (tmp_path / "whole" / "mlflow.db").read_bytes()
-    for number in attack.cases(full=40, selection=3):
+    for number in attack.cases(quick=1, wide=4, full=40):
         folder = tmp_path / str(number)
         folder.mkdir()
         database = folder / "mlflow.db"
@@ -328,7 +334,7 @@ def test_servers_that_are_away(
 ) -> None:
     worked = Worked(copy_of(worked, tmp_path / "checkout").folder, STAGES)
     before = worked.unbroken["train"]
-    names = list(ANSWERS)[: attack.size(full=len(ANSWERS), selection=1)]
+    names = list(ANSWERS)[: attack.size(quick=1, wide=2, full=len(ANSWERS))]
     for name in names:
         with attack.case(name), answering(ANSWERS[name]) as port:
             uri = f"http://127.0.0.1:{port}"
@@ -337,7 +343,7 @@ def test_servers_that_are_away(
             assert time.monotonic() - began < 40
             assert f"{uri}: the MLflow store does not answer" in fault, fault
             assert left_by(worked, "train") == before
-    for epoch in range(1, attack.size(full=2, selection=0) + 1):
+    for epoch in range(1, attack.size(wide=1, full=2) + 1):
         with attack.case(("killed", epoch)):
             port, folder = free_port(), tmp_path / f"server {epoch}"
             uri = f"http://127.0.0.1:{port}"
@@ -391,8 +397,8 @@ with faults_told():
     "each."
 )
 def test_experiments_at_once(attack: Attack, tmp_path: Path, forks: Forked) -> None:
-    size = attack.size(full=6, selection=2)
-    for number in attack.cases(full=2, selection=1):
+    size = attack.size(quick=2, wide=3, full=6)
+    for number in attack.cases(quick=1, wide=1, full=2):
         folder = tmp_path / str(number)
         folder.mkdir()
         with attack.case(number):

@@ -2,8 +2,8 @@
 
 import json
 import shutil
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from conftest import Checkout, copy_of
-from library_cases import make_place
+from forked import Forked
+from library_cases import Place
 from review_cases import OVERRIDES, Reviewed, make_doubtful_checkout, reviewing
-from torture.breaking import Expected, Forker, Library, forget, started
+from torture.breaking import Expected, Library, forget, started
 from torture.conftest import Attack
 
 pytestmark = pytest.mark.slow
@@ -25,10 +26,15 @@ BUSY = ("Unable to acquire lock", "is busy, it is being blocked by", "waiting fo
     "Of two `dvc repro` at once in one checkout, one works, and the other waits or says that "
     "another is at work; the bytes are right, with one finished run and one version."
 )
+@pytest.mark.only_from(
+    "full",
+    "several runs of the whole of DVC",
+    held_by="test_stage.py::"
+    "test_a_stage_waits_for_one_that_was_left_behind_even_if_that_is_stopped",
+)
 def test_two_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> None:
     expected = Expected(reproduced)
-    attack.only_at_full_size("several runs of the whole of DVC")
-    for number in range(2):
+    for number in attack.cases(full=2):
         checkout = forget(copy_of(reproduced, tmp_path / str(number)), all_of_it=True)
         logs = [tmp_path / f"{number}-{name}.log" for name in ("first", "second")]
         apart = attack.rng.choice((0.0, attack.rng.uniform(0, 8)))
@@ -54,8 +60,12 @@ def test_two_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> 
     "Four queued experiments at once are four finished runs in one store, each with the metrics "
     "of its own files, and none is left running."
 )
+@pytest.mark.only_from(
+    "full",
+    "a queue of four",
+    held_by="test_pipeline.py::test_queued_experiments_log_into_the_one_store",
+)
 def test_four_experiments(attack: Attack, reproduced: Checkout, tmp_path: Path) -> None:
-    attack.only_at_full_size("a queue of two is in tests/test_pipeline.py, this one of four")
     epochs = ["2", "3", "4", "5"]
     checkout = copy_of(reproduced, tmp_path / "checkout")
     checkout.run("dvc", "exp", "run", "--queue", "-S", f"epochs={','.join(epochs)}")
@@ -87,31 +97,23 @@ def test_four_experiments(attack: Attack, reproduced: Checkout, tmp_path: Path) 
     "Two `skipintro detect` at once over one library give the same answers and the same whole "
     "files, and their memory stays sound."
 )
-def test_two_detect(attack: Attack, tmp_path_factory: pytest.TempPathFactory) -> None:
-    made = make_place(tmp_path_factory.mktemp("made"))
-    library = Library(made, tmp_path_factory.mktemp("detect"))
-    logs = tmp_path_factory.mktemp("logs")
-    both = [Forker(logs / name, delay_s=0.02) for name in ("first", "second")]
-    try:
+def test_two_detect(attack: Attack, forks: Forked, place: Place, tmp_path: Path) -> None:
+    library = Library(place, tmp_path)
+    library.renew()
+    told, expected = library.answers(forks).said, library.files()
+    for number in attack.cases(quick=1, wide=2, full=20):
         library.renew()
-        told, expected = both[0].run(library.words, made.library), library.files()
-        for number in attack.cases(full=20, selection=2):
-            library.renew()
-            apart = attack.rng.choice((0.0, attack.rng.uniform(0, 1)))
-            with attack.case((number, round(apart, 3))):
-                for forker in both:
-                    forker.start(library.words, made.library)
-                    time.sleep(apart)
-                codes = [forker.wait() for forker in both]
-                assert codes == [0, 0], [forker.errors() for forker in both]
-                assert [forker.log.read_text("utf-8") for forker in both] == [told, told]
-                library.check(expected)
-                again = both[0].run(library.words, made.library)
-                assert again == told
-                assert both[0].errors().rstrip().endswith("all is known and in place")
-    finally:
-        for forker in both:
-            forker.close()
+        apart = attack.rng.choice((0.0, attack.rng.uniform(0, 1)))
+        with attack.case((number, round(apart, 3))):
+            with forks.started(library.job()) as first:
+                time.sleep(apart)
+                with forks.started(library.job()) as second:
+                    both = [first.wait(), second.wait()]
+            assert [(done.code, done.said) for done in both] == [(0, told)] * 2, both
+            library.check(expected)
+            again = library.answers(forks)
+            assert again.said == told
+            assert again.errors.rstrip().endswith("all is known and in place")
 
 
 @pytest.mark.promise(
@@ -121,14 +123,10 @@ def test_two_reviews(attack: Attack, tmp_path: Path) -> None:
     checkout = make_doubtful_checkout(tmp_path)
     with reviewing(checkout) as first, reviewing(checkout) as second:
         halves = (first, ["contradicted", "unusable"]), (second, ["late", "found"])
-        n_rounds = attack.size(full=100, selection=10)
-        threads = [
-            threading.Thread(target=_decide, args=(page, ids, n_rounds)) for page, ids in halves
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(300)
+        n_rounds = attack.size(quick=10, wide=20, full=100)
+        with ThreadPoolExecutor(2) as pool:
+            for half in [pool.submit(_decide, page, ids, n_rounds) for page, ids in halves]:
+                half.result(300)
         entries = json.loads((checkout.folder / OVERRIDES).read_text("utf-8"))
         for _, ids in halves:
             for id_ in ids[:1]:

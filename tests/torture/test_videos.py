@@ -1,6 +1,7 @@
 """Hostile videos: damaged in every way, made to cost time and memory, or to end the decoder.
 
-`pytest tests/torture/test_videos.py --torture --footage FOLDER` damages clips of one's own as well.
+`pytest tests/torture/test_videos.py --torture=full --footage FOLDER` damages clips of one's
+own as well.
 """
 
 import random
@@ -163,7 +164,7 @@ def judged(path: Path) -> Verdict:
 def test_damaged_videos(attack: Attack, clips: dict[str, bytes], tmp_path: Path) -> None:
     names = sorted(clips)
     n_sound = n_unlike = 0
-    for number in attack.cases(full=1000, selection=30):
+    for number in attack.cases(quick=10, wide=60, full=1000):
         name = names[number % len(names)]
         seed = attack.rng.randrange(2**32)
         path = tmp_path / name
@@ -172,7 +173,7 @@ def test_damaged_videos(attack: Attack, clips: dict[str, bytes], tmp_path: Path)
             verdict = judged(path)
             n_sound += verdict.n_seconds is not None
             n_unlike += not verdict.is_alike
-    size = attack.size(full=1000, selection=30)
+    size = attack.size(quick=10, wide=60, full=1000)
     with attack.case("some are decoded, some are not"):
         assert 0 < n_sound < size
     with attack.case("damage in what need not be decoded is rare"):
@@ -397,7 +398,7 @@ SPECIAL: dict[str, tuple[Make, str | None]] = {
     "aside by name, within 20 s without progress and 600 MB."
 )
 def test_videos_made_to_cost(attack: Attack, clips: dict[str, bytes], tmp_path: Path) -> None:
-    size = attack.size(full=1_000_000, selection=10_000)
+    size = attack.size(quick=1_000, wide=10_000, full=1_000_000)
     cases = {**SPECIAL, f"{size:,} frames": (many_frames(size), None)}
     for number, (told, (make, fault)) in enumerate(cases.items()):
         folder = tmp_path / str(number)
@@ -421,7 +422,7 @@ def test_decoders_that_are_lost(attack: Attack, clips: dict[str, bytes], tmp_pat
     path = wrote(tmp_path, "sound.mp4", clips["sound.mp4"])
     expected = list(decoding.pictures(path, SIZE))
     accidents = sorted(ACCIDENTS)
-    numbers = attack.cases(full=200, selection=12)
+    numbers = attack.cases(quick=6, wide=24, full=200)
     draws = [attack.rng.choice([*accidents, "", "", "left", ""]) for _ in numbers]
 
     def work(drawn: str) -> Exception | None:

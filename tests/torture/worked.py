@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from conftest import Checkout, make_checkout
+from conftest import Checkout, make_checkout, write_toy_series
 from embed_cases import write_embeddings
 from forked import Forked
 from skipintro.core.files import SUMS_FILE, sha256_of_file
@@ -35,16 +35,15 @@ class Worked(Checkout):
         self.unbroken = {stage: left_by(self, stage) for stage in stages}
 
 
-def make_worked(folder: Path, source: Path, forks: Forked) -> Worked:
-    """Run every stage but embed, whose vectors are noise."""
-    made = make_checkout(folder, source)
+def make_worked(folder: Path, forks: Forked) -> None:
+    """Run every stage but embed, whose vectors are noise, in `folder/checkout`."""
+    made = make_checkout(folder / "checkout", write_toy_series(folder / "series"))
     made.set_params({"epochs": 2})
     for stage in STAGES:
         if stage == "window":
             write_embeddings(made)
-        done = forks.stage(stage, folder)
+        done = forks.stage(stage, made.folder)
         assert done.code == 0, done
-    return Worked(folder, STAGES)
 
 
 def make_embedded(folder: Path, source: Path, forks: Forked) -> Worked:
