@@ -85,14 +85,14 @@ def compare_memory(attack: Attack, few: Measured, many: Measured) -> None:
     "of the 5,000 with nothing to do takes less than 5 s of the processor."
 )
 def test_stages_of_many_episodes(attack: Attack, tmp_path: Path, clips: list[bytes]) -> None:
-    n_few = attack.size(quick=10, wide=10, full=500)
+    n_few = attack.size(quick=6, wide=10, full=500)
     stages = ["ingest", "annotate", "embed", "window"]
     checkouts, costs = [], []
     for n_episodes in (n_few, 10 * n_few):
         source = tmp_path / f"source-{n_episodes}"
         write_source(source, n_episodes, clips)
         checkout = make_checkout(tmp_path / f"checkout-{n_episodes}", source)
-        checkout.set_params({"window.length": 10})
+        checkout.set_params({"window.length": attack.size(quick=6, wide=10, full=10)})
         pieces = [[str(checkout.folder), stage] for stage in stages]
         costs.append(cost(attack, checkout, pieces))
         checkouts.append(checkout)

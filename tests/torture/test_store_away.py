@@ -198,6 +198,15 @@ def test_requests_that_get_lost(
     mlflow.set_tracking_uri("")
 
 
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a store to which one experiment was delivered; copy its mlflow.db."""
+    folder = tmp_path_factory.mktemp("delivered")
+    with main_workspace(folder):
+        assert deliver_once("first", experiment(folder / "experiment", seed=10**6)) == ""
+    return folder
+
+
 HELD = """
 import sqlite3, sys, time
 held = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -211,10 +220,9 @@ time.sleep(float(sys.argv[2]))
     "A store that another process has locked is waited for, up to half a minute, then told; the "
     "next run delivers."
 )
-def test_a_locked_store(attack: Attack, tmp_path: Path) -> None:
+def test_a_locked_store(attack: Attack, delivered: Path, tmp_path: Path) -> None:
+    shutil.copy(delivered / "mlflow.db", tmp_path)
     with main_workspace(tmp_path):
-        first = experiment(tmp_path / "first", seed=10**6)
-        assert deliver_once("first", first) == ""
         for number in attack.cases(quick=1, wide=1, full=3):
             seconds = (2, 600, 10)[number]
             name, finished = f"case {number}", experiment(tmp_path / str(number), seed=number)
@@ -261,12 +269,8 @@ def damaged(content: bytes, attack: Attack) -> bytes:
 @pytest.mark.promise(
     "A damaged `mlflow.db` is told in one line that names it and the remedy, or works."
 )
-def test_a_damaged_store(attack: Attack, tmp_path: Path) -> None:
-    (tmp_path / "whole").mkdir()
-    with main_workspace(tmp_path / "whole"):
-        finished = experiment(tmp_path / "experiment", seed=1)
-        assert deliver_once("first", finished) == ""
-    content = (tmp_path / "whole" / "mlflow.db").read_bytes()
+def test_a_damaged_store(attack: Attack, delivered: Path, tmp_path: Path) -> None:
+    content = (delivered / "mlflow.db").read_bytes()
     for number in attack.cases(quick=1, wide=4, full=40):
         folder = tmp_path / str(number)
         folder.mkdir()
