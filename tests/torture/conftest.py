@@ -160,7 +160,8 @@ def pytest_terminal_summary(
     calls = (report for report in reports if getattr(report, "when", "") == "call")
     told = [dict(report.user_properties) for report in calls]
     rows = [Row(**properties[_PROPERTY]) for properties in told if _PROPERTY in properties]
-    if _size(config) != "full" or not rows:
+    is_worker = hasattr(config, "workerinput")  # of pytest-xdist: it has run some of them alone
+    if _size(config) != "full" or not rows or is_worker:
         return
     lines = [
         "| promise | attack | cases | failures | seconds |",
