@@ -138,8 +138,7 @@ def test_dvc_on_a_full_disk(attack: Attack, disk: Path, toy_series: Path) -> Non
 @pytest.fixture(scope="module")
 def place_on_disk(disk: Path, place: Place) -> Place:
     """Return a library with its cache on the small disk, without sidecars."""
-    shutil.copytree(place.library.parent, disk / "library")
-    return Place(disk / "library/library", disk / "library/detector", disk / "library/cache")
+    return place.copy(disk / "library")
 
 
 def detect(forks: Forked, place: Place) -> Done:
