@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 UV_VERSION := 0.13.9
 PIP_AUDIT_VERSION := 2.10.1
 # Two workers, whole modules at a time, in the order of tests/conftest.py.
-PYTEST := pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Without bytecode every process compiles all that it imports: `skipintro models` takes 40 s.
 # Containers often set PYTHONDONTWRITEBYTECODE, and uv compiles nothing unless asked.

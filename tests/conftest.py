@@ -40,25 +40,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # Modules that take longest, which `make test` begins with, so that both workers end together.
-# Each module's tests stay with one worker, those of one `xdist_group` too.
 LONGEST_FIRST = (
-    *("test_pipeline", "test_engine", "test_same_intervals", "test_kill", "test_encoder"),
-    *("test_store_away", "test_disk"),  # long in `make torture-wide`
+    *("test_pipeline", "test_engine", "test_same_intervals", "test_imports"),
+    *("test_kill", "test_store_away", "test_disk"),  # long in `make torture-wide`
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests by module, the longest modules first."""
-
-    def rank(item: pytest.Item) -> int:
-        name = item.path.stem
-        return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
-
-    items.sort(key=rank)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT / "tests"))))
+    """Sort the longest modules first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 # The same examples in every run; `make torture` draws many others each time.
