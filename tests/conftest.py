@@ -288,7 +288,7 @@ def checkout(tmp_path: Path, toy_series: Path) -> Checkout:
 
 
 def copy_tracked(folder: Path) -> Checkout:
-    """Copy what Git tracks, or would track, but for the lock file of other data."""
+    """Copy what Git tracks, or would track, but for the lock files of other data."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -297,7 +297,7 @@ def copy_tracked(folder: Path) -> Checkout:
         check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and name != "dvc.lock":
+        if (ROOT / name).is_file() and Path(name).name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     return Checkout(folder)

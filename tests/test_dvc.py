@@ -1,4 +1,4 @@
-"""The naming contract of dvc.yaml, and its `deps` against what the code imports."""
+"""The naming contract of the pipeline's files, and its `deps` against what the code imports."""
 
 import ast
 import io
@@ -14,14 +14,23 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize._yaml import _dump, parse_yaml_for_update
 
+from conftest import Checkout
 from skipintro.core.params import SECTIONS, TOP_LEVEL
 from skipintro.tracking.delivery import _PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
-PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-STAGES: dict[str, Any] = PIPELINE["stages"]
+
+
+def stages(name: str) -> dict[str, Any]:
+    """Return the stages of one of DVC's files."""
+    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))["stages"]
+    return found
+
+
+DEMO = stages("data/dvc.yaml")
+STAGES = DEMO | stages("dvc.yaml")
 
 
 def module_file(name: str) -> Path | None:
@@ -89,6 +98,26 @@ def test_stage_module_section_and_command_share_one_name(stage: str) -> None:
     assert stage in STAGES[stage]["params"]
     command = f"python -m skipintro.stages.{stage}"
     assert STAGES[stage]["cmd"] == f"PYTHONPATH=src DVC_PID=$PPID {command}"
+
+
+def test_stages_stand_in_the_order_of_their_sections_and_run_in_the_root() -> None:
+    assert list(STAGES) == [section for section in SECTIONS if section in STAGES]
+    assert {name: one["wdir"] for name, one in STAGES.items() if "wdir" in one} == {"demo": ".."}
+
+
+def test_the_demo_is_rendered_only_where_it_is_the_source(
+    checkout: Checkout, toy_series: Path
+) -> None:
+    """Two plans of DVC, which takes two seconds for each; both end where data is yet to be made."""
+    told = {
+        source: checkout.run(
+            "dvc", "exp", "run", "--dry", "-S", f"ingest.source={source}", fails=True
+        )
+        for source in ("data/demo", str(toy_series))
+    }
+    for source, output in told.items():
+        assert ("Running stage 'data/dvc.yaml:demo'" in output) == (source == "data/demo"), output
+    assert "Running stage 'ingest'" in told[str(toy_series)]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -176,9 +205,11 @@ def test_a_registered_model_requires_every_package_that_it_imports() -> None:
         assert names & required, package
 
 
-def test_the_committed_lock_file_knows_the_same_dependencies_as_the_pipeline() -> None:
+def test_the_committed_lock_files_know_the_same_dependencies_as_the_pipeline() -> None:
     """Update it with `dvc repro`, or `dvc commit` after an edit that changes no output."""
-    locked = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    assert stages("data/dvc.lock").keys() == DEMO.keys()
+    assert stages("dvc.lock").keys() == STAGES.keys() - DEMO.keys()
+    locked = stages("data/dvc.lock") | stages("dvc.lock")
     values = {
         "${ingest.source}": PARAMS["ingest"]["source"],
         "${annotate.overrides}": PARAMS["annotate"]["overrides"],

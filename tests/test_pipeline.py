@@ -205,7 +205,7 @@ def test_an_experiment_with_other_epochs_reuses_the_data_and_gets_a_run_of_its_o
     longer: tuple[Checkout, str],
 ) -> None:
     checkout, output = longer
-    for stage in ("demo", "ingest", "annotate", "embed", "window", "rank"):
+    for stage in ("ingest", "annotate", "embed", "window", "rank"):
         assert f"Stage '{stage}' didn't change" in output
     assert "longer" in checkout.run("dvc", "exp", "show", "--csv", "--no-pager")
     finished = runs(checkout, complete="true")

@@ -99,7 +99,9 @@ def _git_tags() -> dict[str, str]:
     commit = git("rev-parse", "HEAD")
     if not commit:
         return {}
-    changed = git("status", "--porcelain", "--", "src", "dvc.yaml", "params.yaml", "data")
+    changed = git(
+        "status", "--porcelain", "--", "src", "dvc.yaml", "params.yaml", "data", ":!data/dvc.lock"
+    )
     return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changed)).lower()}
 
 
