@@ -11,7 +11,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 
 from skipintro.evaluation.figures import EpisodeResult
 
@@ -34,7 +33,8 @@ def loss_curves(path: Path, history: Mapping[str, Sequence[float]]) -> None:
 
 def confusion(path: Path, labels: NDArray[np.uint8], predicted: NDArray[np.bool_]) -> None:
     """Draw the confusion matrix of frames."""
-    counts = confusion_matrix(labels.ravel() > 0, predicted.ravel(), labels=[False, True])
+    truth = labels.ravel() > 0
+    counts = np.bincount(2 * truth + predicted.ravel(), minlength=4).reshape(2, 2)
     figure = Figure(figsize=(4.2, 3.8), layout="constrained")
     axes = figure.subplots()
     axes.imshow(counts, cmap="Blues")
@@ -58,6 +58,9 @@ def precision_recall(
     path: Path, labels: NDArray[np.uint8], probabilities: NDArray[np.float32]
 ) -> None:
     """Draw precision against recall over all thresholds."""
+    # Takes a second to load, which the other pictures are spared.
+    from sklearn.metrics import average_precision_score, precision_recall_curve  # noqa: PLC0415
+
     figure = Figure(figsize=(4.8, 3.8), layout="constrained")
     axes = figure.subplots()
     truth, scores = labels.ravel() > 0, probabilities.ravel()

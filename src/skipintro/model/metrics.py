@@ -17,19 +17,23 @@ class BinaryMetrics(BaseModel):
 
 
 def binary_metrics(truth: ArrayLike, predicted: ArrayLike) -> BinaryMetrics:
-    """Compare two arrays of 0 and 1 of one shape, every element counted once."""
-    from sklearn.metrics import precision_recall_fscore_support  # noqa: PLC0415  takes a second
+    """Compare two arrays of 0 and 1 of one shape, every element counted once.
 
+    Raises ValueError where one has more elements than the other.
+    """
     flat_truth = np.asarray(truth, bool).ravel()
     flat_predicted = np.asarray(predicted, bool).ravel()
-    if not flat_truth.size:
-        return BinaryMetrics(accuracy=0.0, precision=0.0, recall=0.0, f1=0.0)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        flat_truth, flat_predicted, average="binary", zero_division=0.0
-    )
+    if flat_truth.size != flat_predicted.size:
+        raise ValueError(f"inconsistent: {flat_truth.size} and {flat_predicted.size} elements")
+    n_intro, n_predicted = int(flat_truth.sum()), int(flat_predicted.sum())
+    n_found = int((flat_truth & flat_predicted).sum())
     return BinaryMetrics(
-        accuracy=float(np.mean(flat_truth == flat_predicted)),
-        precision=float(precision),
-        recall=float(recall),
-        f1=float(f1),
+        accuracy=_share(int((flat_truth == flat_predicted).sum()), flat_truth.size),
+        precision=_share(n_found, n_predicted),
+        recall=_share(n_found, n_intro),
+        f1=_share(2 * n_found, n_intro + n_predicted),
     )
+
+
+def _share(count: int, of: int) -> float:
+    return count / of if of else 0.0
