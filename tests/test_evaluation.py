@@ -68,9 +68,14 @@ def test_windows_are_cut_one_after_the_other_and_shared_frames_count_in_each() -
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 
+def figures(cut: FrameSequence, stride: int, config: DetectionConfig) -> BinaryMetrics | None:
+    labels, probabilities = window_outcome(HEAD, cut, stride, config.batch_size)
+    return window_metrics(labels, probabilities, config.threshold)
+
+
 def test_window_figures_equal_those_worked_out_by_hand() -> None:
     # of 12: said intro 6 (5 rightly), meant 8; frames 2, 6 and 6 again missed, frame 5 too much
-    found = window_metrics(HEAD, TEN, 3, CONFIG)
+    found = figures(TEN, 3, CONFIG)
     assert found is not None
     assert found.model_dump() == pytest.approx(
         {"accuracy": 8 / 12, "precision": 5 / 6, "recall": 5 / 8, "f1": 10 / 14}
@@ -93,7 +98,7 @@ def test_window_figures_equal_scikit_learn_s_on_windows_cut_by_a_loop(
         said += [p >= threshold for p in probabilities[start : start + LENGTH]]
         start += stride
     config = CONFIG.model_copy(update={"threshold": threshold})
-    found = window_metrics(HEAD, cut, stride, config)
+    found = figures(cut, stride, config)
     assert found is not None
     assert found.accuracy == pytest.approx(accuracy_score(truth, said))
     assert found.precision == pytest.approx(precision_score(truth, said, zero_division=0))
@@ -103,13 +108,13 @@ def test_window_figures_equal_scikit_learn_s_on_windows_cut_by_a_loop(
 
 def test_the_batch_size_changes_no_figure() -> None:
     config = CONFIG.model_copy(update={"batch_size": 100})
-    assert window_metrics(HEAD, TEN, 1, config) == window_metrics(HEAD, TEN, 1, CONFIG)
+    assert figures(TEN, 1, config) == figures(TEN, 1, CONFIG)
 
 
 @pytest.mark.parametrize(("n_frames", "n_windows"), [(0, 0), (3, 0), (4, 1)])
 def test_fewer_frames_than_a_window_give_no_figures(n_frames: int, n_windows: int) -> None:
     short = sequence([0.9] * n_frames, [1] * n_frames, [0] * n_frames, "one")
-    assert (window_metrics(HEAD, short, 1, CONFIG) is None) == (n_windows == 0)
+    assert (figures(short, 1, CONFIG) is None) == (n_windows == 0)
 
 
 def test_leaked_episodes_leave_the_sequence_before_it_is_cut_anew() -> None:
@@ -117,7 +122,7 @@ def test_leaked_episodes_leave_the_sequence_before_it_is_cut_anew() -> None:
     labels, probabilities = window_outcome(HEAD, clean, 3, batch_size=2)
     assert labels.tolist() == [[1, 1, 0, 0]]
     np.testing.assert_allclose(probabilities, [[0.4, 0.9, 0.3, 0.2]], atol=1e-6)
-    assert window_metrics(HEAD, TEN.without(["one", "two"]), 3, CONFIG) is None
+    assert figures(TEN.without(["one", "two"]), 3, CONFIG) is None
 
 
 def compared(**outcomes: list[Outcome]) -> Comparison:

@@ -58,7 +58,7 @@ def assemble(folder: Path, *, head: Path, series: Path, config: DetectorConfig) 
             shutil.copyfile(source / name, folder / name)
     hashes = {name: sha256_of_file(folder / name) for name in _FILES}
     write_json(folder / DETECTION_FILE, config.model_copy(update={"sha256": hashes}))
-    return sha256_of_json({file.name: sha256_of_file(file) for file in sorted(folder.iterdir())})
+    return sha256_of_json({**hashes, DETECTION_FILE: sha256_of_file(folder / DETECTION_FILE)})
 
 
 def checked_config(folder: Path) -> DetectorConfig:

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skipintro.detection.decoding import window_probabilities
-from skipintro.detection.folder import DetectionConfig
 from skipintro.model.head import IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
 from skipintro.model.windows import FrameSequence, window_starts
@@ -22,10 +21,7 @@ def window_outcome(
 
 
 def window_metrics(
-    head: IntroHead, sequence: FrameSequence, stride: int, config: DetectionConfig
+    labels: NDArray[np.uint8], probabilities: NDArray[np.float32], threshold: float
 ) -> BinaryMetrics | None:
-    """Give the per-frame figures over all windows, or None where there is not one window."""
-    if len(sequence) < head.config.length:
-        return None
-    labels, probabilities = window_outcome(head, sequence, stride, config.batch_size)
-    return binary_metrics(labels, probabilities >= config.threshold)
+    """Return the figures over all frames of a `window_outcome`, or None where it has no window."""
+    return binary_metrics(labels, probabilities >= threshold) if len(labels) else None

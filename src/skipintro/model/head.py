@@ -55,8 +55,9 @@ def load_head(folder: Path, device: torch.device) -> IntroHead:
     try:
         weights = load_file(path)
         _check(weights, config)
-        head = IntroHead(config)
-        head.load_state_dict(weights)
+        with torch.device("meta"):  # draws no weights, which would be replaced at once
+            head = IntroHead(config)
+        head.to_empty(device="cpu").load_state_dict(weights)
     except FileNotFoundError:
         raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
+from torch.utils import deterministic
 from tqdm import tqdm
 
 from skipintro.core.device import Precision, type_of
@@ -155,6 +156,7 @@ def train(
     epochs again, in order. One that is damaged is told in the log, and training begins anew.
     """
     torch.use_deterministic_algorithms(mode=True)
+    deterministic.fill_uninitialized_memory = False  # a tenth of a step; nothing here reads it
     head, optimizer, history = _start(config, settings, checkpoint, device)
     for row in history:
         on_epoch(row)

@@ -7,15 +7,19 @@ Writes  reports/evaluate/report.html, report.json (the page as data), comparison
 """
 
 import logging
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, sha256_of_json, write_json, write_sums
+from skipintro.core.isolation import side_by_side
 from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, stage_output, versions
@@ -41,9 +45,9 @@ from skipintro.evaluation.figures import (
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
 from skipintro.evaluation.windows import window_metrics, window_outcome
-from skipintro.model.head import IntroHead, load_head
+from skipintro.model.head import load_head
 from skipintro.model.history import read_history
-from skipintro.model.windows import FrameSequence, WindowManifest, read_sequence
+from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.video.decoder import thumbnails
 from skipintro.video.opening import VideoError
 
@@ -123,11 +127,12 @@ def main(params: Params) -> None:
     )
     comparison = compare(outcomes, **params.bootstrap.model_dump())
     sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
-    metrics = metrics_of(
-        _window_table(head, sequences, leaked, window.stride, params.head()),
-        comparison,
-        params.detector,
-    )
+    sequences["test_without_leaked"] = sequences["test"].without(leaked)
+    windows = {
+        name: window_outcome(head, sequence, window.stride, params.batch_size)
+        for name, sequence in sequences.items()
+    }
+    metrics = metrics_of(_window_table(windows, params.threshold), comparison, params.detector)
     manifest = EvaluateManifest(
         detector=params.detector,
         head=params.head(),
@@ -139,9 +144,7 @@ def main(params: Params) -> None:
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )
-    labels, probabilities = window_outcome(
-        head, sequences["test"], window.stride, params.batch_size
-    )
+    labels, probabilities = windows["test"]
     told = results(outcomes[params.detector])
     history = _columns(read_history(HEAD))
     with stage_output(OUTPUT) as folder:
@@ -205,31 +208,22 @@ def hash_of_test_data(
 
 
 def _window_table(
-    head: IntroHead,
-    sequences: dict[str, FrameSequence],
-    leaked: Sequence[str],
-    stride: int,
-    config: DetectionConfig,
+    windows: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.float32]]], threshold: float
 ) -> WindowTable:
-    """Give the write-up's table."""
-    rows = {split: window_metrics(head, s, stride, config) for split, s in sequences.items()}
+    """Return the write-up's table, of labels and probabilities of windows."""
+    rows = {name: window_metrics(*outcome, threshold) for name, outcome in windows.items()}
     train, test = rows["train"], rows["test"]
     if train is None or test is None:
         raise InputError(f"{WINDOWS}: does not fit the model's window length; run `dvc repro`")
-    clean = sequences["test"].without(leaked)
-    return WindowTable(
-        train=train,
-        test=test,
-        test_without_leaked=window_metrics(head, clean, stride, config),
-    )
+    return WindowTable(train=train, test=test, test_without_leaked=rows["test_without_leaked"])
 
 
 def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
     """Give the report's rows, with pictures of the ends where the video can be read."""
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
     paths = {e.id: e.path for e in ingested.episodes if e.split == "test"}
-    rows = []
-    for outcome in progress(outcomes, len(outcomes), "episodes"):
+
+    def row(outcome: Outcome) -> EpisodeRow:
         path = paths.get(outcome.id)
         try:
             seconds = picture_seconds(outcome)
@@ -237,8 +231,10 @@ def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
         except VideoError as error:
             log.warning("%s; the report shows no pictures of it (%s)", error, _TRY_AGAIN)
             jpegs = []
-        rows.append(episode_row(outcome, jpegs))
-    return rows
+        return episode_row(outcome, jpegs)
+
+    with side_by_side(os.cpu_count() or 1) as mapped:
+        return list(progress(mapped(row, outcomes), len(outcomes), "episodes"))
 
 
 def _notes(encoder: EncoderIdentity) -> list[str]:

@@ -41,17 +41,16 @@ def main(params: Params) -> None:
 
 
 def _deliver(params: Params) -> None:
-    for folder in (TRAINED, RANKED, EVALUATED):
-        check_sums(folder)
-    store = connect(params.experiment)
+    check_sums(EVALUATED)
     evaluated = read_model(EvaluateManifest, EVALUATED / "manifest.json")
-    trained = read_model(TrainManifest, TRAINED / "manifest.json")
     with tempfile.TemporaryDirectory() as temporary:
         detector, reports = Path(temporary) / "detector", Path(temporary) / "reports"
         detector.mkdir()
-        model_sha256 = assemble(
+        model_sha256 = assemble(  # checks both folders
             detector, head=TRAINED, series=RANKED, config=evaluated.detector_config()
         )
+        store = connect(params.experiment)
+        trained = read_model(TrainManifest, TRAINED / "manifest.json")
         report = read_model(Report, EVALUATED / "report.json")
         champion = find_champion(store, params.model)
         if champion is not None:
