@@ -11,9 +11,10 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
+from conftest import ROOT
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
-from skipintro.core.params import StageParams
+from skipintro.core.params import StageParams, load_params
 from skipintro.core.processes import is_alive
 from skipintro.demo.drawing import Canvas, ease, lettering, stamp
 from skipintro.demo.openings import MOTIFS, PALETTES, design, opening
@@ -30,6 +31,7 @@ from skipintro.demo.plan import (
 )
 from skipintro.demo.render import DemoManifest, clock, frames, labels, manifest, render_library
 from skipintro.episodes.labels import read_labels
+from skipintro.stages.demo import Params as DemoParams
 from skipintro.video import decoding
 from skipintro.video.opening import VideoError
 
@@ -58,23 +60,7 @@ FAULTS = FaultForm(
     n_leaked=1,
     damaged_kept_share=0.6,
 )
-# The size of the real demo, which these tests plan and do not render.
-FULL_LIBRARY = LibraryForm(n_shows=8, n_unseen_shows=2, episodes_per_show=(4, 5))
-FULL_EPISODE = EpisodeForm(
-    length_s=(52, 62),
-    opening_s=(3, 15),
-    cold_open_s=(4, 16),
-    cold_open_share=0.6,
-    recap_s=6,
-    recap_share=0.25,
-    shot_s=(3, 8),
-    establishing_s=3,
-    closing_s=(4, 7),
-    lettering_share=0.3,
-)
-FULL_FAULTS = FAULTS.model_copy(
-    update={"late_share": 0.25, "n_without_intro_per_split": 1, "n_leaked": 3}
-)
+FULL = load_params(DemoParams, "demo", ROOT / "params.yaml")  # which these tests plan, not render
 
 
 def small_plan(seed: int = SEED) -> Library:
@@ -83,7 +69,7 @@ def small_plan(seed: int = SEED) -> Library:
 
 def full_plan(seed: int = SEED) -> Library:
     return plan_library(
-        seed, library=FULL_LIBRARY, episode=FULL_EPISODE, picture=PICTURE, faults=FULL_FAULTS
+        seed, library=FULL.library, episode=FULL.episode, picture=FULL.picture, faults=FULL.faults
     )
 
 
@@ -215,7 +201,7 @@ def test_a_full_library_has_the_size_that_it_should_have() -> None:
     plan = full_plan()
     files = plan.of_split("train") + plan.of_split("test")
     assert 30 <= len(files) <= 40
-    assert 2000 <= sum(one.n_seconds for one in files) <= 2500
+    assert 1800 <= sum(one.n_seconds for one in files) <= 2000
     assert len({one.id for one in plan.episodes}) == len(plan.episodes)
 
 
@@ -226,7 +212,8 @@ def test_shots_follow_without_gaps_and_end_with_a_closing_roll(seed: int) -> Non
         assert all(one.end_s == other.start_s for one, other in pairwise(episode.shots))
         assert all(shot.end_s > shot.start_s for shot in episode.shots)
         assert episode.shots[-1].kind is ShotKind.CLOSING
-        assert 52 <= episode.n_seconds <= 62
+        shortest, longest = FULL.episode.length_s
+        assert shortest <= episode.n_seconds <= longest
         film = [one.end_s - one.start_s for one in episode.shots if one.kind is ShotKind.FILM]
         assert min(film) >= 3
         assert max(film) <= 8
@@ -288,7 +275,7 @@ def test_labels_have_the_promised_faults(seed: int) -> None:
 def test_a_late_start_lies_after_the_end_and_one_label_no_shift_repairs(tmp_path: Path) -> None:
     plan = full_plan()
     path = tmp_path / "labels.json"
-    path.write_text(json.dumps(labels(list(plan.episodes), FULL_FAULTS)), encoding="utf-8")
+    path.write_text(json.dumps(labels(list(plan.episodes), FULL.faults)), encoding="utf-8")
     read = read_labels(path)
     for episode in plan.episodes:
         label = read[episode.id]
@@ -318,7 +305,7 @@ def test_times_are_written_with_hours_or_without() -> None:
     assert clock(8, short=False) == "0:00:08"
     assert clock(461, short=True) == "07:41"
     assert clock(None, short=True) is None
-    starts = [label["start"] for label in labels(list(full_plan().episodes), FULL_FAULTS).values()]
+    starts = [label["start"] for label in labels(list(full_plan().episodes), FULL.faults).values()]
     assert {text.count(":") for text in starts if text} == {1, 2}
 
 
