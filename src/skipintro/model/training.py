@@ -160,6 +160,7 @@ def train(
     head, optimizer, history = _start(config, settings, checkpoint, device)
     for row in history:
         on_epoch(row)
+    learner = Learner(head, optimizer, settings.precision)
     train_windows = Windows(train_sequence, config.length, settings.stride, device)
     test_windows = Windows(test_sequence, config.length, settings.stride, device)
     next_checkpoint = time.monotonic()
@@ -174,7 +175,7 @@ def train(
     ):
         row = EpochRow(
             epoch=epoch,
-            train=_train_epoch(head, optimizer, train_windows, settings, epoch),
+            train=_train_epoch(learner, train_windows, settings, epoch),
             test=evaluate_windows(head, test_windows, settings.batch_size),
         )
         history.append(row)
@@ -188,13 +189,8 @@ def train(
 
 
 def _train_epoch(
-    head: IntroHead,
-    optimizer: torch.optim.Optimizer,
-    windows: Windows,
-    settings: TrainSettings,
-    epoch: int,
+    learner: "Learner", windows: Windows, settings: TrainSettings, epoch: int
 ) -> SplitRow:
-    learner = Learner(head, optimizer, settings.precision)
     rng = np.random.default_rng([settings.seed, epoch])
     torch.manual_seed(int(rng.integers(2**63)))  # dropout
     order = rng.permutation(len(windows))
@@ -218,7 +214,7 @@ class Learner:
     ) -> None:
         self._optimizer = optimizer
         self._type = type_of(precision)
-        self._worker = (head if precision == "fp32" else deepcopy(head).to(self._type)).train()
+        self._worker = head if precision == "fp32" else deepcopy(head).to(self._type)
         self._pairs = (
             []
             if precision == "fp32"
@@ -227,6 +223,7 @@ class Learner:
 
     def step(self, frames: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from embeddings (B, T, D) and labels (B, T); give the loss and logits (B, T)."""
+        self._worker.train()
         logits = self._worker(frames.to(self._type)).float()  # (B, T)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
         self._worker.zero_grad(set_to_none=True)
