@@ -156,7 +156,8 @@ def train(
     epochs again, in order. One that is damaged is told in the log, and training begins anew.
     """
     torch.use_deterministic_algorithms(mode=True)
-    deterministic.fill_uninitialized_memory = False  # a tenth of a step; nothing here reads it
+    # Takes a tenth of a step, and nothing here reads memory that it has not written.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch's
     head, optimizer, history = _start(config, settings, checkpoint, device)
     for row in history:
         on_epoch(row)
