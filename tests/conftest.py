@@ -178,6 +178,10 @@ def toy_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy_series(tmp_path_factory.mktemp("toy") / "series")
 
 
+# With the demo, which the pipeline of another source does not run.
+REPRO = ("dvc", "repro", "data/dvc.yaml", "dvc.yaml")
+
+
 class Checkout:
     """A copy of this repository with its own Git, DVC and MLflow, small enough for a test."""
 
@@ -336,7 +340,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
     def make(folder: Path) -> None:
         made = make_checkout(folder / "checkout", write_toy_series(folder / "series"))
-        made.run("dvc", "repro")
+        made.run(*REPRO)
         made.run("git", "add", "-A")
         made.run("git", "commit", "-qm", "reproduced")
 

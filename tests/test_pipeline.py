@@ -21,7 +21,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 import forked
-from conftest import TOY_LENGTH_S, Checkout, copy_of, write_toy_video
+from conftest import REPRO, TOY_LENGTH_S, Checkout, copy_of, write_toy_video
 from stage_server import python_for_dvc
 
 pytestmark = pytest.mark.slow
@@ -191,13 +191,14 @@ def test_the_report_is_one_page_with_its_tables_and_pictures_beside_it(
         assert content.startswith(b"\x89PNG")
 
 
-def test_outputs_made_anew_give_the_same_lock_file_byte_for_byte(copied: Checkout) -> None:
-    before = (copied.folder / "dvc.lock").read_bytes()
+def test_outputs_made_anew_give_the_same_lock_files_byte_for_byte(copied: Checkout) -> None:
+    locks = [copied.folder / name for name in ("data/dvc.lock", "dvc.lock")]
+    before = [lock.read_bytes() for lock in locks]
     for place in (".dvc/cache", ".skipintro", "data", "models", "reports"):
         shutil.rmtree(copied.folder / place)
     copied.run("git", "checkout", "--", ".")
-    copied.run("dvc", "repro")
-    assert (copied.folder / "dvc.lock").read_bytes() == before
+    copied.run(*REPRO)
+    assert [lock.read_bytes() for lock in locks] == before
     assert copied.run("git", "status", "--porcelain") == ""
 
 

@@ -21,6 +21,7 @@ from skipintro.core.files import sha256_of_file
 from torture.worked import CHEAP
 
 LIMIT_S = 600.0
+LOCKS = ("data/dvc.lock", "dvc.lock")
 PLACES = ("data", "models", "reports")
 
 # So slow that it can be met at its work.
@@ -102,7 +103,7 @@ class Expected:
 
     def __init__(self, unbroken: Checkout) -> None:
         self._outputs = outputs(unbroken)
-        self._lock = (unbroken.folder / "dvc.lock").read_bytes()
+        self._locks = [(unbroken.folder / lock).read_bytes() for lock in LOCKS]
 
     def check_whole(self, checkout: Checkout) -> None:
         """Check that every file that is at its final place is as it is to be."""
@@ -113,8 +114,9 @@ class Expected:
         """Check that all is made, whole, once, and that nothing is left of those that broke off."""
         others = dict(outputs(checkout).items() ^ self._outputs.items())
         assert not others, f"not as it is to be: {sorted(others)}"
-        lock = (checkout.folder / "dvc.lock").read_bytes()
-        assert lock == self._lock, "dvc.lock is not as it is to be"
+        for lock, expected in zip(LOCKS, self._locks, strict=True):
+            made = (checkout.folder / lock).read_bytes()
+            assert made == expected, f"{lock} is not as it is to be"
         left = [str(path) for path in checkout.folder.rglob(".draft.*")]
         assert not left, f"left behind: {left}"
         left = list(stages_at_work(checkout.folder))
@@ -155,7 +157,8 @@ def forget(checkout: Checkout, *, all_of_it: bool) -> Checkout:
     (checkout.folder / "mlflow.db").unlink()
     checkout.run("git", "checkout", "-q", "--", ".")
     if all_of_it:
-        (checkout.folder / "dvc.lock").unlink()
+        for name in LOCKS:
+            (checkout.folder / name).unlink()
     (checkout.folder / "reports/evaluate/metrics.json").unlink()
     return checkout
 

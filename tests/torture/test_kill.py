@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Checkout, copy_of
+from conftest import REPRO, Checkout, copy_of
 from forked import Forked, Job
 from library_cases import Place
 from review_cases import OVERRIDES, ask, make_doubtful_checkout
@@ -26,6 +26,7 @@ from skipintro.core.processes import is_alive
 from skipintro.episodes.annotations import clock, read_overrides
 from skipintro.review.overrides import OverridesFile
 from torture.breaking import (
+    LOCKS,
     Expected,
     Library,
     forget,
@@ -47,8 +48,8 @@ WAITING = "another stage is at work in this workspace; waiting for its end"
 # What DVC writes in place, and says of it when it was killed in that millisecond.
 CUT = {
     "Unable to read RWLock-file": ".dvc/tmp/rwlock",
-    "dvc.lock' validation failed": "dvc.lock",
-    "unable to read: 'dvc.lock'": "dvc.lock",
+    **{f"'{lock}' validation failed": lock for lock in LOCKS},
+    **{f"unable to read: '{lock}'": lock for lock in LOCKS},
 }
 KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 ORDERS = (
@@ -81,9 +82,8 @@ class Chain:
 
     def repro(self) -> "subprocess.Popen[bytes]":
         """Start `dvc repro`; what is left of it lives on until the end of the chain."""
-        words = ["dvc", "repro"]
         return self._stack.enter_context(
-            started(words, self.checkout.folder, self.log, self.checkout.env)
+            started(REPRO, self.checkout.folder, self.log, self.checkout.env)
         )
 
     def wait_for(self, stage: str, process: "subprocess.Popen[bytes]") -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from conftest import Checkout, copy_of
+from conftest import REPRO, Checkout, copy_of
 from forked import Forked
 from library_cases import Place
 from review_cases import OVERRIDES, Reviewed, make_doubtful_checkout, reviewing
@@ -41,8 +41,7 @@ def test_two_dvc_repro(attack: Attack, reproduced: Checkout, tmp_path: Path) -> 
         with attack.case((number, round(apart, 2))), ExitStack() as stack:
             both = []
             for log in logs:
-                words = ["dvc", "repro"]
-                begun = started(words, checkout.folder, log, checkout.env)
+                begun = started(REPRO, checkout.folder, log, checkout.env)
                 both.append(stack.enter_context(begun))
                 time.sleep(apart)
             codes = [process.wait(600) for process in both]
