@@ -80,6 +80,7 @@ bench: env  ## time and memory of the main job in a fresh clone, and of its part
 	python benchmarks/engines.py
 	python benchmarks/waiting_threads.py
 	python benchmarks/episode_memory.py
+	python benchmarks/command_times.py
 	python benchmarks/main_job.py
 
 lock: env  ## resolve requirements.lock anew, for Linux, macOS and Windows, Python 3.11 to 3.13
