@@ -1,6 +1,8 @@
 """What the project brings along: exact versions, and licences that go with MIT."""
 
 import re
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,14 @@ def test_everything_that_is_installed_is_pinned_exactly_and_as_pinned() -> None:
     found = {package.name: package.version for package in installed()}
     assert len(found) > 100
     assert found == {name: pins.get(name) for name in found}
+
+
+@pytest.mark.parametrize("name", ["mlflow", "torch", "skipintro"])
+def test_what_is_installed_is_byte_compiled(name: str) -> None:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    assert Path(cache_from_source(spec.origin)).is_file(), "`make env` compiles it"
 
 
 def test_the_lock_file_names_no_address_and_no_file() -> None:
