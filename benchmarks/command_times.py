@@ -1,7 +1,7 @@
 """Seconds of commands with little to do, in this checkout after `make repro`; medians of 5 runs.
 
 `promote` has nothing to promote, `detect` and `dvc repro` nothing that is new. Run
-`skipintro promote` and `skipintro detect data/demo/train` once before.
+`skipintro promote` and `skipintro detect data/ingest/train` once before.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ COMMANDS = {  # with their exit codes
     **dict.fromkeys(("skipintro --help", "skipintro models", "skipintro runs"), 0),
     "skipintro promote": 1,  # no challenger is left
     "skipintro report --no-open": 0,
-    "skipintro detect data/demo/train": 0,
+    "skipintro detect data/ingest/train": 0,
     "dvc repro": 0,
 }
 

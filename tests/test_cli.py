@@ -1,5 +1,6 @@
 """The command line: quick, self-explaining, and faults in one line."""
 
+import gc
 import json
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import typer
 from conftest import ROOT
 from skipintro import cli
 from skipintro.cli import checkout as cli_checkout
+from skipintro.cli.imports import quick_imports
 
 
 def commands(group: Any, name: str = "skipintro") -> Iterator[tuple[str, Any]]:
@@ -66,6 +68,20 @@ def test_help_loads_neither_torch_nor_mlflow() -> None:
     assert heavy.isdisjoint(loaded)
     for word in ("labels", "frames", "promote"):
         assert word in done.stdout
+
+
+def test_garbage_is_looked_for_after_quick_imports_but_not_among_what_they_made() -> None:
+    def broken_import() -> None:
+        with quick_imports():
+            assert not gc.isenabled()
+            raise ImportError
+
+    gc.unfreeze()
+    with pytest.raises(ImportError):
+        broken_import()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("name", sorted(ALL))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipintro.cli.checkout import find_checkout
+from skipintro.cli.imports import quick_imports
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -133,11 +134,12 @@ def _looking() -> "Iterator[tuple[Store, StoreParams, GateParams]]":
     from rich.console import Console
 
     with Console(stderr=True).status("looking into MLflow's store"):
-        from skipintro.core.params import load_params
-        from skipintro.tracking.addresses import tracking_uri, without_credentials
-        from skipintro.tracking.champion import existing_store
-        from skipintro.tracking.promotion import GateParams
-        from skipintro.tracking.store import StoreParams, faults_told
+        with quick_imports():
+            from skipintro.core.params import load_params
+            from skipintro.tracking.addresses import tracking_uri, without_credentials
+            from skipintro.tracking.champion import existing_store
+            from skipintro.tracking.promotion import GateParams
+            from skipintro.tracking.store import StoreParams, faults_told
 
         os.chdir(find_checkout())
         tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")

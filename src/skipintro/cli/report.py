@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipintro.cli.checkout import find_checkout
+from skipintro.cli.imports import quick_imports
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,12 +47,13 @@ def report(
 def _write() -> None:
     import tempfile
 
-    from skipintro.core.files import read_model, replacing
-    from skipintro.core.layout import EVALUATED, RANKED, TRAINED
-    from skipintro.detection.folder import assemble
-    from skipintro.evaluation.figures import EvaluateManifest
-    from skipintro.evaluation.report import Report, render
-    from skipintro.tracking.champion import beside
+    with quick_imports():
+        from skipintro.core.files import read_model, replacing
+        from skipintro.core.layout import EVALUATED, RANKED, TRAINED
+        from skipintro.detection.folder import assemble
+        from skipintro.evaluation.figures import EvaluateManifest
+        from skipintro.evaluation.report import Report, render
+        from skipintro.tracking.champion import beside
 
     page = read_model(Report, EVALUATED / "report.json")
     champion = _champion()
