@@ -20,7 +20,8 @@ from skipintro.core.processes import is_alive
 # Reads a line for each order: a job, whose process's id it answers with, or such an id, whose exit
 # code it answers with once that has ended.
 _DRIVER = """
-import importlib, json, os, signal, sys, traceback
+import gc, importlib, json, os, signal, sys, traceback
+gc.disable()
 import library_cases, uvicorn  # for preludes, and for what commands import when they run
 from skipintro import cli
 from skipintro.detection import detector
@@ -30,6 +31,8 @@ from skipintro.sidecars import mux
 for name in ("annotate", "demo", "embed", "evaluate", "ingest", "rank", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
+gc.freeze()  # which also leaves the memory that the forked ones share as it is
+gc.enable()
 
 def opened(log):
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
