@@ -25,7 +25,7 @@ test: env lint  ## lint, types and all tests
 	$(PYTEST)
 
 coverage: env  ## lines and branches of the package that the tests reach, in all processes
-	rm -rf .coverage
+	rm -rf .coverage && mkdir .coverage
 	COVERAGE_FILE=$(CURDIR)/.coverage/data coverage run -m $(PYTEST)
 	COVERAGE_FILE=$(CURDIR)/.coverage/data coverage combine --quiet
 	COVERAGE_FILE=$(CURDIR)/.coverage/data coverage report
