@@ -3,9 +3,11 @@
 A test with Ray's workers takes some 10 s: each worker loads torch, and a cluster has ten processes.
 """
 
+import io
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -212,6 +215,28 @@ def test_an_address_where_nothing_answers_is_told_within_seconds(
     assert time.monotonic() - started < 20
     assert str(refused.value).startswith("params.yaml: embed.ray.address: ")
     assert told in str(refused.value)
+
+
+def test_faults_are_results_of_a_worker_not_exceptions(
+    local: LocalEngine,
+    videos: list[Path],
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from skipintro.encoder.ray_engine import Worker  # noqa: PLC0415  imports Ray
+
+    monkeypatch.chdir(tmp_path)  # the worker changes it
+    worker = Worker()
+    assert "not there" in str(worker.prepare(tmp_path / "gone", SPEC))
+    assert "unknown encoder" in str(worker.prepare(tmp_path, replace(SPEC, name="other")))
+    assert worker.prepare(tmp_path, SPEC) == local.origin
+    job = jobs_for(videos, tmp_path)[0]
+    vectors = worker.vectors(job)
+    assert isinstance(vectors, np.ndarray)
+    assert np.array_equal(vectors, np.load(io.BytesIO(expected[job.path.name])))
+    assert "changed since" in str(worker.vectors(replace(job, sha256="0" * 64)))
+    assert worker.where() == (socket.gethostname(), os.getpid())
 
 
 def test_with_nothing_to_do_no_cluster_is_started() -> None:

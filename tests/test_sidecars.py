@@ -16,7 +16,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sha256_of_file
 from skipintro.episodes.labels import read_labels
 from skipintro.library.choices import Kind
-from skipintro.library.memory import Memory
+from skipintro.library.memory import Memory, MemoryUnusableError
 from skipintro.library.writing import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.chapters import Chapter, with_intro
@@ -198,4 +198,20 @@ def test_what_is_no_file_is_never_taken_for_nothing_nor_replaced(
         assert [fault.startswith(f"{place}: no file") for fault in writer.written.faults] == [True]
         assert place.lstat() == before
         place.unlink()
+    memory.close()
+
+
+def test_a_memory_that_cannot_be_used_is_no_fault_of_one_sidecar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(tmp_path / "cache")
+
+    def fail(*_: object) -> None:
+        raise MemoryUnusableError("no room")
+
+    monkeypatch.setattr(memory, "put", fail)
+    writer = Writer(memory, overwrite=False, edl_action=3)
+    with pytest.raises(MemoryUnusableError):
+        writer.write(finding(tmp_path / "video.mp4"), [Kind.EDL], mux=False)
+    assert writer.written.faults == []
     memory.close()

@@ -4,11 +4,13 @@ import io
 import math
 import random
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -869,6 +871,40 @@ def test_a_thumbnail_after_a_damaged_key_frame_is_none_and_those_before_are_ther
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     found = thumbnails(path, [0, 3, 19])
     assert [jpeg is None for jpeg in found] == [False, False, True]
+
+
+def test_a_damaged_key_frame_is_not_shown_but_what_is_read_from_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "video.mp4"
+    write_constant(path, Fraction(25), 100, frames=noise(100), g="40")
+    expected = thumbnails(path, [2.5])
+    whole, n_calls = decoding._shown, count()
+    damaged = SimpleNamespace(pts=0, key_frame=True, is_corrupt=True)
+
+    def shown(*source: Any) -> Iterator[Any]:
+        if next(n_calls) == 0:  # from the key frame on
+            yield SimpleNamespace(frame=damaged, since=0.0)
+        else:
+            yield from whole(*source)
+
+    monkeypatch.setattr(decoding, "_shown", shown)
+    assert thumbnails(path, [2.5]) == expected
+    assert next(n_calls) == 2
+
+
+def test_where_seeking_fails_thumbnails_are_read_from_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "video.mp4"
+    write_constant(path, Fraction(25), 100, frames=noise(100), g="40")
+    expected = thumbnails(path, [0, 2.5])
+
+    def fail(*_: object) -> None:
+        raise av.error.InvalidDataError(1, "no index", str(path))
+
+    monkeypatch.setattr(decoding, "_shown_from_key_frame", fail)
+    assert thumbnails(path, [0, 2.5]) == expected
 
 
 def test_a_missing_file_has_no_thumbnails(tmp_path: Path) -> None:
