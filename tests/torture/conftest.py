@@ -48,9 +48,8 @@ class Row:
         return f"| {self.promise} | `{self.attack}` | {numbers} |"
 
 
-_PROPERTY = (
-    "attack"  # of a test's report, which also the worker processes of pytest-xdist hand over
-)
+# Of a test's report, which also the worker processes of pytest-xdist hand over.
+_PROPERTY = "attack"
 
 
 class Attack:

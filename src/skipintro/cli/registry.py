@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,6 @@ from skipintro.cli.imports import quick_imports
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
-    from skipintro.library.models import Model
     from skipintro.tracking.promotion import GateParams
     from skipintro.tracking.store import Store, StoreParams
 
@@ -101,10 +101,11 @@ def _fault_of(model: str, version: str) -> str:
         return str(error)
     try:
         found = of_registry(*fetched, memory)
-        tried = f"{found.identity} {key_of('detection', 'model', 'episodes')}"
-        if memory.get("usable", tried) is None:
-            _load(found)
-            memory.put("usable", tried, value=True)
+        tried = f"{found.identity} {key_of('core', 'detection', 'model', 'episodes')}"
+        with found.opened() as folder:  # which reads every byte, whatever is remembered
+            if memory.get("usable", tried) is None:
+                _load(folder)
+                memory.put("usable", tried, value=True)
     except MemoryUnusableError:
         raise
     except InputError as error:
@@ -114,14 +115,13 @@ def _fault_of(model: str, version: str) -> str:
     return ""
 
 
-def _load(model: "Model") -> None:
+def _load(folder: Path) -> None:
     """Load a detector and let go of it. Raises InputError where that cannot be done."""
     import torch
 
     from skipintro.detection.detector import EpisodeDetector
 
-    with model.opened() as folder:
-        EpisodeDetector(folder, torch.device("cpu"))
+    EpisodeDetector(folder, torch.device("cpu"))
 
 
 @contextmanager
