@@ -22,9 +22,9 @@ def samples(frames: Sequence[Frame], delay: int) -> list[Sample[int]]:
 
 
 def asked(frames: Sequence[Frame], delay: int, end: int) -> dict[int, int]:
-    """Give the seconds that show each packet that `needed` yields."""
+    """Give the moments that show each packet that `needed` yields."""
     given = needed(samples(frames, delay), lambda s: s * TICKS, lambda _: -(-end // TICKS))
-    return {sample.packet: sample.n_seconds for sample in given}
+    return {sample.packet: sample.n_moments for sample in given}
 
 
 def on_screen(frames: Sequence[Frame], end: int) -> dict[int, int]:
@@ -128,4 +128,4 @@ def test_a_packet_that_is_only_referred_to_is_never_on_screen() -> None:
         Sample(2, 21, 21, is_key=False, is_shown=True),
     ]
     found = needed(packets, lambda s: s * TICKS, lambda _: 4)
-    assert {sample.packet: sample.n_seconds for sample in found} == {0: 3, 1: 0, 2: 1}
+    assert {sample.packet: sample.n_moments for sample in found} == {0: 3, 1: 0, 2: 1}

@@ -26,10 +26,12 @@ from skipintro.video import decoding, scaling, selective
 from skipintro.video.decoding import inspect, pictures, thumbnails
 from skipintro.video.encoding import encode_h264
 from skipintro.video.opening import VideoError
+from skipintro.video.scaling import View
 from skipintro.video.selective import pictures_of_needed
 from video_cases import SIDE, SOUND_HZ, Pixels, noise, number_in, numbered, write, write_silence
 
 TOLERANCE_S = 0.5
+SQUARE = partial(scaling.square, size=SIDE)
 CLOCKS = {".mkv": Fraction(1, 1000), ".webm": Fraction(1, 1000), ".ts": Fraction(1, 90_000)}
 REMEDY = "replace the file or drop the episode"
 
@@ -61,6 +63,11 @@ def numbers_of(path: Path) -> list[int]:
     numbers = [number_in(picture) for picture in pictures(path, SIDE)]
     assert inspect(path, truncation_tolerance_s=TOLERANCE_S).n_seconds == len(numbers)
     return numbers
+
+
+def pictures_of_all(path: Path, rate: int = 1, view: View = SQUARE) -> Iterator[Pixels]:
+    """Decode every frame."""
+    return decoding._pictures_of_all(path, view, rate, math.inf)
 
 
 def patched(path: Path, after: bytes, offset: int, new: bytes) -> Path:
@@ -244,7 +251,7 @@ def test_packets_after_the_end_of_an_edit_list_make_it_no_longer(tmp_path: Path)
     path = tmp_path / "trimmed.mp4"
     write_constant(path, Fraction(25), 250, frames=noise(250), g="10", bf="2")
     patched(path, b"elst", 8, struct.pack(">II", 2678, 0))  # the last group goes on after it
-    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
+    expected = list(pictures_of_all(path))
     assert len(expected) == 3
     np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
 
@@ -505,10 +512,8 @@ def test_decoding_only_what_is_needed_changes_no_picture(
     """Noise: a frame decoded without one that it refers to would show it at once."""
     n, path = 2 * N_NOISE, tmp_path / name
     write_constant(path, Fraction(25), n, frames=noise(n), **options)
-    needed_alone = list(pictures_of_needed(path, SIDE, math.inf))
-    np.testing.assert_array_equal(
-        needed_alone, list(decoding._pictures_of_all(path, SIDE, math.inf))
-    )
+    needed_alone = list(pictures_of_needed(path, SQUARE, 1, math.inf))
+    np.testing.assert_array_equal(needed_alone, list(pictures_of_all(path)))
 
 
 @pytest.fixture(scope="module")
@@ -516,7 +521,7 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Pixels]
     """Give a video of ten groups of reordered frames, and its pictures."""
     path = tmp_path_factory.mktemp("groups") / "groups.mp4"
     write_constant(path, Fraction(5), 200, frames=noise(200), **REORDERED, g="20")
-    return path, list(decoding._pictures_of_all(path, SIDE, math.inf))
+    return path, list(pictures_of_all(path))
 
 
 @pytest.mark.parametrize(
@@ -530,8 +535,8 @@ def test_groups_that_are_decoded_side_by_side_or_not_give_the_same_pictures(
 ) -> None:
     path, expected = groups
     monkeypatch.setattr(selective, "_LARGEST_GROUP", largest)
-    monkeypatch.setattr(selective, "_LONGEST_GROUP", longest)
-    np.testing.assert_array_equal(list(pictures_of_needed(path, SIDE, math.inf)), expected)
+    monkeypatch.setattr(selective, "_LONGEST_GROUP_S", longest)
+    np.testing.assert_array_equal(list(pictures_of_needed(path, SQUARE, 1, math.inf)), expected)
 
 
 def test_of_the_beginning_few_groups_are_decoded(
@@ -542,11 +547,11 @@ def test_of_the_beginning_few_groups_are_decoded(
     scaled = []
     square = scaling.square
 
-    def counted(*words: Any) -> Pixels:
+    def counted(*words: Any, **how: Any) -> Pixels:
         scaled.append(words)
-        return square(*words)
+        return square(*words, **how)
 
-    monkeypatch.setattr(selective, "square", counted)
+    monkeypatch.setattr(decoding, "square", counted)
     assert len(list(pictures(path, SIDE, 5))) == 5
     assert len(scaled) == 5  # of 40
 
@@ -562,8 +567,8 @@ def test_an_old_encoder_is_known_to_every_decoder_of_a_video(tmp_path: Path) -> 
     how: dict[str, Any] = {"preset": "medium", "pix_fmt": "yuv444p", "x264-params": options}
     write_constant(path, Fraction(5), 120, frames=frames, g="10", **how)
     patched(path, b"x264 - core ", 0, b"148")
-    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
-    np.testing.assert_array_equal(list(pictures_of_needed(path, SIDE, math.inf)), expected)
+    expected = list(pictures_of_all(path))
+    np.testing.assert_array_equal(list(pictures_of_needed(path, SQUARE, 1, math.inf)), expected)
 
 
 def test_a_group_that_reaches_into_the_one_before_is_seen(tmp_path: Path) -> None:
@@ -578,7 +583,7 @@ def test_a_group_that_reaches_into_the_one_before_is_seen(tmp_path: Path) -> Non
             packet.dts = (packet.dts or 0) - 3 * (ticks[1] - ticks[0])
             packet.pts, packet.stream = tick, stream
             written.mux(packet)
-    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
+    expected = list(pictures_of_all(path))
     np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
 
 
@@ -609,7 +614,7 @@ def test_parameters_of_the_codec_that_change_midway_hold_from_there_on(tmp_path:
                 told.duration, told.time_base = packet.duration, packet.time_base
                 told.is_keyframe, told.stream = packet.is_keyframe, stream
                 written.mux(told)
-    expected = list(decoding._pictures_of_all(path, SIDE, math.inf))
+    expected = list(pictures_of_all(path))
     assert len(expected) == 40
     np.testing.assert_array_equal(list(pictures(path, SIDE)), expected)
 
@@ -674,8 +679,8 @@ def test_a_damaged_video_looks_the_same_each_time(tmp_path: Path, seed: int) -> 
     for _ in range(3):
         content[rng.randrange(200, len(content) - 2000)] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
-    for way in (pictures, partial(decoding._pictures_of_all, max_length_s=math.inf)):
-        looks = {np.stack(list(way(path, SIDE))).tobytes() for _ in range(40)}
+    for way in (partial(pictures, size=SIDE), pictures_of_all):
+        looks = {np.stack(list(way(path))).tobytes() for _ in range(40)}
         assert len(looks) == 1
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from skipintro.video import decoder, decoding
 from skipintro.video.decoder import DecoderLostError
 from skipintro.video.info import DecodingLimits
 from skipintro.video.opening import VideoError
+from skipintro.video.scaling import square
 from torture.conftest import Attack
 from torture.mutation import read_or_refused
 from video_cases import noise, numbered, write
@@ -33,6 +35,7 @@ LIMITS = DecodingLimits(stall_s=20, memory_mb=600, max_length_h=0.1)
 MOST_S = 3 * LIMITS.stall_s  # of one reading
 TEN_YEARS_S = 10 * 365 * 24 * 3600
 SIZE = 32
+SQUARE = partial(square, size=SIZE)
 QUICK = {"deadline": "realtime", "cpu-used": "8"}
 BIT_EXACT = {"fflags": "+bitexact"}  # no random marks: a failure comes back
 CLIPS: dict[str, dict[str, Any]] = {
@@ -143,7 +146,9 @@ def judged(path: Path) -> Verdict:
     )
     slow = read(
         lambda: list(
-            decoder._decoded(decoding._pictures_of_all, path, LIMITS, SIZE, LIMITS.max_length_s)
+            decoder._decoded(
+                decoding._pictures_of_all, path, LIMITS, SQUARE, 1, LIMITS.max_length_s
+            )
         )
     )
     read(lambda: decoder.thumbnails(path, [0, 2.5], LIMITS))

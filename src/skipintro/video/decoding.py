@@ -1,8 +1,9 @@
 """Decodes videos to pictures at given times.
 
-The picture of second k is what a player shows at t = k s, by presentation time, so variable
-and odd frame rates are sampled rightly. Pictures are upright (rotation flags applied) and have
-square pixels (anamorphic video is stretched to its display shape).
+At a rate of so many pictures a second, picture k is what a player shows at t = k / rate s, by
+presentation time, so variable and odd frame rates are sampled rightly. Pictures are upright
+(rotation flags applied) and, but for grey thumbnails, have square pixels (anamorphic video is
+stretched to its display shape).
 
 What libav does over a hostile file may end the process: `skipintro.video.decoder` calls what
 decodes in one of its own.
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
@@ -29,8 +31,8 @@ from skipintro.video.opening import (
     origin_of,
     promised_length,
 )
-from skipintro.video.sampling import IrregularStreamError, n_seconds_of_last
-from skipintro.video.scaling import Picture, display_shape, scaled, square, thumbnail
+from skipintro.video.sampling import IrregularStreamError, n_moments_of_last
+from skipintro.video.scaling import Picture, View, display_shape, grey, scaled, square, thumbnail
 from skipintro.video.selective import pictures_of_needed
 
 
@@ -46,10 +48,10 @@ def inspect(
     with opened(path) as (container, stream):
         n_frames, n_seconds, end, shape = 0, 0, Fraction(0), (0, 0)
         for shown in _shown(path, container, stream):
-            _check_length(path, shown.n_seconds, max_length_s)
+            _check_length(path, shown.n_moments, max_length_s)
             if not n_frames:
                 shape = display_shape(shown.frame, stream)
-            n_frames, n_seconds, end = n_frames + 1, shown.n_seconds, shown.until
+            n_frames, n_seconds, end = n_frames + 1, shown.n_moments, shown.until
         if not n_frames:
             raise VideoError(path, "no picture in it can be decoded")
         promised = promised_length(container, stream)
@@ -81,29 +83,47 @@ def pictures(
 
     Raises VideoError where the file is missing, longer than `max_length_s` or decoding fails.
     """
+    return _sampled(path, partial(square, size=size), 1, max_length_s, n_seconds)
+
+
+def grey_thumbnails(
+    path: Path, shape: tuple[int, int] = (36, 64), rate: int = 4, *, max_length_s: float = math.inf
+) -> Iterator[Picture]:
+    """Yield small grey pictures, `rate` a second, as uint8 (height, width), to the end.
+
+    They hold the whole picture, upright, stretched to that shape. Memory, damage and faults are as
+    with `pictures`.
+    """
+    return _sampled(path, partial(grey, shape=shape), rate, max_length_s)
+
+
+def _sampled(
+    path: Path, view: View, rate: int, max_length_s: float, n_moments: int | None = None
+) -> Iterator[Picture]:
+    """Yield the view of the first moments, or of all; every frame is decoded where it must be."""
     n_given = 0
     with suppress(IrregularStreamError, av.error.FFmpegError, ValueError):
-        needed_alone = pictures_of_needed(path, size, max_length_s, n_seconds)
-        for picture in islice(needed_alone, n_seconds):
+        needed_alone = pictures_of_needed(path, view, rate, max_length_s, n_moments)
+        for picture in islice(needed_alone, n_moments):
             yield picture
             n_given += 1
-        if n_seconds in {None, n_given}:
+        if n_moments in {None, n_given}:
             return
-    yield from islice(_pictures_of_all(path, size, max_length_s), n_given, n_seconds)
+    yield from islice(_pictures_of_all(path, view, rate, max_length_s), n_given, n_moments)
 
 
-def _pictures_of_all(path: Path, size: int, max_length_s: float) -> Iterator[Picture]:
-    """Yield the picture of every second, decoding every frame."""
+def _pictures_of_all(path: Path, view: View, rate: int, max_length_s: float) -> Iterator[Picture]:
+    """Yield the view of every moment, decoding every frame."""
     with opened(path) as (container, stream):
-        second = 0
-        for shown in _shown(path, container, stream):
-            _check_length(path, shown.n_seconds, max_length_s)
-            if second < shown.n_seconds:
-                picture = square(shown.frame, stream, size)
-            while second < shown.n_seconds:
+        moment = 0
+        for shown in _shown(path, container, stream, rate):
+            _check_length(path, shown.n_moments / rate, max_length_s)
+            if moment < shown.n_moments:
+                picture = view(shown.frame, stream)
+            while moment < shown.n_moments:
                 yield picture
-                second += 1
-        if not second:
+                moment += 1
+        if not moment:
             raise VideoError(path, "no picture in it can be decoded")
 
 
@@ -164,31 +184,34 @@ def frames_between(
 
 @dataclass(frozen=True)
 class _Shown:
-    """A frame, the times between which it is on screen, and how many t = 0, 1 … s lie before."""
+    """A frame, the times between which it is on screen, and how many moments lie before its end."""
 
     frame: "av.VideoFrame"
     since: Fraction  # s, from the start of playing
     until: Fraction
-    n_seconds: int
+    n_moments: int
 
     def is_over(self, second: float) -> bool:
-        """Whether another picture, or none, is on screen at a time that is not before `since`."""
-        return second >= self.until or second >= self.n_seconds
+        """Whether another picture, or none, is on screen at a time that is not before `since`.
+
+        Of frames that are counted at one moment a second.
+        """
+        return second >= self.until or second >= self.n_moments
 
 
 def _shown(
-    path: Path, container: "av.container.InputContainer", stream: "av.VideoStream"
+    path: Path, container: "av.container.InputContainer", stream: "av.VideoStream", rate: int = 1
 ) -> Iterator[_Shown]:
     """Yield the frames in the order of presentation, without gaps, from 0 s on."""
     for (frame, time), (following, until) in pairwise(_timed(path, container, stream)):
-        n_seconds = math.ceil(until)
+        n_moments = math.ceil(until * rate)
         if following is None:
-            n_seconds = n_seconds_of_last(time, until)
+            n_moments = n_moments_of_last(time, until, rate)
         if frame is not None:
-            yield _Shown(frame, time, until, n_seconds)
+            yield _Shown(frame, time, until, n_moments)
 
 
-def _check_length(path: Path, n_seconds: int, max_length_s: float) -> None:
+def _check_length(path: Path, n_seconds: float, max_length_s: float) -> None:
     if n_seconds > max_length_s:
         raise VideoError(path, f"longer than {max_length_s / 3600:g} h, by its time stamps")
 

@@ -1,8 +1,10 @@
-"""Which packets of a video must be decoded to have the picture of every second. Pure: no codec.
+"""Which packets of a video must be decoded to have the picture of every moment. Pure: no codec.
 
-Packets arrive in the order of decoding. The picture of second k is the frame with the latest
-time stamp at or before k; before the first frame, the first frame. A packet's time stamp is at
-or after its decoding time, so once a packet is decoded after k, the picture of second k is known,
+Moments are the times t = k / rate s from the start of playing, at a rate of so many a second.
+
+Packets arrive in the order of decoding. The picture of a moment is the frame with the latest
+time stamp at or before it; before the first frame, the first frame. A packet's time stamp is at
+or after its decoding time, so once a packet is decoded after a moment, its picture is known,
 however frames are reordered.
 """
 
@@ -34,13 +36,13 @@ class Sample(Generic[P]):
     dts: int | None  # None: not told, as of a file's first packets
     is_key: bool  # nothing decoded before it is referred to by it, or after it but for its leads
     is_shown: bool  # not only there to be referred to
-    n_seconds: int = 0  # t = 0, 1 … s that show its frame
+    n_moments: int = 0  # that show its frame
     is_last: bool = False  # the length goes by its frame: it has to be there
 
     @property
     def is_asked(self) -> bool:
         """Whether its frame must be seen."""
-        return self.is_last or self.n_seconds > 0
+        return self.is_last or self.n_moments > 0
 
     def leads(self, key: "Sample[P]") -> bool:
         """Whether its frame comes before that of a key packet that is decoded before it."""
@@ -50,13 +52,13 @@ class Sample(Generic[P]):
 def needed(
     samples: Iterable[Sample[P]],
     tick_of: Callable[[int], int],
-    seconds_of_last: Callable[[Sample[P]], int],
+    moments_of_last: Callable[[Sample[P]], int],
 ) -> Iterator[Sample[P]]:
-    """Yield the packets that must be decoded, each with the seconds that show its frame.
+    """Yield the packets that must be decoded, each with the moments that show its frame.
 
     Left out is what lies between the last picture asked for and the next key packet. `tick_of`
-    gives the last tick at or before a second, `seconds_of_last` the length of the video in
-    seconds, from its last frame. About two seconds of packets are held at a time.
+    gives the last tick at or before moment k, `moments_of_last` the number of moments in the
+    video, from its last frame. About the packets of two moments are held at a time.
 
     Raises IrregularStreamError where the time stamps are repeated or out of order, or the first
     packet is not the first frame of a late start; what was yielded before stands.
@@ -66,32 +68,32 @@ def needed(
     if first is None or not first.is_shown:
         raise IrregularStreamError
 
-    def limit(second: int) -> int:
-        return max(tick_of(second), first.pts)
+    def limit(moment: int) -> int:
+        return max(tick_of(moment), first.pts)
 
     waiting: deque[Sample[P]] = deque()
     shown: list[Sample[P]] = []  # by time; those that may still be asked for
-    second = 0  # the next one whose picture is not known
+    moment = 0  # the next one whose picture is not known
     last_dts: int | None = None
     for sample in chain([first], samples):
         if sample.dts is not None:
             if sample.pts < sample.dts or (last_dts is not None and sample.dts <= last_dts):
                 raise IrregularStreamError
             last_dts = sample.dts
-            while sample.is_shown and limit(second) < sample.dts:  # others may lie after the end
-                shown = _ask(shown, limit(second))
-                second += 1
+            while sample.is_shown and limit(moment) < sample.dts:  # others may lie after the end
+                shown = _ask(shown, limit(moment))
+                moment += 1
         if sample.pts < first.pts and tick_of(0) < first.pts:
             raise IrregularStreamError
         waiting.append(sample)
         if sample.is_shown:
-            _insert(shown, sample, limit(second - 1) if second else None)
-        # No longer on screen, and a second later: it is known which packet is asked for next.
-        while second >= 2 and waiting[0].pts < min(shown[0].pts, limit(second - 2) + 1):
-            if _is_needed(waiting, limit(second - 1)):
+            _insert(shown, sample, limit(moment - 1) if moment else None)
+        # No longer on screen, and a moment later: it is known which packet is asked for next.
+        while moment >= 2 and waiting[0].pts < min(shown[0].pts, limit(moment - 2) + 1):
+            if _is_needed(waiting, limit(moment - 1)):
                 yield waiting[0]
             waiting.popleft()
-    for later in range(second, seconds_of_last(shown[-1])):
+    for later in range(moment, moments_of_last(shown[-1])):
         shown = _ask(shown, limit(later))
     shown[-1].is_last = True
     while waiting:
@@ -100,9 +102,9 @@ def needed(
         waiting.popleft()
 
 
-def n_seconds_of_last(time: Fraction, until: Fraction) -> int:
-    """Give the whole seconds of a video whose last frame is on screen between these times."""
-    return max(1, math.ceil(time), math.ceil(until - _CLOCK_ROUNDING_S))
+def n_moments_of_last(time: Fraction, until: Fraction, rate: int) -> int:
+    """Give the moments of a video whose last frame is on screen between these times, in seconds."""
+    return max(1, math.ceil(time * rate), math.ceil((until - _CLOCK_ROUNDING_S) * rate))
 
 
 def _insert(shown: list[Sample[P]], sample: Sample[P], decided: int | None) -> None:
@@ -114,11 +116,11 @@ def _insert(shown: list[Sample[P]], sample: Sample[P], decided: int | None) -> N
 
 
 def _ask(shown: list[Sample[P]], tick: int) -> list[Sample[P]]:
-    """Count a second for the frame on screen at a tick, and forget the frames before it."""
+    """Count a moment for the frame on screen at a tick, and forget the frames before it."""
     place = bisect.bisect_right(shown, tick, key=lambda sample: sample.pts)
     if not place:
         raise IrregularStreamError
-    shown[place - 1].n_seconds += 1
+    shown[place - 1].n_moments += 1
     return shown[place - 1 :]
 
 

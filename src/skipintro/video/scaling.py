@@ -1,6 +1,7 @@
 """Brings frames upright, to square pixels, and to a size."""
 
 import io
+from collections.abc import Callable
 from typing import TypeAlias
 
 import av
@@ -8,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Picture: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB
+Picture: TypeAlias = NDArray[np.uint8]  # (height, width, 3), RGB; or (height, width), grey
+
+# What is made of a frame; may be called in several threads.
+View: TypeAlias = Callable[["av.VideoFrame", "av.VideoStream"], Picture]
 
 _THUMBNAIL_WIDTH = 160  # pixels
 _JPEG_QUALITY = 75  # of 95: Pillow's default
@@ -42,6 +46,19 @@ def scaled(frame: "av.VideoFrame", width: int, height: int) -> Picture:
         interpolation="BICUBIC",
     )
     return np.rot90(small.to_ndarray(), k=frame.rotation // 90)
+
+
+def grey(frame: "av.VideoFrame", _: "av.VideoStream", shape: tuple[int, int]) -> Picture:
+    """Give the upright picture, stretched to (height, width), as uint8 of that shape."""
+    turned = frame.rotation % 180
+    small = frame.reformat(
+        width=shape[0] if turned else shape[1],
+        height=shape[1] if turned else shape[0],
+        format="gray",
+        interpolation="AREA",
+        threads=1,  # more are started anew for every frame
+    )
+    return np.ascontiguousarray(np.rot90(small.to_ndarray(), k=frame.rotation // 90))
 
 
 def thumbnail(frame: "av.VideoFrame", stream: "av.VideoStream") -> bytes:

@@ -1,4 +1,4 @@
-"""Decodes what the picture of every second takes, and no more, where a file tells what that is."""
+"""Decodes what the picture of every moment takes, and no more, where a file tells what that is."""
 
 import bisect
 import math
@@ -17,8 +17,8 @@ import av
 from skipintro.core.isolation import tell_progress
 from skipintro.video.h264 import Packets
 from skipintro.video.opening import SEEKABLE, opened, origin_of
-from skipintro.video.sampling import IrregularStreamError, Sample, n_seconds_of_last, needed
-from skipintro.video.scaling import Picture, square
+from skipintro.video.sampling import IrregularStreamError, Sample, n_moments_of_last, needed
+from skipintro.video.scaling import Picture, View
 
 _PacketSample: TypeAlias = Sample["av.Packet[av.VideoStream]"]
 
@@ -27,16 +27,18 @@ _PacketSample: TypeAlias = Sample["av.Packet[av.VideoStream]"]
 _TELLS_REFERENCES = {"h264"}
 
 # Decoders of one video that are at work side by side, each on a group of pictures of its own, and
-# the bytes of packets, and pictures, up to which a group waits for its end to become known.
+# the bytes of packets, and seconds, up to which a group waits for its end to become known.
 _N_DECODERS = 2
 _LARGEST_GROUP = 64 << 20
-_LONGEST_GROUP = 60
+_LONGEST_GROUP_S = 60
 
 
 def pictures_of_needed(
-    path: Path, size: int, max_length_s: float, n_seconds: int | None = None
+    path: Path, view: View, rate: int, max_length_s: float, n_moments: int | None = None
 ) -> Iterator[Picture]:
-    """Yield the picture of every second, or of the first ones at least, decoding what it takes.
+    """Yield the view of every moment, or of the first ones at least, decoding what it takes.
+
+    There are `rate` moments a second: `skipintro.video.sampling`.
 
     Raises IrregularStreamError where the file does not tell in advance what that is, or does not
     keep its word, and libav's errors; what was yielded before stands.
@@ -44,46 +46,52 @@ def pictures_of_needed(
     with opened(path) as (container, stream):
         if container.format.name not in SEEKABLE or stream.codec_context is None:
             raise IrregularStreamError
-        samples = _needed_samples(container, stream, max_length_s)
+        samples = _needed_samples(container, stream, rate, max_length_s)
         if stream.codec_context.name != "h264":  # its key frames may count on frames before them
-            yield from _decoded(samples, stream, size)
+            yield from _decoded(samples, stream, view)
             return
         with ExitStack() as stack:
             others = [stack.enter_context(opened(path))[1] for _ in range(_N_DECODERS - 1)]
-            yield from _decoded_in_groups(samples, [stream, *others], size, n_seconds)
+            longest = _LONGEST_GROUP_S * rate
+            yield from _decoded_in_groups(samples, [stream, *others], view, longest, n_moments)
 
 
 def _needed_samples(
-    container: "av.container.InputContainer", stream: "av.VideoStream", max_length_s: float
+    container: "av.container.InputContainer",
+    stream: "av.VideoStream",
+    rate: int,
+    max_length_s: float,
 ) -> "Iterator[_PacketSample]":
-    """Yield the packets that must be decoded, with the seconds that show their frames."""
+    """Yield the packets that must be decoded, with the moments that show their frames."""
     tick, origin = stream.time_base or Fraction(1, av.time_base), origin_of(container)
     nominal = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
 
-    def tick_of(second: int) -> int:
-        return math.floor((second + origin) / tick)
+    def tick_of(moment: int) -> int:
+        return math.floor((Fraction(moment, rate) + origin) / tick)
 
-    def seconds_of_last(last: _PacketSample) -> int:
+    def moments_of_last(last: _PacketSample) -> int:
         time = last.pts * tick - origin
         until = time + ((last.packet.duration or 0) * tick or nominal)
         if until > max_length_s:
             raise IrregularStreamError
-        return n_seconds_of_last(time, until)
+        return n_moments_of_last(time, until, rate)
 
     samples = _samples(container, stream, (max_length_s + origin) / tick)
-    return needed(samples, tick_of, seconds_of_last)
+    return needed(samples, tick_of, moments_of_last)
 
 
 def _decoded_in_groups(
     samples: "Iterator[_PacketSample]",
     streams: "Sequence[av.VideoStream]",
-    size: int,
-    n_seconds: int | None,
+    view: View,
+    longest: int,
+    n_moments: int | None,
 ) -> Iterator[Picture]:
     """Yield the pictures of what is needed, of which each stream decodes a group at a time.
 
     A group begins with a key frame, and no frame of it refers to another group. From one on that
-    is too large to wait for its end, or the last that is wanted, one stream decodes all.
+    is too large to wait for its end, or has more than `longest` pictures, or is the last that is
+    wanted, one stream decodes all.
     Raises IrregularStreamError where a group's time stamps reach into the one before.
     """
     first = next(samples)
@@ -97,7 +105,7 @@ def _decoded_in_groups(
     def pictures_of(group: "Iterable[_PacketSample]") -> list[Picture]:
         stream = free.get()
         try:
-            return list(_decoded(group, stream, size))
+            return list(_decoded(group, stream, view))
         finally:
             stream.codec_context.flush_buffers()  # the next group begins anew
             free.put(stream)
@@ -118,32 +126,32 @@ def _decoded_in_groups(
             if sample.pts <= latest:
                 raise IrregularStreamError
             group.append(sample)
-            n_pictures += sample.n_seconds
+            n_pictures += sample.n_moments
             n_bytes += sample.packet.size
-            is_last = n_seconds is not None and n_before + n_pictures >= n_seconds
-            if is_last or n_bytes > _LARGEST_GROUP or n_pictures > _LONGEST_GROUP:
+            is_last = n_moments is not None and n_before + n_pictures >= n_moments
+            if is_last or n_bytes > _LARGEST_GROUP or n_pictures > longest:
                 break
         while running:
             yield from running.popleft().result()
     if group:
-        yield from _decoded(chain(group, samples), free.get(), size)
+        yield from _decoded(chain(group, samples), free.get(), view)
 
 
 def _decoded(
-    samples: "Iterable[_PacketSample]", stream: "av.VideoStream", size: int
+    samples: "Iterable[_PacketSample]", stream: "av.VideoStream", view: View
 ) -> Iterator[Picture]:
     """Decode packets, and yield the pictures that they are asked for.
 
     Raises IrregularStreamError where one does not come as it was told.
     """
-    asked: deque[tuple[int, int]] = deque()  # time stamp, seconds that show the frame
+    asked: deque[tuple[int, int]] = deque()  # time stamp, moments that show the frame
     for frame in _frames(samples, stream.codec_context, asked):
         tell_progress()
         is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
         if is_late or frame.is_corrupt:
             raise IrregularStreamError
         if asked and frame.pts == asked[0][0]:
-            picture = square(frame, stream, size)
+            picture = view(frame, stream)
             yield from repeat(picture, asked.popleft()[1])
     if asked:
         raise IrregularStreamError
@@ -161,7 +169,7 @@ def _frames(
     skips = decoder.name in _TELLS_REFERENCES
     for sample in samples:
         if sample.is_asked:
-            bisect.insort(asked, (sample.pts, sample.n_seconds))
+            bisect.insort(asked, (sample.pts, sample.n_moments))
         if skips:
             decoder.skip_frame = "DEFAULT" if sample.is_asked else "NONREF"
         yield from decoder.decode(sample.packet)
