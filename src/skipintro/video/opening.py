@@ -68,11 +68,28 @@ class PassingVideoError(VideoError):
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
-    """Give the container and its first video stream that is no cover picture.
+    """Give the container and the video stream that a player shows, which is no cover picture.
 
-    One thread decodes what is opened: where several share a frame, a damaged one may come unmarked,
-    and looks otherwise each time.
+    That is the default one where one is marked, and else the first. One thread decodes what is
+    opened: where several share a frame, a damaged one may come unmarked, and looks otherwise each
+    time.
     """
+    with opened_container(path) as container:
+        mark = av.stream.Disposition
+        streams = container.streams.video
+        moving = [stream for stream in streams if not stream.disposition & mark.attached_pic]
+        if not moving:
+            raise VideoError(path, "holds no video stream")
+        # The first of those that are equal.
+        shown = max(moving, key=lambda stream: bool(stream.disposition & mark.default))
+        if (context := shown.codec_context) is not None:  # None: libav has no decoder
+            context.thread_count = 1
+        yield container, shown
+
+
+@contextmanager
+def opened_container(path: Path) -> Iterator["av.container.InputContainer"]:
+    """Give the container, whatever streams it has."""
     try:
         size = path.stat().st_size
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -89,13 +106,7 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
     except (av.error.FFmpegError, ValueError) as error:
         raise fault_of(path, "cannot be opened as video", error) from error
     with container:
-        cover = av.stream.Disposition.attached_pic
-        moving = [stream for stream in container.streams.video if not stream.disposition & cover]
-        if not moving:
-            raise VideoError(path, "holds no video stream")
-        if (context := moving[0].codec_context) is not None:  # None: libav has no decoder
-            context.thread_count = 1
-        yield container, moving[0]
+        yield container
 
 
 @cache
