@@ -1,14 +1,17 @@
 """Which packets must be decoded, compared with a slow way that knows the whole file."""
 
 from collections.abc import Sequence
+from fractions import Fraction
+from itertools import count, takewhile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skipintro.video.sampling import IrregularStreamError, Sample, needed
+from skipintro.video.sampling import IrregularStreamError, Sample, n_moments_of_last, needed
 
 TICKS = 10  # a second
+RATES = (1, 3, 4)  # moments a second
 Frame = tuple[int, bool]  # time stamp, key frame; in the order of decoding
 
 
@@ -21,17 +24,19 @@ def samples(frames: Sequence[Frame], delay: int) -> list[Sample[int]]:
     ]
 
 
-def asked(frames: Sequence[Frame], delay: int, end: int) -> dict[int, int]:
+def asked(frames: Sequence[Frame], delay: int, end: int, rate: int = 1) -> dict[int, int]:
     """Give the moments that show each packet that `needed` yields."""
-    given = needed(samples(frames, delay), lambda s: s * TICKS, lambda _: -(-end // TICKS))
+    given = needed(
+        samples(frames, delay), lambda k: k * TICKS // rate, lambda _: -(-end * rate // TICKS)
+    )
     return {sample.packet: sample.n_moments for sample in given}
 
 
-def on_screen(frames: Sequence[Frame], end: int) -> dict[int, int]:
-    """Give the packets that are on screen at whole seconds, and at how many."""
+def on_screen(frames: Sequence[Frame], end: int, rate: int) -> dict[int, int]:
+    """Give the packets that are on screen at moments, and at how many."""
     shown: dict[int, int] = {}
-    for tick in range(0, end, TICKS):
-        begun = [(pts, index) for index, (pts, _) in enumerate(frames) if pts <= tick]
+    for moment in takewhile(lambda k: k * TICKS < end * rate, count()):
+        begun = [(p, index) for index, (p, _) in enumerate(frames) if p * rate <= moment * TICKS]
         index = (max(begun) if begun else min((p, i) for i, (p, _) in enumerate(frames)))[1]
         shown[index] = shown.get(index, 0) + 1
     return shown
@@ -64,13 +69,13 @@ def streams(draw: st.DrawFn) -> tuple[list[Frame], int, int]:
     return frames, reach, stamps[-1] + draw(st.integers(1, 30))
 
 
-@given(streams())
+@given(streams(), st.sampled_from(RATES))
 def test_every_frame_on_screen_is_asked_for_with_all_that_it_may_refer_to(
-    stream: tuple[list[Frame], int, int],
+    stream: tuple[list[Frame], int, int], rate: int
 ) -> None:
     frames, delay, end = stream
-    found = asked(frames, delay, end)
-    shown = on_screen(frames, end)
+    found = asked(frames, delay, end, rate)
+    shown = on_screen(frames, end, rate)
     assert {index: n for index, n in found.items() if n} == shown
     last = max(range(len(frames)), key=lambda index: frames[index][0])
     must = set().union(*(referred(frames, index) for index in {*shown, last}))
@@ -129,3 +134,29 @@ def test_a_packet_that_is_only_referred_to_is_never_on_screen() -> None:
     ]
     found = needed(packets, lambda s: s * TICKS, lambda _: 4)
     assert {sample.packet: sample.n_moments for sample in found} == {0: 3, 1: 0, 2: 1}
+
+
+def test_at_four_a_second_a_quarter_is_waited_for() -> None:
+    frames = [(tick, tick in {0, 15}) for tick in range(0, 30, 3)]
+    # At ticks 0, 2.5, 5 …: what appears at 6 is there at 7.5, and that at 15 at 15 and 17.5.
+    assert asked(frames, 0, 30, 4) == {0: 2, 1: 1, 2: 1, 3: 1, 4: 1, 5: 2, 6: 1, 7: 1, 8: 1, 9: 1}
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "until_ms", "rate", "n_moments"),
+    [
+        (960, 1000, 1, 1),
+        (960, 1000, 4, 4),
+        (1000, 1040, 1, 2),
+        (1000, 1040, 4, 5),
+        (1000, 1252, 4, 5),  # two milliseconds are the clock's rounding
+        (1000, 1253, 4, 6),
+        (1251, 1252, 4, 6),  # whoever shows it has been past 1.25 s
+        (0, 1, 4, 1),
+    ],
+)
+def test_the_last_frame_tells_how_many_moments_there_are(
+    time_ms: int, until_ms: int, rate: int, n_moments: int
+) -> None:
+    time, until = Fraction(time_ms, 1000), Fraction(until_ms, 1000)
+    assert n_moments_of_last(time, until, rate) == n_moments

@@ -23,7 +23,7 @@ from PIL import Image
 
 from damage_cases import without_length
 from skipintro.video import decoding, scaling, selective
-from skipintro.video.decoding import inspect, pictures, thumbnails
+from skipintro.video.decoding import grey_thumbnails, inspect, pictures, thumbnails
 from skipintro.video.encoding import encode_h264
 from skipintro.video.opening import VideoError
 from skipintro.video.scaling import View
@@ -32,6 +32,7 @@ from video_cases import SIDE, SOUND_HZ, Pixels, noise, number_in, numbered, writ
 
 TOLERANCE_S = 0.5
 SQUARE = partial(scaling.square, size=SIDE)
+GREY = partial(scaling.grey, shape=(SIDE, SIDE))
 CLOCKS = {".mkv": Fraction(1, 1000), ".webm": Fraction(1, 1000), ".ts": Fraction(1, 90_000)}
 REMEDY = "replace the file or drop the episode"
 
@@ -47,13 +48,18 @@ def write_constant(path: Path, rate: Fraction, n_frames: int, **how: Any) -> lis
 
 
 def on_screen(
-    stamps: Sequence[int], end: int, clock: Fraction, *, start_s: Fraction | None = None
+    stamps: Sequence[int],
+    end: int,
+    clock: Fraction,
+    *,
+    start_s: Fraction | None = None,
+    rate: int = 1,
 ) -> list[int]:
-    """Give, the slow way, the frame that is on screen at each whole second after the start."""
+    """Give, the slow way, the frame that is on screen at each moment after the start."""
     start = stamps[0] * clock if start_s is None else start_s
     shown: list[int] = []
-    while start + len(shown) < end * clock:
-        begun = [i for i, stamp in enumerate(stamps) if stamp * clock <= start + len(shown)]
+    while (moment := start + Fraction(len(shown), rate)) < end * clock:
+        begun = [i for i, stamp in enumerate(stamps) if stamp * clock <= moment]
         shown.append(max(begun, default=0))
     return shown
 
@@ -512,8 +518,10 @@ def test_decoding_only_what_is_needed_changes_no_picture(
     """Noise: a frame decoded without one that it refers to would show it at once."""
     n, path = 2 * N_NOISE, tmp_path / name
     write_constant(path, Fraction(25), n, frames=noise(n), **options)
-    needed_alone = list(pictures_of_needed(path, SQUARE, 1, math.inf))
-    np.testing.assert_array_equal(needed_alone, list(pictures_of_all(path)))
+    for view, rate in ((SQUARE, 1), (GREY, 4)):
+        needed_alone = list(pictures_of_needed(path, view, rate, math.inf))
+        np.testing.assert_array_equal(needed_alone, list(pictures_of_all(path, rate, view)))
+        assert len(needed_alone) == 8 * rate
 
 
 @pytest.fixture(scope="module")
@@ -537,6 +545,8 @@ def test_groups_that_are_decoded_side_by_side_or_not_give_the_same_pictures(
     monkeypatch.setattr(selective, "_LARGEST_GROUP", largest)
     monkeypatch.setattr(selective, "_LONGEST_GROUP_S", longest)
     np.testing.assert_array_equal(list(pictures_of_needed(path, SQUARE, 1, math.inf)), expected)
+    fast = list(pictures_of_needed(path, GREY, 4, math.inf))
+    np.testing.assert_array_equal(fast, list(pictures_of_all(path, 4, GREY)))
 
 
 def test_of_the_beginning_few_groups_are_decoded(
@@ -775,6 +785,115 @@ def test_sound_alone_is_refused_even_with_a_cover_picture(
             container.mux([*cover.encode(frame), *cover.encode()])
         write_silence(container, sound, 1.0)
     assert_refused(path, "holds no video stream", read)
+
+
+def write_two_streams(path: Path, marked: Sequence[int]) -> None:
+    """Write one that shows a 3, and one that shows a 5, of which some are marked as default."""
+    with av.open(str(path), "w") as container:
+        streams: list[Any] = [container.add_stream("libx264", rate=1) for _ in range(2)]
+        for index, stream in enumerate(streams):
+            stream.width = stream.height = 64
+            stream.pix_fmt = "yuv420p"
+            default = av.stream.Disposition.default
+            stream.disposition = default if index in marked else av.stream.Disposition(0)
+        for stream, number in zip(streams, (3, 5), strict=True):
+            frame = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
+            container.mux([*stream.encode(frame), *stream.encode()])
+    with av.open(str(path)) as container:
+        found = [stream.disposition for stream in container.streams.video]
+        assert [i for i in range(2) if found[i] & av.stream.Disposition.default] == list(marked)
+
+
+@pytest.mark.parametrize(("marked", "number"), [([], 3), ([0], 3), ([1], 5), ([0, 1], 3)])
+def test_of_several_video_streams_the_default_one_is_shown(
+    tmp_path: Path, marked: list[int], number: int
+) -> None:
+    path = tmp_path / "two.mkv"
+    write_two_streams(path, marked)
+    assert numbers_of(path) == [number]
+
+
+# --- grey thumbnails ---
+
+
+def grey_numbers(path: Path, rate: int = 4) -> list[int]:
+    """Read the numbers of a file's grey thumbnails."""
+    found = list(grey_thumbnails(path, (SIDE, SIDE), rate))
+    assert {(one.shape, one.dtype.name, one.flags.c_contiguous) for one in found} == {
+        ((SIDE, SIDE), "uint8", True)
+    }
+    return [number_in(one[:, :, None]) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "rate", "options"),
+    [
+        (".mp4", "libx264", "24000/1001", {"bf": "3", "b-adapt": "0"}),
+        (".mkv", "libx264", "24000/1001", {"bf": "3", "g": "20"}),
+        (".mkv", "libx264", "25", {"bf": "3", "g": "20"}),
+        (".ts", "libx264", "24000/1001", {"bf": "2"}),
+        (".avi", "mpeg4", "25", {}),
+        (".webm", "libvpx-vp9", "24000/1001", {"deadline": "realtime", "cpu-used": "8"}),
+    ],
+)
+def test_each_quarter_of_a_second_shows_the_frame_on_screen(
+    tmp_path: Path, suffix: str, codec: str, rate: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / f"constant{suffix}"
+    clock = CLOCKS.get(suffix, Fraction(1, Fraction(rate).numerator))
+    stamps = [round(index / Fraction(rate) / clock) for index in range(71)]
+    write_constant(path, Fraction(rate), 70, codec=codec, **options)
+    expected = on_screen(stamps[:-1], stamps[-1], clock, rate=4)
+    assert len(expected) == 12
+    assert grey_numbers(path) == expected
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("bf", ["0", "3"])
+def test_each_quarter_of_a_second_shows_the_frame_on_screen_of_irregular_ones(
+    tmp_path: Path, suffix: str, bf: str
+) -> None:
+    clock = Fraction(1, 1000)
+    gaps = np.random.default_rng(4).choice([1, 2, 17, 40, 41, 250, 333, 999, 1700], 60)
+    *stamps, end = np.cumsum([0, *gaps, *[40] * 6]).tolist()
+    path = write(tmp_path / f"irregular{suffix}", stamps, end, clock, bf=bf)
+    expected = on_screen(stamps, end, clock, rate=4)
+    assert grey_numbers(path) == expected
+    assert grey_numbers(path, 1) == numbers_of(path)
+    assert [number_in(one) for one in pictures_of_all(path, 4)] == expected
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), (0, 80, 160, 255)),
+        ((0, 1, -1, 0), (160, 0, 255, 80)),  # rotate=90, clockwise
+        ((-1, 0, 0, -1), (255, 160, 80, 0)),
+        ((0, -1, 1, 0), (80, 255, 0, 160)),  # rotate=270
+    ],
+)
+def test_a_grey_thumbnail_holds_the_whole_picture_upright(
+    tmp_path: Path, matrix: tuple[int, int, int, int], shown: tuple[int, ...]
+) -> None:
+    path = tmp_path / "phone.mp4"
+    frame = flat(((grey,) * 3 for grey in (0, 80, 160, 255)), 64, 96)
+    write(path, [0], 1, Fraction(1), frames=[frame], aspect=Fraction(4, 3))
+    a, b, c, d = (value << 16 for value in matrix)
+    patched(path, b"tkhd", 40, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30))
+    found = list(grey_thumbnails(path))
+    assert len(found) == 4
+    assert found[0].shape == (36, 64)
+    assert np.abs(found[0][9::18, 16::32].ravel().astype(int) - shown).max() < 8
+
+
+def test_grey_thumbnails_of_a_video_that_is_too_long_or_missing_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "long.mp4"
+    write_constant(path, Fraction(25), 70)
+    assert len(list(grey_thumbnails(path, max_length_s=3))) == 12
+    with pytest.raises(VideoError, match="longer than"):
+        list(grey_thumbnails(path, max_length_s=2.5))
+    with pytest.raises(VideoError, match="no such file"):
+        list(grey_thumbnails(tmp_path / "gone.mp4"))
 
 
 # --- thumbnails ---
