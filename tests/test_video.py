@@ -5,6 +5,7 @@ import math
 import random
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache, partial
 from itertools import count
@@ -22,7 +23,7 @@ from av.video.frame import PictureType
 from PIL import Image
 
 from damage_cases import without_length
-from skipintro.video import decoding, scaling, selective
+from skipintro.video import decoding, opening, scaling, selective
 from skipintro.video.decoding import grey_thumbnails, inspect, pictures, thumbnails
 from skipintro.video.encoding import encode_h264
 from skipintro.video.opening import VideoError
@@ -811,6 +812,34 @@ def test_of_several_video_streams_the_default_one_is_shown(
     path = tmp_path / "two.mkv"
     write_two_streams(path, marked)
     assert numbers_of(path) == [number]
+
+
+@pytest.mark.parametrize("read", [read_info, read_pictures])
+def test_a_stream_that_appears_midway_takes_no_picture_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], Any]
+) -> None:
+    """Depending on what lies in memory, PyAV stumbles over it after the last packet."""
+    path = tmp_path / "recording.ts"
+    write_constant(path, Fraction(25), 70, bf="3")
+    expected = read(path)
+    whole = opening.opened_container
+
+    @contextmanager
+    def stumbling(path: Path) -> Iterator[Any]:
+        with whole(path) as container:
+
+            def demux(stream: Any) -> Iterator[Any]:
+                yield from container.demux(stream)
+                raise IndexError
+
+            yield SimpleNamespace(
+                **{name: getattr(container, name) for name in ("streams", "format", "start_time")},
+                duration=container.duration,
+                demux=demux,
+            )
+
+    monkeypatch.setattr(opening, "opened_container", stumbling)
+    np.testing.assert_equal(read(path), expected)
 
 
 # --- grey thumbnails ---

@@ -29,6 +29,7 @@ from skipintro.video.opening import (
     fault_of,
     opened,
     origin_of,
+    packets_of,
     promised_length,
 )
 from skipintro.video.sampling import IrregularStreamError, n_moments_of_last
@@ -287,7 +288,8 @@ def _timed(
     sound: av.VideoFrame | None = None
     is_damaged = False
     try:
-        for frame in container.decode(stream):
+        packets = packets_of(container, stream)
+        for frame in chain.from_iterable(packet.decode() for packet in packets):
             tell_progress()
             if frame.pts is not None:
                 time = frame.pts * (frame.time_base or Fraction(1)) - origin

@@ -6,10 +6,11 @@ Of the project's modules this package, and `sidecars/mux.py`, alone import PyAV.
 import errno
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -126,6 +127,15 @@ def origin_of(container: "av.container.InputContainer") -> Fraction:
         if track.start_time is not None and track.time_base
     ]
     return min(starts, key=lambda start: abs(start - rounded), default=rounded)
+
+
+def packets_of(
+    container: "av.container.InputContainer", stream: "av.VideoStream | av.AudioStream"
+) -> "Iterator[av.Packet[Any]]":
+    """Yield the packets of a stream, and one that asks the decoder for what it still holds."""
+    # Where another stream appeared midway, PyAV may stumble over it after the last packet.
+    with suppress(IndexError):
+        yield from container.demux(stream)
 
 
 def promised_length(

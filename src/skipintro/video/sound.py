@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 import av.error
@@ -22,7 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skipintro.core.isolation import tell_progress
-from skipintro.video.opening import PassingVideoError, fault_of, opened_container, origin_of
+from skipintro.video.opening import (
+    PassingVideoError,
+    fault_of,
+    opened_container,
+    origin_of,
+    packets_of,
+)
 
 Samples: TypeAlias = NDArray[np.float32]  # one channel, in [-1, 1]
 
@@ -43,6 +49,7 @@ _ASIDE = (
     | av.stream.Disposition.descriptions
 )
 
+# libav's want of memory is one of them: most often, of a size that is damaged.
 _FAULTS = (av.error.FFmpegError, ValueError)
 
 
@@ -95,12 +102,11 @@ def _timed(
     for other in container.streams:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     while True:
         try:
             packet = next(packets, None)
         except _FAULTS as error:
-            _raise_if_of_memory(error)
             fault = fault_of(path, "its sound cannot be read", error)
             if isinstance(fault, PassingVideoError):
                 raise fault from error
@@ -109,9 +115,8 @@ def _timed(
             return
         tell_progress()
         try:
-            frames = packet.decode()
-        except _FAULTS as error:
-            _raise_if_of_memory(error)
+            frames: list[Any] = packet.decode()
+        except _FAULTS:
             continue
         for frame in frames:
             if frame.samples and frame.sample_rate:
@@ -142,15 +147,12 @@ def _pieces(timed: "Iterable[_Timed]", rate: int) -> Iterator[int | Samples]:
                 is_placed, until = True, until + late
                 yield round(until * rate)
             yield from mixer.mixed(frame)
-        except _FAULTS as error:
-            _raise_if_of_memory(error)
+        except _FAULTS:
             mixer, is_placed = None, False
         until += frame.samples / frame.sample_rate
     if mixer is not None:
-        try:
+        with suppress(*_FAULTS):
             yield from mixer.rest()
-        except _FAULTS as error:
-            _raise_if_of_memory(error)
 
 
 def _with_following(
@@ -261,8 +263,3 @@ def _in_blocks(pieces: Iterable[Samples], size: int, most: float) -> Iterator[Sa
             break
     if n_filled:
         yield block[:n_filled]
-
-
-def _raise_if_of_memory(error: Exception) -> None:
-    if isinstance(error, MemoryError):
-        raise error
