@@ -1,0 +1,1 @@
+"""From what siblings share to the interval of each episode."""

@@ -1,0 +1,493 @@
+"""Candidate intervals of one episode, from the runs that it shares with its siblings.
+
+Runs over the same stretch are one group. Where a group begins and ends is told in several ways: by
+one run, by what half of the siblings share, by what any shares, by each kind of evidence alone,
+and each moved to the cut or change of sound nearby. All pairs of those ends are candidates; a
+ranker decides (`skipintro.detectors.ranker`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from skipintro.matching.pairs import Ints, MatchingSettings, best_along, there
+from skipintro.matching.siblings import Season
+
+Floats = NDArray[np.float64]
+Span = tuple[int, int]  # [start, stop), moments of the grid
+
+_AROUND_S = 8.0  # beyond either end of a group that is looked at
+
+
+class CandidateSettings(BaseModel):
+    """Section `candidates` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    min_length_s: float = Field(gt=0)
+    max_length_s: float = Field(gt=0)
+    max_share: float = Field(gt=0, le=1)  # of an episode that an interval may cover
+    same_group: float = Field(gt=0, le=1)  # overlap over hull
+    n_groups: int = Field(ge=1)  # of an episode, the strongest
+    snap_s: float = Field(ge=0)  # up to which an end moves to a cut or change of sound
+    snap_cost: float = Field(ge=0)  # of each moment that it moves, in percentiles of change
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The candidates of one episode; C may be 0.
+
+    spans: int64 (C, 2), moments of the grid. features: float64 (C, F), named by `names`. group:
+    int64 (C,). links: of each group by sibling (its position in the season) speed and offset.
+    """
+
+    n: int
+    spans: Ints
+    features: Floats
+    group: Ints
+    links: tuple[Mapping[int, tuple[float, int]], ...]
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+
+KIND_FEATURES = (
+    "alike",  # share of the siblings that are alike, over the interval
+    "cosine",  # mean
+    "says",  # share of the interval of which the kind says something
+    "alike_said",  # share alike, of that
+    "alike_before",  # within 1 s beyond either end, and within either end
+    "alike_after",
+    "alike_first",
+    "alike_last",
+    "change_at_start",  # percentile of the episode's own changes, at the end and around it
+    "change_at_end",
+    "change_by_start",
+    "change_by_end",
+    "change",  # mean over the interval, and in relation to the episode's
+    "change_ratio",
+    "level",  # in relation to the episode's median: over the interval, least around either end
+    "level_at_start",
+    "level_at_end",
+)
+FEATURES = (
+    "any_alike",  # any kind, gaps bridged: over the interval, its worst quarter, ends, beyond them
+    "any_least",
+    "any_first",
+    "any_last",
+    "any_before",
+    "any_after",
+    "n_siblings",
+    "n_alike",
+    "share",
+    "sibling_start",  # log s; and rest, and place, of the match in the siblings: medians
+    "sibling_rest",
+    "sibling_place",
+    "offset_spread",  # s
+    "start_spread",
+    "length",
+    "log_length",
+    "start",  # log s
+    "place",
+    "rest",
+    "rest_place",
+    "cover",
+    "log_episode",
+    "repeats",  # runs of the episode itself that cover the interval
+    "start_of_half",  # how far the ends lie from those that half of the siblings, any, or the
+    "end_of_half",  # strongest run tell, in moments
+    "start_of_any",
+    "end_of_any",
+    "start_of_run",
+    "end_of_run",
+    "group",  # rank of the group by its strongest run
+    "n_groups",
+    "strength",  # share of the siblings times length; in relation to other groups
+    "rank",
+    "relative",
+    "before",
+    "after",
+    "before_share",
+    "after_share",
+    "n_before",
+    "container",
+    "adjacent_before",
+    "adjacent_after",
+)
+
+
+def names(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the features, for these kinds of evidence."""
+    return (*(f"{kind}_{name}" for kind in kinds for name in KIND_FEATURES), *FEATURES)
+
+
+def find_candidates(
+    season: Season, position: int, matching: MatchingSettings, settings: CandidateSettings
+) -> Candidates:
+    """Find the candidates of one episode of a season; without siblings there are none."""
+    episode = season.episodes[position]
+    groups = _groups(season, position, settings)
+    views = [_View(season, position, group, matching) for group in groups]
+    n_kinds = len(matching.alike)
+    features = [np.zeros((0, n_kinds * len(KIND_FEATURES) + len(FEATURES)))]
+    spans, owner = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)]
+    signals = _Signals(season, position, matching)
+    for rank, view in enumerate(views):
+        found = _spans(view, signals, matching, settings)
+        if len(found):
+            spans.append(found)
+            owner.append(np.full(len(found), rank))
+            features.append(_features(view, signals, found, rank, len(groups), matching))
+    candidates = Candidates(
+        n=episode.n,
+        spans=np.concatenate(spans),
+        features=np.concatenate(features),
+        group=np.concatenate(owner),
+        links=tuple(view.links for view in views),
+    )
+    _put_in_context(candidates)
+    return candidates
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Runs over the same stretch: the strongest one's ends, and by sibling its strongest run."""
+
+    start: int
+    stop: int
+    runs: dict[int, tuple[int, int, int]]  # start, stop, offset
+
+
+def _groups(season: Season, position: int, settings: CandidateSettings) -> list[_Group]:
+    """Join the runs with all siblings, strongest first."""
+    n = season.episodes[position].n
+    rows = []
+    for sibling in season.siblings[position]:
+        for start, stop, offset, n_alike in season.match(position, sibling).runs.tolist():
+            rows.append((-n_alike, sibling, max(0, start), min(n, stop), offset))
+    groups: list[_Group] = []
+    bounds = np.zeros((settings.n_groups, 2), np.int64)
+    for _, sibling, start, stop, offset in sorted(rows):
+        if stop <= start:
+            continue
+        known = bounds[: len(groups)]
+        shared = np.minimum(known[:, 1], stop) - np.maximum(known[:, 0], start)
+        hull = np.maximum(known[:, 1], stop) - np.minimum(known[:, 0], start)
+        same = np.flatnonzero(shared > settings.same_group * hull)
+        if len(same):
+            groups[same[0]].runs.setdefault(sibling, (start, stop, offset))
+        elif len(groups) < settings.n_groups:
+            bounds[len(groups)] = start, stop
+            groups.append(_Group(start, stop, {sibling: (start, stop, offset)}))
+    return groups
+
+
+class _View:
+    """What the siblings of a group show around it, moment by moment.
+
+    Everything is of the moments `[first, last)`; `any` and `kinds` are shares of the siblings.
+    """
+
+    def __init__(
+        self, season: Season, position: int, group: _Group, matching: MatchingSettings
+    ) -> None:
+        episode = season.episodes[position]
+        around = round(_AROUND_S * matching.rate)
+        self.group = group
+        self.first = max(0, min(run[0] for run in group.runs.values()) - around)
+        self.last = min(episode.n, max(run[1] for run in group.runs.values()) + around)
+        self.n_siblings = len(season.siblings[position])
+        at = np.arange(self.first, self.last)
+        gap = round(matching.gap_s * matching.rate)
+        cosines: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in matching.alike}
+        joined, self.links, starts, rests, places = [], {}, [], [], []
+        for sibling, (_, _, offset) in group.runs.items():
+            theirs = season.episodes[sibling]
+            speed = season.match(position, sibling).speed
+            other = there(at, speed, offset)
+            alike = np.zeros(len(at), bool)
+            for kind, level in matching.alike.items():
+                if kind in episode.tracks and kind in theirs.tracks:
+                    rows = episode.tracks[kind].rows, theirs.tracks[kind].rows
+                    cosine = best_along(*rows, at, other)
+                else:
+                    cosine = np.zeros(len(at), np.float32)
+                cosines[kind].append(cosine)
+                alike |= cosine > level
+            joined.append(_bridged(alike, gap))
+            self.links[sibling] = (speed, offset)
+            starts.append(group.start * speed + offset)
+            rests.append(theirs.n - (group.stop * speed + offset))
+            places.append(starts[-1] / theirs.n)
+        self.any = np.mean(joined, axis=0)
+        self.cosine = {kind: np.mean(found, axis=0) for kind, found in cosines.items()}
+        self.kinds = {
+            kind: (np.array(found) > matching.alike[kind]).mean(axis=0)
+            for kind, found in cosines.items()
+        }
+        self.sibling_starts = np.array(starts)
+        self.sibling_rest, self.sibling_place = float(np.median(rests)), float(np.median(places))
+
+    def ends(self, matching: MatchingSettings) -> "_Ends":
+        """Return the ends that are told in several ways."""
+        start, stop = self.group.start - self.first, self.group.stop - self.first
+        gap = round(matching.gap_s * matching.rate)
+
+        def run(mask: NDArray[np.bool_]) -> Span | None:
+            return _run_at(mask, start, stop)
+
+        by_kind = [run(_bridged(share >= 0.5, gap)) for share in self.kinds.values()]
+        return _Ends(
+            run=(start, stop),
+            half=run(self.any >= 0.5),
+            most=run(self.any > 0),
+            others=tuple(span for span in (run(self.any > 0.99), *by_kind) if span),
+        )
+
+
+@dataclass(frozen=True)
+class _Ends:
+    run: Span
+    half: Span | None
+    most: Span | None
+    others: tuple[Span, ...]
+
+    def spans(self) -> list[Span]:
+        return [span for span in (self.run, self.half, self.most, *self.others) if span]
+
+
+class _Signals:
+    """The changes and levels of an episode's kinds, as percentiles and beside the median."""
+
+    def __init__(self, season: Season, position: int, matching: MatchingSettings) -> None:
+        self._episode = season.episodes[position]
+        self.n = self._episode.n
+        self.repeats = season.repeats[position]
+        self.rate = matching.rate
+        nothing = np.zeros(self.n)
+        self.change, self.percentile, self.level, self.says = {}, {}, {}, {}
+        for kind in matching.alike:
+            track = self._episode.tracks.get(kind)
+            change = nothing if track is None else track.change.astype(np.float64)
+            self.change[kind] = change
+            self.percentile[kind] = np.searchsorted(np.sort(change), change) / max(1, self.n)
+            level = nothing if track is None else track.level.astype(np.float64)
+            self.level[kind] = level - (np.median(level) if self.n else 0.0)
+            self.says[kind] = (
+                nothing if track is None else self._episode.says[kind].astype(np.float64)
+            )
+
+    @cached_property
+    def edges(self) -> Floats:
+        """Return (n,): how much of a cut, or of a change of sound, lies before each moment."""
+        return np.asarray(sum(percentile**4 for percentile in self.percentile.values()))
+
+    def snapped(self, at: int, settings: CandidateSettings) -> int:
+        """Return the moment nearby that looks most like an end."""
+        reach = round(settings.snap_s * self.rate)
+        near = np.arange(max(1, at - reach), min(self.n - 1, at + reach) + 1)
+        if not len(near):
+            return at
+        return int(near[(self.edges[near] - settings.snap_cost * np.abs(near - at)).argmax()])
+
+
+def _spans(
+    view: _View, signals: _Signals, matching: MatchingSettings, settings: CandidateSettings
+) -> Ints:
+    """Return int64 (C, 2): all pairs of ends that make an interval of a usual length."""
+    told = view.ends(matching).spans()
+    starts, stops = ({span[end] + view.first for span in told} for end in (0, 1))
+    starts |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in starts}
+    stops |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in stops}
+    spans = np.array([(a, b) for a in sorted(starts) for b in sorted(stops)], np.int64)
+    length = spans[:, 1] - spans[:, 0]
+    longest = min(settings.max_length_s * matching.rate, settings.max_share * signals.n)
+    return spans[(length >= settings.min_length_s * matching.rate) & (length <= longest)]
+
+
+def _features(
+    view: _View,
+    signals: _Signals,
+    spans: Ints,
+    rank: int,
+    n_groups: int,
+    matching: MatchingSettings,
+) -> Floats:
+    """Return the features (C, F) of a group's candidates; the context is put in later."""
+    start, stop = spans.T
+    second = matching.rate
+    columns = []
+    for kind in matching.alike:
+        columns += _kind_columns(view, signals, kind, start, stop, second)
+    within = _Means(view.any, view.first)
+    quarter = (stop - start) / 4
+    marks = [(start + np.round(quarter * k)).astype(np.int64) for k in range(5)]
+    ends = view.ends(matching)
+    half, most = ends.half or ends.run, ends.most or ends.run
+    length = stop - start
+    starts_there = view.sibling_starts
+    offsets = starts_there - view.group.start
+    repeats = signals.repeats
+    covered = np.zeros(len(spans))
+    for shift in (0, 1):
+        low = repeats[:, 0] + shift * repeats[:, 2]
+        high = repeats[:, 1] + shift * repeats[:, 2]
+        shared = np.minimum(high, stop[:, None]) - np.maximum(low, start[:, None])
+        covered += (shared > 0.5 * length[:, None]).sum(axis=1)
+    same = np.ones(len(spans))
+    n_alike = len(view.links)
+    general = {
+        "any_alike": within.mean(start, stop),
+        "any_least": np.min([within.mean(a, b) for a, b in zip(marks, marks[1:])], axis=0),
+        "any_first": within.mean(start, start + second // 2),
+        "any_last": within.mean(stop - second // 2, stop),
+        "any_before": within.mean(start - 4 * second, start),
+        "any_after": within.mean(stop, stop + 4 * second),
+        "n_siblings": same * view.n_siblings,
+        "n_alike": same * n_alike,
+        "share": same * n_alike / view.n_siblings,
+        "sibling_start": same * np.log1p(max(0.0, float(np.median(starts_there))) / second),
+        "sibling_rest": same * np.log1p(max(0.0, view.sibling_rest) / second),
+        "sibling_place": same * view.sibling_place,
+        "offset_spread": same * (offsets.std() / second if n_alike > 1 else -1.0),
+        "start_spread": same
+        * np.log1p(float(np.append(starts_there, view.group.start).std()) / second),
+        "length": length / second,
+        "log_length": np.log(length / second),
+        "start": np.log1p(start / second),
+        "place": start / signals.n,
+        "rest": np.log1p(np.maximum(0, signals.n - stop) / second),
+        "rest_place": (signals.n - stop) / signals.n,
+        "cover": length / signals.n,
+        "log_episode": same * np.log(signals.n / second),
+        "repeats": covered,
+        "start_of_half": start - view.first - half[0],
+        "end_of_half": stop - view.first - half[1],
+        "start_of_any": start - view.first - most[0],
+        "end_of_any": most[1] - (stop - view.first),
+        "start_of_run": start - view.first - ends.run[0],
+        "end_of_run": stop - view.first - ends.run[1],
+        "group": same * rank,
+        "n_groups": same * n_groups,
+    }
+    columns += [general.get(name, np.zeros(len(spans))) for name in FEATURES]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _kind_columns(
+    view: _View, signals: _Signals, kind: str, start: Ints, stop: Ints, second: int
+) -> list[Floats]:
+    alike, cosine = _Means(view.kinds[kind], view.first), _Means(view.cosine[kind], view.first)
+    said = signals.says[kind]
+    says, said_alike = _Means(said, 0), _Means(view.kinds[kind] * said[view.first : view.last], 0)
+    change, level = _Means(signals.change[kind], 0), _Means(signals.level[kind], 0)
+    says_share = says.mean(start, stop)
+    alike_said = said_alike.mean(start - view.first, stop - view.first)
+    around = signals.change[kind].mean() if signals.n else 0.0
+    inside = change.mean(start, stop)
+    percentile = signals.percentile[kind]
+    last = np.minimum(stop, signals.n - 1)
+    found = {
+        "alike": alike.mean(start, stop),
+        "cosine": cosine.mean(start, stop),
+        "says": says_share,
+        "alike_said": alike_said / np.maximum(says_share, 1e-6),
+        "alike_before": alike.mean(start - second, start),
+        "alike_after": alike.mean(stop, stop + second),
+        "alike_first": alike.mean(start, start + second),
+        "alike_last": alike.mean(stop - second, stop),
+        "change_at_start": percentile[np.minimum(start, signals.n - 1)],
+        "change_at_end": percentile[last],
+        "change_by_start": _around(percentile, start, 1, np.max),
+        "change_by_end": _around(percentile, last, 1, np.max),
+        "change": inside,
+        "change_ratio": inside / (around + 1e-3),
+        "level": level.mean(start, stop),
+        "level_at_start": _around(signals.level[kind], start, second // 2, np.min),
+        "level_at_end": _around(signals.level[kind], stop - 1, second // 2, np.min),
+    }
+    return [found[name] for name in KIND_FEATURES]
+
+
+class _Means:
+    """Means over stretches of a curve that begins at moment `first`; 0 where there is nothing."""
+
+    def __init__(self, curve: NDArray[np.floating], first: int) -> None:
+        self._sums, self._first = np.append(0.0, np.cumsum(curve, dtype=np.float64)), first
+
+    def mean(self, start: Ints, stop: Ints) -> Floats:
+        n = len(self._sums) - 1
+        low = np.clip(start - self._first, 0, n)
+        high = np.clip(stop - self._first, low, n)
+        return np.asarray((self._sums[high] - self._sums[low]) / np.maximum(high - low, 1))
+
+
+def _around(curve: Floats, at: Ints, reach: int, how: object) -> Floats:
+    """Return the largest, or least, of a curve within some moments of each of `at`."""
+    near = np.clip(at[:, None] + np.arange(-reach, reach + 1), 0, len(curve) - 1)
+    return np.asarray(how(curve[near], axis=1))  # type: ignore[operator]
+
+
+def _put_in_context(candidates: Candidates) -> None:
+    """Fill in the features that tell of the candidates of other groups."""
+    if not len(candidates):
+        return
+    column = dict(zip(FEATURES, range(-len(FEATURES), 0), strict=True))
+    features, group = candidates.features, candidates.group
+    start, stop = candidates.spans.T
+    share = features[:, column["share"]] * features[:, column["any_alike"]]
+    strength = share * features[:, column["length"]]
+    other = group[:, None] != group
+    is_before = other & (stop <= start[:, None] + 2)
+    is_after = other & (start >= stop[:, None] - 2)
+    holds = other & (start <= start[:, None] + 1) & (stop >= stop[:, None] - 1)
+    holds &= (stop - start) > 1.2 * (stop - start)[:, None]
+    follows = other & (np.abs(start - stop[:, None]) <= 4)
+    leads = other & (np.abs(stop - start[:, None]) <= 4)
+    n_groups = int(group.max()) + 1
+    of_group = np.arange(n_groups) == group[:, None]  # (C, G)
+    best = np.where(of_group, strength[:, None], 0).max(axis=0)
+    stronger = (best > strength[:, None]) & ~of_group
+
+    def most(values: Floats, where: NDArray[np.bool_]) -> Floats:
+        return np.asarray(np.where(where, values, 0).max(axis=1))
+
+    told = {
+        "strength": strength,
+        "rank": stronger.sum(axis=1),
+        "relative": strength / max(strength.max(), 1e-9),
+        "before": most(strength, is_before),
+        "after": most(strength, is_after),
+        "before_share": most(share, is_before),
+        "after_share": most(share, is_after),
+        "n_before": ((is_before & (share > 0.5)).astype(np.int64) @ of_group > 0).sum(axis=1),
+        "container": most(strength, holds),
+        "adjacent_before": most(share, leads),
+        "adjacent_after": most(share, follows),
+    }
+    for name, values in told.items():
+        features[:, column[name]] = values
+
+
+def _bridged(mask: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
+    """Return the mask with its gaps of up to `gap` moments filled."""
+    at = np.flatnonzero(mask)
+    filled = mask.copy()
+    for place in np.flatnonzero((np.diff(at) > 1) & (np.diff(at) <= gap)):
+        filled[at[place] : at[place + 1]] = True
+    return filled
+
+
+def _run_at(mask: NDArray[np.bool_], start: int, stop: int) -> Span | None:
+    """Return the run of a mask that shares most with a stretch, None where none does."""
+    steps = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    begins, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    shared = np.minimum(ends, stop) - np.maximum(begins, start)
+    if not len(shared) or shared.max() <= 0:
+        return None
+    best = int(shared.argmax())
+    return int(begins[best]), int(ends[best])

@@ -1,0 +1,1 @@
+"""What two episodes share, by evidence of any kind, on one axis of time."""

@@ -1,0 +1,235 @@
+"""Runs that two episodes share: stretches that are alike, moment by moment, at one offset.
+
+All kinds of evidence are brought to one grid. Two moments are alike where any kind says so; a kind
+that says nothing of a moment says nothing against it. Of equal offset, moments that are alike make
+a run; gaps are bridged, since lettering, other speech or other pictures interrupt it. Where one
+episode runs at another speed (PAL: 25 frames a second of 24), offsets drift and are counted along
+that drift.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from skipintro.evidence.track import Evidence, Rows, Track, on_grid
+
+Ints = NDArray[np.int64]
+
+_BLOCK = 512  # rows that are compared at a time
+_JITTER = 1  # rows that two samplings of the same moment may lie apart
+_SAME_RUN = 0.5  # share of a run that another one of nearly the same offset covers
+_SAME_OFFSET = 3  # rows
+_MOST_TRIED = 1500  # runs, strongest first, that are looked at
+
+
+class MatchingSettings(BaseModel):
+    """How runs are found; section `matching` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    rate: int = Field(ge=1)  # moments a second, of the grid
+    alike: dict[str, float]  # by kind, the cosine above which two moments are the same
+    gap_s: float = Field(ge=0)  # up to which a run is bridged
+    min_length_s: float = Field(gt=0)  # of a run
+    min_share: float = Field(ge=0, le=1)  # of a run's moments that are alike
+    common_share: float = Field(gt=0, le=1)  # of the other episode: a moment like more is static
+    common_s: float = Field(ge=0)  # but no moment that is like less than so much
+    speeds: tuple[float, ...]  # that one episode may run at, of the other's
+    speed_gain: float = Field(ge=1)  # of the strongest runs, for a speed to be taken over 1
+    n_runs: int = Field(ge=1)  # of a pair, the strongest
+    max_comparisons: int = Field(ge=1)  # of a pair and kind; longer ones skip rows of the one
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """The evidence of one episode on the grid."""
+
+    tracks: Mapping[str, Track]
+    n: int
+    rate: int
+
+    @property
+    def length_s(self) -> float:
+        """Return the length in seconds."""
+        return self.n / self.rate
+
+    @cached_property
+    def says(self) -> dict[str, NDArray[np.bool_]]:
+        """Return by kind the moments of which it says something."""
+        return {kind: track.says for kind, track in self.tracks.items()}
+
+
+def moments_of(evidence: Evidence, settings: MatchingSettings) -> Moments:
+    """Bring the kinds that are compared to the grid; a kind that lacks is silent throughout."""
+    n = max((round(len(t) * settings.rate / t.rate) for t in evidence.tracks.values()), default=0)
+    tracks = {
+        kind: on_grid(evidence.tracks[kind], settings.rate, n)
+        for kind in settings.alike
+        if kind in evidence.tracks
+    }
+    return Moments(tracks, n, settings.rate)
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """The runs of two episodes, strongest first.
+
+    runs: int64 (R, 4), `[start, stop)` in the first, offset, moments alike. Moment i of the first
+    is moment round(i * speed) + offset of the second.
+    """
+
+    speed: float
+    runs: Ints
+
+    def turned(self) -> "Match":
+        """Return the match as the second episode sees it."""
+        start, stop, offset, n_alike = self.runs.T
+        turned = [
+            np.round(start * self.speed).astype(np.int64) + offset,
+            np.round(stop * self.speed).astype(np.int64) + offset,
+            np.round(-offset / self.speed).astype(np.int64),
+            n_alike,
+        ]
+        return Match(1 / self.speed, np.stack(turned, axis=1))
+
+
+def there(at: Ints, speed: float, offset: int) -> Ints:
+    """Return the moments of the second episode that match those of the first."""
+    return np.asarray(np.round(at * speed).astype(np.int64) + offset)
+
+
+def along(first: Rows, second: Rows, at: Ints, other: Ints) -> NDArray[np.float32]:
+    """Return the cosine of pairs of moments; 0 where one lies outside of its episode."""
+    inside = (at >= 0) & (at < len(first)) & (other >= 0) & (other < len(second))
+    found = np.zeros(len(at), np.float32)
+    found[inside] = np.einsum("nd,nd->n", first[at[inside]], second[other[inside]])
+    return found
+
+
+def best_along(first: Rows, second: Rows, at: Ints, other: Ints) -> NDArray[np.float32]:
+    """Return the same, the best of moments that lie one apart: samplings differ by as much."""
+    steps = range(-_JITTER, _JITTER + 1)
+    return np.max([along(first, second, at, other + step) for step in steps], axis=0)
+
+
+def match(first: Moments, second: Moments, settings: MatchingSettings) -> Match:
+    """Find the runs of two episodes."""
+    stride = -(-first.n * second.n // settings.max_comparisons)
+    found = [
+        _alike(first.tracks[kind].rows, second.tracks[kind].rows, alike, stride, settings)
+        for kind, alike in settings.alike.items()
+        if kind in first.tracks and kind in second.tracks
+    ]
+    at = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in found)])
+    other = np.concatenate([np.zeros(0, np.int64), *(columns for _, columns in found)])
+    best = Match(1.0, np.zeros((0, 4), np.int64))
+    strongest = 0.0
+    for speed in settings.speeds:
+        runs = _runs(at, other, speed, stride, settings)
+        strength = float(np.sort(runs[:, 3])[::-1][:3].sum())
+        if strength > strongest * (settings.speed_gain if strongest else 1):
+            best, strongest = Match(speed, runs), strength
+    kept = _distinct(best.runs, settings.n_runs)
+    return Match(best.speed, _centred(first, second, best.speed, kept, settings))
+
+
+def match_itself(episode: Moments, settings: MatchingSettings) -> Ints:
+    """Return the runs that come back within an episode, as int64 (R, 4), strongest first."""
+    stride = -(-episode.n * episode.n // settings.max_comparisons)
+    found = [
+        _alike(track.rows, track.rows, settings.alike[kind], stride, settings)
+        for kind, track in episode.tracks.items()
+    ]
+    at = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in found)])
+    other = np.concatenate([np.zeros(0, np.int64), *(columns for _, columns in found)])
+    later = other - at > settings.gap_s * settings.rate
+    runs = _runs(at[later], other[later], 1.0, stride, settings)
+    return runs[np.argsort(-runs[:, 3], kind="stable")][: settings.n_runs]
+
+
+def _alike(
+    first: Rows, second: Rows, alike: float, stride: int, settings: MatchingSettings
+) -> tuple[Ints, Ints]:
+    """Return the pairs of moments that are alike, but those of static ones, which are like many."""
+    enough = settings.common_s * settings.rate
+    most_columns = max(enough, settings.common_share * len(second))
+    most_rows = max(enough, settings.common_share * len(first)) / stride
+    rows, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for begin in range(0, len(first), _BLOCK * stride):
+        same = first[begin : begin + _BLOCK * stride : stride] @ second.T > alike
+        same[same.sum(axis=1) > most_columns] = False
+        row, column = np.nonzero(same)
+        rows.append(row * stride + begin)
+        columns.append(column)
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    kept = np.bincount(column, minlength=len(second))[column] <= most_rows
+    return row[kept], column[kept]
+
+
+def _runs(at: Ints, other: Ints, speed: float, stride: int, settings: MatchingSettings) -> Ints:
+    """Join moments of one offset to runs, as int64 (R, 4)."""
+    if not len(at):
+        return np.zeros((0, 4), np.int64)
+    offset = other - np.round(at * speed).astype(np.int64)
+    order = np.lexsort((at, offset))
+    at, offset = at[order], offset[order]
+    is_new = np.append(True, (np.diff(offset) != 0) | (np.diff(at) != 0))
+    at, offset = at[is_new], offset[is_new]
+    gap = settings.gap_s * settings.rate
+    begins = np.flatnonzero(np.append(True, (np.diff(offset) != 0) | (np.diff(at) > gap)))
+    ends = np.append(begins[1:], len(at)) - 1
+    start, stop, n_alike = at[begins], at[ends] + stride, (ends - begins + 1) * stride
+    length = stop - start
+    good = (length >= settings.min_length_s * settings.rate) & (
+        n_alike >= settings.min_share * length
+    )
+    return np.stack([start, stop, offset[begins], n_alike], axis=1)[good]
+
+
+def _distinct(runs: Ints, most: int) -> Ints:
+    """Return the strongest runs, but those that say what a stronger one says."""
+    runs = runs[np.argsort(-runs[:, 3], kind="stable")][:_MOST_TRIED]
+    kept = np.zeros((most, 4), np.int64)
+    n_kept = 0
+    for run in runs:
+        before = kept[:n_kept]
+        shared = np.minimum(before[:, 1], run[1]) - np.maximum(before[:, 0], run[0])
+        is_near = np.abs(before[:, 2] - run[2]) <= _SAME_OFFSET
+        if (is_near & (shared > _SAME_RUN * (run[1] - run[0]))).any():
+            continue
+        kept[n_kept] = run
+        n_kept += 1
+        if n_kept == most:
+            break
+    return kept[:n_kept]
+
+
+def _centred(
+    first: Moments, second: Moments, speed: float, runs: Ints, settings: MatchingSettings
+) -> Ints:
+    """Move each offset by one moment where more is alike there."""
+    kinds = [kind for kind in first.tracks if kind in second.tracks]
+
+    def strength(at: Ints, offset: int) -> float:
+        other = there(at, speed, offset)
+        return sum(
+            float(
+                np.maximum(
+                    along(first.tracks[kind].rows, second.tracks[kind].rows, at, other)
+                    - settings.alike[kind],
+                    0,
+                ).sum()
+            )
+            for kind in kinds
+        )
+
+    centred = runs.copy()
+    for row, (start, stop, offset, _) in enumerate(runs.tolist()):
+        at = np.arange(start, stop)
+        choices: Sequence[int] = (offset, offset - 1, offset + 1)
+        centred[row, 2] = max(choices, key=lambda choice: strength(at, choice))
+    return centred

@@ -1,0 +1,134 @@
+"""Who is whose sibling: an episode and its copy, sample, cut or other quality are one episode.
+
+Two files are of one episode where most of the shorter one lies within the runs that they share:
+however shifted, whatever stands before or within.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from skipintro.matching.pairs import (
+    Ints,
+    Match,
+    MatchingSettings,
+    Moments,
+    best_along,
+    match,
+    match_itself,
+    there,
+)
+
+
+class SiblingSettings(BaseModel):
+    """Section `siblings` of params.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    copy_share: float = Field(gt=0, le=1)  # of what a file shows: with more it is a copy
+    copy_share_heard: float = Field(gt=0, le=1)  # of what it shows, where it sounds like a copy
+    min_said_s: float = Field(ge=0)  # of which a kind must say something, to be asked
+    n_siblings: int = Field(ge=1)  # nearest ones that are looked at
+
+
+@dataclass(frozen=True, eq=False)
+class Season:
+    """Episodes that may have an opening in common, and what they share.
+
+    matches: of two positions (first < second), where they are near enough to be looked at.
+    siblings: of each episode the positions of its siblings, one for each episode that there is.
+    """
+
+    episodes: tuple[Moments, ...]
+    matches: Mapping[tuple[int, int], Match]
+    repeats: tuple[Ints, ...]  # the runs that come back within each episode
+    siblings: tuple[tuple[int, ...], ...]
+
+    def match(self, first: int, second: int) -> Match:
+        """Return what an episode shares with another one, as the first sees it."""
+        if first < second:
+            return self.matches[first, second]
+        return self.matches[second, first].turned()
+
+
+def season_of(
+    episodes: Sequence[Moments], matching: MatchingSettings, settings: SiblingSettings
+) -> Season:
+    """Match each episode with those near to it, and tell copies from siblings."""
+    n = len(episodes)
+    near = [_nearest(position, n, settings.n_siblings) for position in range(n)]
+    wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
+    matches = {(a, b): match(episodes[a], episodes[b], matching) for a, b in wanted}
+    origin = list(range(n))  # of each episode the first file that shows it
+    for (a, b), found in matches.items():
+        if _is_copy(episodes[a], episodes[b], found, matching, settings):
+            same, other = sorted((origin[a], origin[b]))
+            origin = [same if each == other else each for each in origin]
+    siblings = []
+    for position in range(n):
+        others: dict[int, int] = {}
+        for other in near[position]:
+            if origin[other] != origin[position]:
+                others.setdefault(origin[other], other)
+        siblings.append(tuple(sorted(others.values())))
+    repeats = tuple(match_itself(episode, matching) for episode in episodes)
+    return Season(tuple(episodes), matches, repeats, tuple(siblings))
+
+
+def _nearest(position: int, n_places: int, most: int) -> list[int]:
+    """Return other places, the nearest first; of two equally near ones the earlier first."""
+    others = sorted(set(range(n_places)) - {position}, key=lambda other: abs(other - position))
+    return others[:most]
+
+
+def _is_copy(
+    first: Moments,
+    second: Moments,
+    found: Match,
+    matching: MatchingSettings,
+    settings: SiblingSettings,
+) -> bool:
+    shares = {
+        kind: share
+        for kind in matching.alike
+        if (share := _share(first, second, found, kind, matching, settings)) is not None
+    }
+    if "sound" in shares and shares["sound"] > settings.copy_share:
+        return shares.get("pictures", 1.0) > settings.copy_share_heard
+    return any(share > settings.copy_share for kind, share in shares.items() if kind != "sound")
+
+
+def _share(
+    first: Moments,
+    second: Moments,
+    found: Match,
+    kind: str,
+    matching: MatchingSettings,
+    settings: SiblingSettings,
+) -> float | None:
+    """Return the share of what either file says that lies in common runs, the larger of the two.
+
+    None where one of them says too little by this kind.
+    """
+    if kind not in first.tracks or kind not in second.tracks:
+        return None
+    least = settings.min_said_s * matching.rate
+    if min(first.says[kind].sum(), second.says[kind].sum()) <= least:
+        return None
+    here, over_there = np.zeros(first.n, bool), np.zeros(second.n, bool)
+    for start, stop, offset, _ in found.runs.tolist():
+        at = np.arange(max(0, start), min(stop, first.n))
+        other = there(at, found.speed, offset)
+        rows = first.tracks[kind].rows, second.tracks[kind].rows
+        same = best_along(*rows, at, other) > matching.alike[kind]
+        here[at[same]] = True
+        over_there[_inside(other[same], second.n)] = True
+    said_here, said_there = first.says[kind], second.says[kind]
+    return float(max(here[said_here].mean(), over_there[said_there].mean()))
+
+
+def _inside(at: Ints, n: int) -> NDArray[np.int64]:
+    return at[(at >= 0) & (at < n)]
