@@ -268,13 +268,23 @@ def test_the_other_rule_moves_nothing() -> None:
     assert ends_at((8, 9), (31, 32), name="sound_most_points") == UNMOVED
 
 
-def test_ends_of_a_short_stretch_do_not_cross() -> None:
-    stretch = round(3 / POINT_S) + 1
-    episodes = planted(drawn(1, stretch), 80, 80)
+@pytest.mark.parametrize(
+    ("silences", "expected"),
+    [
+        ([(10, 10.4), (12.5, 12.9)], (10.4, 12.5)),
+        ([(10, 10.4)], (10.4, 13)),
+        ([(12.5, 12.9)], (9.9, 12.5)),
+    ],
+)
+def test_ends_of_a_short_stretch_do_not_cross(
+    silences: list[tuple[float, float]], expected: Interval
+) -> None:
+    episodes = planted(drawn(1, 25), 80, 80)  # 9.9 s to 13 s: all lie within 5 s of both ends
     curve = np.zeros(round(N * POINT_S * LOUDNESS_RATE), np.float32)
-    curve[900:1040] = curve[1250:1290] = -60  # both within 5 s of both ends
+    for start_s, end_s in silences:
+        curve[round(start_s * LOUDNESS_RATE) : round(end_s * LOUDNESS_RATE)] = -60
     interval = intervals_by_audio(episodes, [curve] * 2, rule_of("sound_longest_run_short"))[0]
-    assert interval == pytest.approx((10.4, 12.5))
+    assert interval == pytest.approx(expected, abs=0.01)
 
 
 @BOTH
