@@ -48,7 +48,7 @@ def test_the_child_gives_the_same_to_the_bit(toy: Path) -> None:
         list(decoder.pictures(toy, 224)), list(decoding.pictures(toy, 224)), strict=True
     )
     assert len(list(decoder.pictures(toy, 32, 7))) == 7
-    grey = decoder._decoded(decoding.grey_thumbnails, toy, USUAL_LIMITS)
+    grey = decoder.decoded(decoding.grey_thumbnails, toy, USUAL_LIMITS)
     np.testing.assert_array_equal(list(grey), list(decoding.grey_thumbnails(toy)), strict=True)
     assert decoder.inspect(toy, USUAL_LIMITS, truncation_tolerance_s=1) == decoding.inspect(
         toy, truncation_tolerance_s=1

@@ -193,7 +193,7 @@ class _Job:
             typer.echo(one_line(told), err=True)
         n_found = sum(row.finding.interval is not None for row in rows)
         did = [
-            f"{made.n_made} detected now ({made.n_embedded} decoded)" if made.n_made else "",
+            f"{made.n_made} detected now ({made.n_decoded} decoded)" if made.n_made else "",
             f"{written.made} files written" if written.made else "",
             f"{written.removed} removed" if written.removed else "",
         ]

@@ -8,8 +8,9 @@ import typer
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        help="models:/intro-detector@champion (the default), models:/intro-detector/2, "
-        "runs:/<run id>, or a folder with a detector.",
+        help="models:/intro-detector@champion (the default where there is one, else the detector "
+        "that comes with skipintro), models:/intro-detector/2, runs:/<run id>, last-trained, or a "
+        "folder with a detector.",
         show_default=False,
     ),
 ]

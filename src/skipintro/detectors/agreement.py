@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skipintro.detectors.candidates import Candidates, Floats
+from skipintro.matching.pairs import Ints
 
 AGREEMENT = (
     "agreed",  # probability of the match of an interval as the sibling's: mean and most
@@ -56,7 +57,7 @@ def with_agreement(
 
 
 def _asked(
-    spans: Floats, theirs: Candidates, p: Floats, link: tuple[float, int], rate: int
+    spans: Ints, theirs: Candidates, p: Floats, link: tuple[float, int], rate: int
 ) -> tuple[Floats, Floats]:
     """Return for each span how likely a sibling holds its match for the intro, and another one."""
     speed, offset = link

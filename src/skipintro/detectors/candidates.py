@@ -9,6 +9,7 @@ ranker decides (`skipintro.detectors.ranker`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class CandidateSettings(BaseModel):
     same_group: float = Field(gt=0, le=1)  # overlap over hull
     n_groups: int = Field(ge=1)  # of an episode, the strongest
     snap_s: float = Field(ge=0)  # up to which an end moves to a cut or change of sound
+    blank_s: float = Field(ge=0)  # of a blank picture beside an interval that may belong to it
     snap_cost: float = Field(ge=0)  # of each moment that it moves, in percentiles of change
 
 
@@ -64,6 +66,8 @@ KIND_FEATURES = (
     "alike_after",
     "alike_first",
     "alike_last",
+    "alike_head",  # over the first and the last quarter of the interval
+    "alike_tail",
     "change_at_start",  # percentile of the episode's own changes, at the end and around it
     "change_at_end",
     "change_by_start",
@@ -73,6 +77,8 @@ KIND_FEATURES = (
     "level",  # in relation to the episode's median: over the interval, least around either end
     "level_at_start",
     "level_at_end",
+    "level_step_at_start",  # from the second before either end to the second after it
+    "level_step_at_end",
 )
 FEATURES = (
     "any_alike",  # any kind, gaps bridged: over the interval, its worst quarter, ends, beyond them
@@ -141,7 +147,7 @@ def find_candidates(
         if len(found):
             spans.append(found)
             owner.append(np.full(len(found), rank))
-            features.append(_features(view, signals, found, rank, len(groups), matching))
+            features.append(_features(view, signals, found, matching))
     candidates = Candidates(
         n=episode.n,
         spans=np.concatenate(spans),
@@ -286,6 +292,19 @@ class _Signals:
         """Return (n,): how much of a cut, or of a change of sound, lies before each moment."""
         return np.asarray(sum(percentile**4 for percentile in self.percentile.values()))
 
+    @cached_property
+    def blank(self) -> NDArray[np.bool_]:
+        """Return bool (n,): the moments whose picture, or whose first kind, says nothing."""
+        return np.asarray(next(iter(self.says.values())) == 0)
+
+    def blank_before(self, at: int, settings: CandidateSettings) -> int:
+        """Return the moment at which a blank stretch before another one begins."""
+        return _blank_to(self.blank, at, round(settings.blank_s * self.rate), -1)
+
+    def blank_after(self, at: int, settings: CandidateSettings) -> int:
+        """Return the moment at which a blank stretch after another one ends."""
+        return _blank_to(self.blank, at, round(settings.blank_s * self.rate), 1)
+
     def snapped(self, at: int, settings: CandidateSettings) -> int:
         """Return the moment nearby that looks most like an end."""
         reach = round(settings.snap_s * self.rate)
@@ -293,6 +312,14 @@ class _Signals:
         if not len(near):
             return at
         return int(near[(self.edges[near] - settings.snap_cost * np.abs(near - at)).argmax()])
+
+
+def _blank_to(blank: NDArray[np.bool_], at: int, most: int, step: int) -> int:
+    """Return where a blank stretch ends that lies beside a moment, one way; not too far away."""
+    n_steps = 0
+    while n_steps < most and 0 <= at - (step < 0) < len(blank) and blank[at - (step < 0)]:
+        at, n_steps = at + step, n_steps + 1
+    return at
 
 
 def _spans(
@@ -303,26 +330,21 @@ def _spans(
     starts, stops = ({span[end] + view.first for span in told} for end in (0, 1))
     starts |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in starts}
     stops |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in stops}
+    starts |= {signals.blank_before(at, settings) for at in starts}
+    stops |= {signals.blank_after(at, settings) for at in stops}
     spans = np.array([(a, b) for a in sorted(starts) for b in sorted(stops)], np.int64)
     length = spans[:, 1] - spans[:, 0]
     longest = min(settings.max_length_s * matching.rate, settings.max_share * signals.n)
     return spans[(length >= settings.min_length_s * matching.rate) & (length <= longest)]
 
 
-def _features(
-    view: _View,
-    signals: _Signals,
-    spans: Ints,
-    rank: int,
-    n_groups: int,
-    matching: MatchingSettings,
-) -> Floats:
+def _features(view: _View, signals: _Signals, spans: Ints, matching: MatchingSettings) -> Floats:
     """Return the features (C, F) of a group's candidates; the context is put in later."""
     start, stop = spans.T
     second = matching.rate
     columns = []
     for kind in matching.alike:
-        columns += _kind_columns(view, signals, kind, start, stop, second)
+        columns += _kind_columns(view, signals, kind, spans)
     within = _Means(view.any, view.first)
     quarter = (stop - start) / 4
     marks = [(start + np.round(quarter * k)).astype(np.int64) for k in range(5)]
@@ -342,7 +364,7 @@ def _features(
     n_alike = len(view.links)
     general = {
         "any_alike": within.mean(start, stop),
-        "any_least": np.min([within.mean(a, b) for a, b in zip(marks, marks[1:])], axis=0),
+        "any_least": np.min([within.mean(a, b) for a, b in pairwise(marks)], axis=0),
         "any_first": within.mean(start, start + second // 2),
         "any_last": within.mean(stop - second // 2, stop),
         "any_before": within.mean(start - 4 * second, start),
@@ -371,16 +393,13 @@ def _features(
         "end_of_any": most[1] - (stop - view.first),
         "start_of_run": start - view.first - ends.run[0],
         "end_of_run": stop - view.first - ends.run[1],
-        "group": same * rank,
-        "n_groups": same * n_groups,
     }
     columns += [general.get(name, np.zeros(len(spans))) for name in FEATURES]
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _kind_columns(
-    view: _View, signals: _Signals, kind: str, start: Ints, stop: Ints, second: int
-) -> list[Floats]:
+def _kind_columns(view: _View, signals: _Signals, kind: str, spans: Ints) -> list[Floats]:
+    (start, stop), second = spans.T, signals.rate
     alike, cosine = _Means(view.kinds[kind], view.first), _Means(view.cosine[kind], view.first)
     said = signals.says[kind]
     says, said_alike = _Means(said, 0), _Means(view.kinds[kind] * said[view.first : view.last], 0)
@@ -400,15 +419,20 @@ def _kind_columns(
         "alike_after": alike.mean(stop, stop + second),
         "alike_first": alike.mean(start, start + second),
         "alike_last": alike.mean(stop - second, stop),
+        "alike_head": alike.mean(start, start + (stop - start) // 4),
+        "alike_tail": alike.mean(stop - (stop - start) // 4, stop),
         "change_at_start": percentile[np.minimum(start, signals.n - 1)],
         "change_at_end": percentile[last],
-        "change_by_start": _around(percentile, start, 1, np.max),
-        "change_by_end": _around(percentile, last, 1, np.max),
+        "change_by_start": _around(percentile, start, 1).max(axis=1),
+        "change_by_end": _around(percentile, last, 1).max(axis=1),
         "change": inside,
         "change_ratio": inside / (around + 1e-3),
         "level": level.mean(start, stop),
-        "level_at_start": _around(signals.level[kind], start, second // 2, np.min),
-        "level_at_end": _around(signals.level[kind], stop - 1, second // 2, np.min),
+        "level_at_start": _around(signals.level[kind], start, second // 2).min(axis=1),
+        "level_at_end": _around(signals.level[kind], stop - 1, second // 2).min(axis=1),
+        "level_step_at_start": level.mean(start, start + second)
+        - level.mean(start - second, start),
+        "level_step_at_end": level.mean(stop, stop + second) - level.mean(stop - second, stop),
     }
     return [found[name] for name in KIND_FEATURES]
 
@@ -426,10 +450,10 @@ class _Means:
         return np.asarray((self._sums[high] - self._sums[low]) / np.maximum(high - low, 1))
 
 
-def _around(curve: Floats, at: Ints, reach: int, how: object) -> Floats:
-    """Return the largest, or least, of a curve within some moments of each of `at`."""
+def _around(curve: Floats, at: Ints, reach: int) -> Floats:
+    """Return what a curve says within some moments of each of `at`, as (n, moments)."""
     near = np.clip(at[:, None] + np.arange(-reach, reach + 1), 0, len(curve) - 1)
-    return np.asarray(how(curve[near], axis=1))  # type: ignore[operator]
+    return np.asarray(curve[near])
 
 
 def _put_in_context(candidates: Candidates) -> None:
@@ -457,6 +481,8 @@ def _put_in_context(candidates: Candidates) -> None:
         return np.asarray(np.where(where, values, 0).max(axis=1))
 
     told = {
+        "group": group,
+        "n_groups": np.full(len(group), len(candidates.links)),
         "strength": strength,
         "rank": stronger.sum(axis=1),
         "relative": strength / max(strength.max(), 1e-9),

@@ -1,8 +1,8 @@
 """Published rules that find an opening by the sound that episodes share.
 
 Media servers compare Chromaprint points of the first part of each episode with those of its
-siblings, and keep the longest stretch that two share (ConfusedPolarBear/intro-skipper for
-Jellyfin; its numbers are those of `PUBLISHED_RULES`). What is silent in both is shared as well.
+siblings, and keep the longest stretch that two share. `PUBLISHED_RULES` has the numbers of two
+such rules, and each once more with a least length of 3 s. What is silent in both is shared as well.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,15 +1,15 @@
 """Runs a detector over series of videos, and does nothing twice.
 
 What was found for a series holds as long as its videos, the model and the code are the same. The
-vectors of a whole video hold for every model with the same encoder, precision and batch size, those
-of its first seconds for one that looks at as many; so a new one decodes nothing.
+evidence of a whole video (vectors, or fingerprints) holds for every model that goes by it, that of
+its first seconds for one that looks at as many; so a new one decodes nothing.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
@@ -19,17 +19,23 @@ from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
-from skipintro.library.models import Model
+from skipintro.library.models import OPENINGS_CONFIG, Model
 from skipintro.library.walking import Series
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from skipintro.detection.episode import Prediction
 
-    from skipintro.detection.detector import EpisodeDetector
-    from skipintro.library.embedding import Embedder
-
-_DETECTING = ("detection", "model", "episodes/naming", "library/detecting", "library/embedding")
+_DETECTING = (
+    "detection",
+    "detectors",
+    "episodes/naming",
+    "evidence",
+    "library/detecting",
+    "library/embedding",
+    "library/fingerprinting",
+    "matching",
+    "model",
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +47,15 @@ class Detection:
         self._model, self._memory, self._settings = model, memory, settings
         self._key = {"model": model.identity, "search": settings.search}
         self._code = key_of(*_DETECTING, "video", "encoder")
-        self._faults = key_of("video", "detection/detector", **self._key, versions=versions("av"))
+        self._faults = key_of(
+            "video",
+            "detection/detector",
+            "evidence/recording",
+            **self._key,
+            versions=versions("av"),
+        )
         self.n_made = 0  # answers that were made by this run
-        self.n_embedded = 0  # videos that were decoded by it
+        self.n_decoded = 0  # videos that were decoded by it
 
     def answers(self, groups: Sequence[Series]) -> Iterator[list[Answer]]:
         """Yield the answers of each series, of all its videos; those from memory come first."""
@@ -89,39 +101,33 @@ class Detection:
 
     def _made(self, groups: list[list[Answer]]) -> Iterator[list[Answer]]:
         """Embed what is not embedded yet; each series is answered as soon as it is whole."""
-        from skipintro.core.device import choose_device  # noqa: PLC0415  torch takes seconds
-        from skipintro.detection.detector import EpisodeDetector  # noqa: PLC0415
-        from skipintro.library.embedding import Embedder  # noqa: PLC0415
-
         log.info("model: %s", self._model.title)
         with self._model.opened() as folder:
-            device = choose_device(self._settings.device)
-            detector = EpisodeDetector(folder, device)
-            embedder = Embedder(detector, folder, device, self._memory, self._settings)
+            worker = _worker(folder, self._memory, self._settings)
             todo: dict[str, Answer] = {}  # by content: a copy is decoded once
             for answer in (answer for group in groups for answer in group):
-                if not answer.fault and not embedder.has(answer):
+                if not answer.fault and not worker.has(answer):
                     todo.setdefault(answer.sha256, answer)
             if todo:
-                embedder.load()
+                worker.load()
             faults: dict[str, str] = {}
             with side_by_side(self._settings.jobs) as mapped:
-                made = progress(mapped(embedder.embed, todo.values()), len(todo), "videos")
+                made = progress(mapped(worker.make, todo.values()), len(todo), "videos")
                 for group in groups:
                     for answer in group:
                         if todo.get(answer.sha256) is answer:
-                            self._keep(embedder, answer, next(made), faults)
-                    yield self._answered(detector, embedder, group, faults)
+                            self._keep(worker, answer, next(made), faults)
+                    yield self._answered(worker, group, faults)
                 next(made, None)  # the last one counts as done
 
     def _keep(
         self,
-        embedder: "Embedder",
+        worker: "Worker",
         answer: Answer,
-        made: "NDArray[np.float32] | InputError",
+        made: Any,
         faults: dict[str, str],
     ) -> None:
-        """Keep the vectors of one video, or its fault."""
+        """Keep the evidence of one video, or its fault."""
         from skipintro.video.opening import PassingVideoError  # noqa: PLC0415  loaded by now
 
         if isinstance(made, InputError):
@@ -129,15 +135,11 @@ class Detection:
             if not isinstance(made, PassingVideoError):
                 self._memory.put("fault", f"{answer.sha256} {self._faults}", fault)
             return
-        embedder.keep(answer, made)
-        self.n_embedded += 1
+        worker.keep(answer, made)
+        self.n_decoded += 1
 
     def _answered(
-        self,
-        detector: "EpisodeDetector",
-        embedder: "Embedder",
-        group: list[Answer],
-        faults: dict[str, str],
+        self, worker: "Worker", group: list[Answer], faults: dict[str, str]
     ) -> list[Answer]:
         group = [
             replace(a, fault=f"{a.video}: {faults[a.sha256]}") if a.sha256 in faults else a
@@ -147,22 +149,47 @@ class Detection:
         if not sound:
             return group
         key = self._group_key(group)
-        episodes = [detector.episode(a.video, embedder.vectors(a)) for a in sound]
-        predictions = detector.detect(episodes)
-        for answer, prediction in zip(sound, predictions, strict=True):
+        predictions = worker.found(sound)
+        for answer, (_, prediction) in zip(sound, predictions, strict=True):
             curve = [round(float(share), 4) for share in prediction.probabilities]
             self._memory.put("curve", f"{key} {answer.sha256}", curve)
         found = [
-            [
-                embedder.length_s(answer, len(episode.vectors)),
-                prediction.interval,
-                prediction.confidence,
-            ]
-            for answer, episode, prediction in zip(sound, episodes, predictions, strict=True)
+            [length_s, prediction.interval, prediction.confidence]
+            for length_s, prediction in predictions
         ]
         self._memory.put("series", key, found)
         self.n_made += len(sound)
         return _filled(group, found)
+
+
+class Worker(Protocol):
+    """A detector at work: makes the evidence that it goes by, and tells intervals by it."""
+
+    def load(self) -> None:
+        """Load what making evidence takes."""
+
+    def has(self, answer: Answer) -> bool:
+        """Tell whether the evidence of a video is at hand."""
+
+    def make(self, answer: Answer) -> Any:
+        """Return the evidence of a video, or the InputError that is its fault."""
+
+    def keep(self, answer: Answer, made: Any) -> None:
+        """Keep evidence for this run and later ones."""
+
+    def found(self, answers: Sequence[Answer]) -> "list[tuple[float, Prediction]]":
+        """Return the length in seconds and the prediction of each video of a series."""
+
+
+def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:
+    """Return the worker for the kind of detector that lies in a folder."""
+    if (folder / OPENINGS_CONFIG).is_file():
+        from skipintro.library.fingerprinting import Fingerprinter  # noqa: PLC0415  scipy
+
+        return Fingerprinter(folder, memory, settings)
+    from skipintro.library.embedding import Embedder  # noqa: PLC0415  torch takes seconds
+
+    return Embedder(folder, memory, settings)
 
 
 def _filled(group: Sequence[Answer], found: Sequence[list[Any]]) -> list[Answer]:

@@ -1,15 +1,17 @@
 """The vectors of videos by content and encoder: made once, whatever model reads them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import is_intact, sweep
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, embed_checked, load_same_encoder
+from skipintro.detection.episode import Prediction
 from skipintro.encoder import Encoder
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
 from skipintro.library.answers import Answer, Settings
@@ -23,13 +25,13 @@ class Embedder:
 
     def __init__(
         self,
-        detector: EpisodeDetector,
         place: Path,
-        device: torch.device,
         memory: Memory,
         settings: Settings,
     ) -> None:
-        self._detector, self._place, self._device = detector, place, device
+        self._device = device = choose_device(settings.device)
+        self._detector = detector = EpisodeDetector(place, device)
+        self._place = place
         self._config = detector.config.embedding
         if settings.search is not None:
             self._config = self._config.model_copy(update={"search": settings.search})
@@ -63,7 +65,7 @@ class Embedder:
         file.unlink(missing_ok=True)  # damaged vectors of the whole would hide those of a part
         return False
 
-    def embed(self, answer: Answer) -> NDArray[np.float32] | InputError:
+    def make(self, answer: Answer) -> NDArray[np.float32] | InputError:
         """Give the vectors (n_seconds, D), or the fault of the video; may run in any thread."""
         if self._encoder is None:
             raise RuntimeError("load() comes first")
@@ -77,14 +79,23 @@ class Embedder:
         """Write the vectors, whole or not at all."""
         remember_vectors(self._made_file(answer), vectors)
 
-    def vectors(self, answer: Answer) -> NDArray[np.float32]:
-        """Give the vectors that are at hand."""
+    def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
+        """Return the length in seconds and the prediction of each video of a series."""
+        episodes = [self._detector.episode(a.video, self._vectors(a)) for a in answers]
+        return [
+            (self._length_s(answer, len(episode.vectors)), prediction)
+            for answer, episode, prediction in zip(
+                answers, episodes, self._detector.detect(episodes), strict=True
+            )
+        ]
+
+    def _vectors(self, answer: Answer) -> NDArray[np.float32]:
         vectors = remembered_vectors(file := self._file(answer))
         if vectors is None:
             raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
         return self._config.looked_at(vectors, self._lengths[answer.sha256])
 
-    def length_s(self, answer: Answer, n_decoded: int) -> float:
+    def _length_s(self, answer: Answer, n_decoded: int) -> float:
         """Give the video's length: its container's, or the seconds that were decoded, if more."""
         promised_s = self._lengths[answer.sha256] or 0.0
         return promised_s if n_decoded < promised_s + 1 else float(n_decoded)

@@ -17,6 +17,7 @@ from skipintro.core.files import (
 from skipintro.core.params import read_params_file
 from skipintro.library.memory import Memory, content_of, stamp_of
 from skipintro.tracking.addresses import (
+    NotRegisteredError,
     default_uri,
     file_of,
     is_missing,
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 CHAMPION = "models:/intro-detector@champion"
 _FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
 _SERIES_FILES = ("series.json", "series.safetensors")
+OPENINGS_CONFIG = "openings.json"  # tells an opening detector's folder
+_OPENING_FILES = (OPENINGS_CONFIG, "openings.safetensors")
+_SHIPPED = Path(__file__).resolve().parents[1] / "detectors" / "shipped"
+LAST_TRAINED = "last-trained"
+_INSTEAD = "using the detector that comes with skipintro"
 _TRAINED = {
     "models/train": ("config.json", "model.safetensors"),
     "models/rank": ("series.json", "series.safetensors"),
@@ -49,19 +55,22 @@ class Model:
 def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
     """Give the model, and a word of warning or an empty one.
 
-    `wanted` is a folder, `models:/name@alias`, `models:/name/version` or `runs:/id`; None stands
-    for the champion, or, where no registry knows one, for what the checkout has trained last.
+    `wanted` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id`, or
+    `last-trained` for what the checkout has trained last. None stands for the champion, or, where
+    no registry knows one, for the detector that comes with the package.
     """
+    if wanted == LAST_TRAINED:
+        return _last_trained(checkout, memory)
     if wanted is not None and Path(wanted).is_dir():
         return _in_folder(Path(wanted), str(wanted), memory), ""
     uri = _store(checkout)
     if wanted is not None and not wanted.startswith(("models:/", "runs:/")):
         raise InputError(
             f"--model {wanted}: no such folder; give a model's folder, {CHAMPION}, "
-            "models:/intro-detector/<version> or runs:/<run id>"
+            f"models:/intro-detector/<version>, runs:/<run id> or {LAST_TRAINED}"
         )
     if wanted is None and (uri is None or is_missing(uri)):
-        return _last_trained(checkout, memory, "there is no registry")
+        return shipped(), ""
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
     if is_missing(uri):
@@ -74,7 +83,8 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
     except InputError as error:
         if wanted is not None:
             raise
-        return _last_trained(checkout, memory, str(error))
+        told = "" if isinstance(error, NotRegisteredError) else f"{error}; {_INSTEAD}"
+        return shipped(), told
     return of_registry(folder, title, registered, memory), ""
 
 
@@ -93,8 +103,16 @@ def of_registry(folder: Path, title: str, sha256: str, memory: Memory) -> Model:
     return model
 
 
+def shipped() -> Model:
+    """Return the detector that comes with the package."""
+    identity = _identity(_SHIPPED, sha256_of_file)  # small, and its package may be replaced
+    title = "the detector that comes with skipintro"
+    return Model(title, identity, lambda: _unchanged(_SHIPPED, identity))
+
+
 def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
-    for name in _FILES:
+    is_of_openings = (folder / OPENINGS_CONFIG).is_file()
+    for name in _OPENING_FILES if is_of_openings else _FILES:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: no detector's folder: {name} is missing")
 
@@ -106,7 +124,8 @@ def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
 
 
 def _identity(folder: Path, content: Callable[[Path], str]) -> str:
-    files = [path for name in _FILES + _SERIES_FILES if (path := folder / name).is_file()]
+    names = _FILES + _SERIES_FILES + _OPENING_FILES
+    files = [path for name in names if (path := folder / name).is_file()]
     return sha256_of_json({path.name: content(path) for path in files})
 
 
@@ -116,7 +135,8 @@ def _unchanged(folder: Path, identity: str) -> Iterator[Path]:
     if _identity(folder, sha256_of_file) != identity:
         from skipintro.detection.folder import checked_config  # noqa: PLC0415  pydantic
 
-        checked_config(folder)  # names the file that is damaged, if that is why
+        if not (folder / OPENINGS_CONFIG).is_file():
+            checked_config(folder)  # names the file that is damaged, if that is why
         raise InputError(f"{folder}: its model was replaced meanwhile; start again for the new one")
     yield folder
 
@@ -134,11 +154,19 @@ def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
     """
     stamp = _stamp_of_store(uri)
     known = memory.get("registered", f"{uri} {wanted}")
-    if stamp and known is not None and known[0] == stamp and Path(known[1], _FILES[0]).exists():
-        return Path(known[1]), known[2], known[3]
+    if stamp and known is not None and known[0] == stamp:
+        if known[1] is None:
+            raise NotRegisteredError(known[2])
+        if Path(known[1], _FILES[0]).exists():
+            return Path(known[1]), known[2], known[3]
     from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
 
-    folder, title, sha256 = fetch(wanted, uri, memory.folder / "models")
+    try:
+        folder, title, sha256 = fetch(wanted, uri, memory.folder / "models")
+    except NotRegisteredError as error:
+        if stamp:
+            memory.put("registered", f"{uri} {wanted}", [stamp, None, str(error), ""])
+        raise
     if stamp:  # else the address may hold a password, and nothing would tell a change
         memory.put("registered", f"{uri} {wanted}", [stamp, str(folder), title, sha256])
     return folder, title, sha256
@@ -151,7 +179,7 @@ def _stamp_of_store(uri: str) -> list[list[int]]:
     return [stamp_of(path) for path in (file, Path(f"{file}-wal")) if path.exists()]
 
 
-def _last_trained(checkout: Path | None, memory: Memory, why: str) -> tuple[Model, str]:
+def _last_trained(checkout: Path | None, memory: Memory) -> tuple[Model, str]:
     parts = (
         []
         if checkout is None
@@ -159,14 +187,14 @@ def _last_trained(checkout: Path | None, memory: Memory, why: str) -> tuple[Mode
     )
     if checkout is None or not all(part.is_file() for part in parts):
         raise InputError(
-            f"no model: {why}, and no trained one in a checkout; run `dvc repro` in a checkout, "
-            "give --model FOLDER, or set MLFLOW_TRACKING_URI"
+            f"--model {LAST_TRAINED}: no trained one here; run `dvc repro` in a checkout, or leave "
+            "it out: a detector comes with skipintro"
         )
     hashes = {part.name: content_of(part, memory) for part in parts}
     identity = _identity_of_trained(checkout, hashes)
     title = f"last trained in {checkout}"
     return Model(title, identity, lambda: _assembled(checkout, identity, memory.folder)), (
-        f"{why}; using the model that was trained last in {checkout}, which no gate has judged"
+        f"using the model that was trained last in {checkout}, which no gate has judged"
     )
 
 

@@ -113,7 +113,7 @@ def along(first: Rows, second: Rows, at: Ints, other: Ints) -> NDArray[np.float3
 def best_along(first: Rows, second: Rows, at: Ints, other: Ints) -> NDArray[np.float32]:
     """Return the same, the best of moments that lie one apart: samplings differ by as much."""
     steps = range(-_JITTER, _JITTER + 1)
-    return np.max([along(first, second, at, other + step) for step in steps], axis=0)
+    return np.asarray(np.max([along(first, second, at, other + step) for step in steps], axis=0))
 
 
 def match(first: Moments, second: Moments, settings: MatchingSettings) -> Match:
@@ -187,7 +187,7 @@ def _runs(at: Ints, other: Ints, speed: float, stride: int, settings: MatchingSe
     good = (length >= settings.min_length_s * settings.rate) & (
         n_alike >= settings.min_share * length
     )
-    return np.stack([start, stop, offset[begins], n_alike], axis=1)[good]
+    return np.asarray(np.stack([start, stop, offset[begins], n_alike], axis=1)[good])
 
 
 def _distinct(runs: Ints, most: int) -> Ints:

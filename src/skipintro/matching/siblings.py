@@ -22,6 +22,8 @@ from skipintro.matching.pairs import (
     there,
 )
 
+_STILL_S = 2.0
+
 
 class SiblingSettings(BaseModel):
     """Section `siblings` of params.yaml."""
@@ -91,11 +93,12 @@ def _is_copy(
     matching: MatchingSettings,
     settings: SiblingSettings,
 ) -> bool:
-    shares = {
-        kind: share
-        for kind in matching.alike
-        if (share := _share(first, second, found, kind, matching, settings)) is not None
+    least = settings.min_said_s * matching.rate
+    asked = {
+        kind: _share(first, second, found, kind, alike=alike, least=least)
+        for kind, alike in matching.alike.items()
     }
+    shares = {kind: share for kind, share in asked.items() if share is not None}
     if "sound" in shares and shares["sound"] > settings.copy_share:
         return shares.get("pictures", 1.0) > settings.copy_share_heard
     return any(share > settings.copy_share for kind, share in shares.items() if kind != "sound")
@@ -106,28 +109,38 @@ def _share(
     second: Moments,
     found: Match,
     kind: str,
-    matching: MatchingSettings,
-    settings: SiblingSettings,
+    *,
+    alike: float,
+    least: float,
 ) -> float | None:
-    """Return the share of what either file says that lies in common runs, the larger of the two.
+    """Return the share of either file's moving moments in common runs, the larger of the two.
 
-    None where one of them says too little by this kind.
+    What stands still tells no copy: slides, a static set and a desktop are alike for long. None
+    where one of them moves too little by this kind.
     """
     if kind not in first.tracks or kind not in second.tracks:
         return None
-    least = settings.min_said_s * matching.rate
-    if min(first.says[kind].sum(), second.says[kind].sum()) <= least:
+    said_here, said_there = (_moving(each, kind, alike) for each in (first, second))
+    if min(said_here.sum(), said_there.sum()) <= least:
         return None
     here, over_there = np.zeros(first.n, bool), np.zeros(second.n, bool)
     for start, stop, offset, _ in found.runs.tolist():
         at = np.arange(max(0, start), min(stop, first.n))
         other = there(at, found.speed, offset)
         rows = first.tracks[kind].rows, second.tracks[kind].rows
-        same = best_along(*rows, at, other) > matching.alike[kind]
+        same = best_along(*rows, at, other) > alike
         here[at[same]] = True
         over_there[_inside(other[same], second.n)] = True
-    said_here, said_there = first.says[kind], second.says[kind]
     return float(max(here[said_here].mean(), over_there[said_there].mean()))
+
+
+def _moving(episode: Moments, kind: str, alike: float) -> NDArray[np.bool_]:
+    """Return the moments that are unlike what the kind said some seconds before."""
+    rows, steps = episode.tracks[kind].rows, round(_STILL_S * episode.rate)
+    before = np.roll(rows, steps, axis=0)
+    moving = np.einsum("nd,nd->n", rows, before) <= alike
+    moving[:steps] = True
+    return np.asarray(moving & episode.says[kind])
 
 
 def _inside(at: Ints, n: int) -> NDArray[np.int64]:

@@ -7,7 +7,13 @@ main workspace, also for experiments that DVC runs in a temporary folder.
 import os
 from pathlib import Path
 
+from skipintro.core.errors import InputError
+
 _SQLITE = "sqlite:///"  # what follows is a path, and options behind a "?"
+
+
+class NotRegisteredError(InputError):
+    """A store that answers, and knows no such model."""
 
 
 def workspace() -> Path:

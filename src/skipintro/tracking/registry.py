@@ -12,9 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing
-from skipintro.tracking.addresses import without_credentials
+from skipintro.tracking.addresses import NotRegisteredError, without_credentials
 from skipintro.tracking.delivery import MODEL_TAG
 from skipintro.tracking.store import open_client
+
+_UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's, of name and alias
 
 
 class UnusableVersionError(InputError):
@@ -36,7 +38,9 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
         shown, fault = without_credentials(uri), type(error).__name__
         if shown == uri and str(error):  # else the words of MLflow hold what is not to be shown
             fault = str(error).splitlines()[0]
-        raise InputError(f"{wanted}: not found in {shown} ({fault})") from error
+        is_unknown = getattr(error, "error_code", "") in _UNKNOWN
+        kind = NotRegisteredError if is_unknown else InputError
+        raise kind(f"{wanted}: not found in {shown} ({fault})") from error
     try:
         described = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
         artifact = described["flavors"]["python_function"]["artifacts"]["detector"]["path"]

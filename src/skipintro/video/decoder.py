@@ -24,7 +24,7 @@ class DecoderLostError(PassingVideoError):
 
 def inspect(path: Path, limits: DecodingLimits, *, truncation_tolerance_s: float) -> VideoInfo:
     """Describe a video as `decoding.inspect` does."""
-    [info] = _decoded(
+    [info] = decoded(
         decoding.inspect,
         path,
         limits,
@@ -38,7 +38,7 @@ def pictures(
     path: Path, size: int, n_seconds: int | None = None, limits: DecodingLimits = USUAL_LIMITS
 ) -> Iterator[Picture]:
     """Yield the pictures of `decoding.pictures`; a child is ahead."""
-    return _decoded(
+    return decoded(
         decoding.pictures, path, limits, size, n_seconds, max_length_s=limits.max_length_s
     )
 
@@ -47,13 +47,13 @@ def thumbnails(
     path: Path, seconds: Sequence[float], limits: DecodingLimits = USUAL_LIMITS
 ) -> list[bytes | None]:
     """Give the thumbnails of `decoding.thumbnails`."""
-    [found] = _decoded(decoding.thumbnails, path, limits, seconds)
+    [found] = decoded(decoding.thumbnails, path, limits, seconds)
     return found  # type: ignore[no-any-return]  # what its function gives
 
 
 def length_s(path: Path, limits: DecodingLimits = USUAL_LIMITS) -> float | None:
     """Give the length that `decoding.length_s` gives."""
-    [length] = _decoded(decoding.length_s, path, limits)
+    [length] = decoded(decoding.length_s, path, limits)
     return length  # type: ignore[no-any-return]  # what its function gives
 
 
@@ -66,10 +66,10 @@ def frames_between(
     limits: DecodingLimits = USUAL_LIMITS,
 ) -> Iterator[tuple[Fraction, Picture]]:
     """Yield the frames of `decoding.frames_between`."""
-    return _decoded(decoding.frames_between, path, limits, since_s, until_s, height=height)
+    return decoded(decoding.frames_between, path, limits, since_s, until_s, height=height)
 
 
-def _decoded(
+def decoded(
     function: Callable[..., Any], path: Path, limits: DecodingLimits, *args: Any, **kwargs: Any
 ) -> Iterator[Any]:
     """Yield what a function gives of a file. Raises VideoError as it does, and DecoderLostError."""

@@ -1,0 +1,205 @@
+"""Fits the opening detector on labelled seasons.
+
+Both rankers learn to grade a candidate by how near its ends are to those of an opening. What the
+second one sees of the first, and what confidence is read from, comes from seasons held out: all
+seasons of a show are held out together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from skipintro.core.errors import InputError
+from skipintro.detection.episode import Interval
+from skipintro.detectors.agreement import with_agreement
+from skipintro.detectors.candidates import Candidates
+from skipintro.detectors.openings import (
+    OpeningConfig,
+    OpeningDetector,
+    save_openings,
+    wanted_features,
+)
+from skipintro.detectors.trees import Trees, fit_trees
+
+Floats = NDArray[np.float64]
+
+
+class TreeSettings(BaseModel):
+    """Of the boosted trees, by scikit-learn's names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    max_iter: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    max_leaf_nodes: int = Field(ge=2)
+    min_samples_leaf: int = Field(ge=1)
+    l2_regularization: float = Field(ge=0)
+    max_features: float = Field(gt=0, le=1)
+
+
+class OpeningFitSettings(BaseModel):
+    """How the detector is fitted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    seed: int = Field(ge=0)
+    folds: int = Field(ge=2)  # of whole shows
+    graded_errors_s: tuple[float, ...]  # of the worse end, and what such a candidate is worth
+    grades: tuple[float, ...]
+    max_wrong: int = Field(ge=1)  # candidates worth nothing of an episode that are learned from
+    right_within_s: float = Field(gt=0)  # that confidence means
+    trees: TreeSettings
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSeason:
+    """The candidates of a season's episodes, and their openings: (0), one or several."""
+
+    show: str
+    candidates: tuple[Candidates, ...]
+    openings: tuple[tuple[Interval, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedOpenings:
+    """The trees, the curve from score to confidence, and each episode's best by other shows."""
+
+    alone: Trees
+    agreed: Trees
+    calibration: tuple[tuple[float, ...], tuple[float, ...]]  # scores, shares that are right
+    held_out: tuple[tuple[Floats, ...], ...]  # scores of the candidates of each season's episodes
+
+
+def fit_openings(
+    seasons: Sequence[LabelledSeason], settings: OpeningFitSettings, rate: int
+) -> FittedOpenings:
+    """Fit both rankers and the confidence. Raises InputError with fewer shows than folds."""
+    shows = sorted({season.show for season in seasons})
+    if len(shows) < settings.folds:
+        raise InputError(
+            f"{len(shows)} shows to learn from, expected one for each of {settings.folds} folds; "
+            "add labelled series"
+        )
+    order = np.random.default_rng(settings.seed).permutation(len(shows))
+    fold_of = {shows[show]: place % settings.folds for place, show in enumerate(order)}
+    folds = np.array([fold_of[season.show] for season in seasons])
+    plain = [[found.features for found in season.candidates] for season in seasons]
+    alone_scores = _held_out(seasons, plain, folds, settings, rate)
+    told = [
+        [
+            with_agreement(position, season.candidates, scores, rate)
+            for position in range(len(season.candidates))
+        ]
+        for season, scores in zip(seasons, alone_scores, strict=True)
+    ]
+    agreed_scores = _held_out(seasons, told, folds, settings, rate)
+    return FittedOpenings(
+        alone=_fitted(seasons, plain, settings, rate),
+        agreed=_fitted(seasons, told, settings, rate),
+        calibration=_calibration(seasons, agreed_scores, settings, rate),
+        held_out=tuple(tuple(scores) for scores in agreed_scores),
+    )
+
+
+def save_fitted(folder: Path, fitted: FittedOpenings, config: OpeningConfig) -> OpeningDetector:
+    """Write the fitted detector, with its own calibration in place of the one of `config`."""
+    scores, shares = fitted.calibration
+    whole = config.model_copy(
+        update={
+            "calibration_scores": scores,
+            "calibration_shares": shares,
+            "features": wanted_features(config),
+        }
+    )
+    return save_openings(folder, fitted.alone, fitted.agreed, whole)
+
+
+def grades_of(
+    candidates: Candidates,
+    openings: Sequence[Interval],
+    settings: OpeningFitSettings,
+    rate: int,
+) -> Floats:
+    """Return float64 (C,), 0 to 1: what each candidate is worth, by its nearest opening."""
+    errors = errors_of(candidates, openings, rate)
+    return np.asarray(np.interp(errors, settings.graded_errors_s, settings.grades))
+
+
+def errors_of(candidates: Candidates, openings: Sequence[Interval], rate: int) -> Floats:
+    """Return float64 (C,): how far the worse end lies from that of the nearest opening, in s."""
+    errors = np.full(len(candidates), np.inf)
+    for opening in openings:
+        apart = np.abs(candidates.spans / rate - np.array(opening)).max(axis=1)
+        errors = np.minimum(errors, apart)
+    return errors
+
+
+def _held_out(
+    seasons: Sequence[LabelledSeason],
+    features: Sequence[Sequence[Floats]],
+    folds: NDArray[np.int64],
+    settings: OpeningFitSettings,
+    rate: int,
+) -> list[list[Floats]]:
+    """Return the scores of all candidates by trees that were fitted without their show."""
+    scores: list[list[Floats]] = [[] for _ in seasons]
+    for fold in range(settings.folds):
+        kept = np.flatnonzero(folds != fold).tolist()
+        trees = _fitted([seasons[k] for k in kept], [features[k] for k in kept], settings, rate)
+        for place in np.flatnonzero(folds == fold).tolist():
+            scores[place] = [trees.predict(rows) for rows in features[place]]
+    return scores
+
+
+def _fitted(
+    seasons: Sequence[LabelledSeason],
+    features: Sequence[Sequence[Floats]],
+    settings: OpeningFitSettings,
+    rate: int,
+) -> Trees:
+    generator = np.random.default_rng(settings.seed)
+    rows, targets = [], []
+    for season, its_own in zip(seasons, features, strict=True):
+        for found, openings, table in zip(season.candidates, season.openings, its_own, strict=True):
+            grades = grades_of(found, openings, settings, rate)
+            wrong = np.flatnonzero(grades <= 0)
+            if len(wrong) > settings.max_wrong:
+                wrong = generator.choice(wrong, settings.max_wrong, replace=False)
+            kept = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
+            rows.append(table[kept])
+            targets.append(grades[kept])
+    return fit_trees(
+        np.concatenate(rows),
+        np.concatenate(targets),
+        settings.trees.model_dump(),
+        settings.seed,
+    )
+
+
+def _calibration(
+    seasons: Sequence[LabelledSeason],
+    scores: Sequence[Sequence[Floats]],
+    settings: OpeningFitSettings,
+    rate: int,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return how often a best candidate of a score is right: an isotonic curve, held-out scores."""
+    from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415  fitting alone
+
+    best, right = [], []
+    for season, its_own in zip(seasons, scores, strict=True):
+        for found, openings, values in zip(
+            season.candidates, season.openings, its_own, strict=True
+        ):
+            if len(values):
+                place = int(values.argmax())
+                best.append(float(values[place]))
+                right.append(errors_of(found, openings, rate)[place] <= settings.right_within_s)
+    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(best, right)
+    return (
+        tuple(round(float(v), 6) for v in curve.X_thresholds_),
+        tuple(round(float(v), 6) for v in curve.y_thresholds_),
+    )

@@ -1,0 +1,159 @@
+"""The opening detector: the intro of each episode of a season, by what its siblings share.
+
+Candidates are ranked twice: each by itself, and again when it is known what the siblings hold
+their matches for. The best one is told where it is likely enough to be right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import read_model, sha256_of_file, write_json
+from skipintro.detection.episode import Prediction
+from skipintro.detectors.agreement import AGREEMENT, with_agreement
+from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
+from skipintro.detectors.trees import Trees
+from skipintro.evidence.recording import FingerprintSettings
+from skipintro.evidence.track import Evidence
+from skipintro.matching.pairs import MatchingSettings, moments_of
+from skipintro.matching.siblings import SiblingSettings, season_of
+
+OPENINGS_CONFIG, OPENINGS_WEIGHTS = "openings.json", "openings.safetensors"
+SHIPPED = Path(__file__).with_name("shipped")
+
+
+class OpeningConfig(BaseModel):
+    """All that shapes what an opening detector tells, beside its trees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    fingerprint: FingerprintSettings
+    matching: MatchingSettings
+    siblings: SiblingSettings
+    candidates: CandidateSettings
+    min_confidence: float = Field(ge=0, le=1)  # below it, rather none than a wrong one
+    # Of the score of an episode's best candidate, and how often such a one is right.
+    calibration_scores: tuple[float, ...] = Field(min_length=1)
+    calibration_shares: tuple[float, ...] = Field(min_length=1)
+    features: tuple[str, ...]
+    learned_from: str
+    weights_sha256: str
+
+    @model_validator(mode="after")
+    def _calibration_is_a_curve(self) -> "OpeningConfig":
+        if len(self.calibration_scores) != len(self.calibration_shares):
+            raise ValueError("calibration: as many scores as shares")
+        if list(self.calibration_scores) != sorted(self.calibration_scores):
+            raise ValueError("calibration_scores: not in order")
+        return self
+
+    def confidence(self, score: float) -> float:
+        """Return how often a best candidate of such a score is right, 0 to 1."""
+        return float(np.interp(score, self.calibration_scores, self.calibration_shares))
+
+
+def wanted_features(config: OpeningConfig) -> tuple[str, ...]:
+    """Return the names of the features that today's code makes, for the kinds of a detector."""
+    return (*names(tuple(config.matching.alike)), *AGREEMENT)
+
+
+@dataclass(frozen=True, eq=False)
+class OpeningDetector:
+    """What was fitted: see `skipintro.detectors.fitting`."""
+
+    config: OpeningConfig
+    alone: Trees  # ranks each candidate by itself
+    agreed: Trees  # and when it is known what its siblings say
+
+    def detect(self, episodes: Sequence[Evidence]) -> list[Prediction]:
+        """Return one prediction an episode; all are of one series, in the order of the season."""
+        config = self.config
+        moments = [moments_of(episode, config.matching) for episode in episodes]
+        season = season_of(moments, config.matching, config.siblings)
+        candidates = [
+            find_candidates(season, position, config.matching, config.candidates)
+            for position in range(len(episodes))
+        ]
+        scores = self.scores(candidates)
+        return [
+            self._read_off(found, score, episode.length_s)
+            for found, score, episode in zip(candidates, scores, episodes, strict=True)
+        ]
+
+    def scores(self, candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """Return the scores (C,) of the candidates of each episode of a season."""
+        rate = self.config.matching.rate
+        alone = [self.alone.predict(found.features) for found in candidates]
+        return [
+            self.agreed.predict(with_agreement(position, candidates, alone, rate))
+            for position in range(len(candidates))
+        ]
+
+    def _read_off(
+        self, found: Candidates, scores: NDArray[np.float64], length_s: float
+    ) -> Prediction:
+        """Return the best candidate, or none where it is not likely enough to be right.
+
+        The probability of a second is that of the likeliest candidate that holds it.
+        """
+        rate = self.config.matching.rate
+        seconds = np.zeros(int(np.ceil(found.n / rate)), np.float32)
+        for (start, stop), score in sorted(
+            zip(found.spans.tolist(), scores.tolist(), strict=True), key=lambda each: each[1]
+        ):
+            seconds[start // rate : -(-stop // rate)] = self.config.confidence(score)
+        if not len(found):
+            return Prediction(None, None, seconds)
+        best = int(scores.argmax())
+        confidence = self.config.confidence(float(scores[best]))
+        if confidence < self.config.min_confidence:
+            return Prediction(None, None, seconds)
+        start, stop = (found.spans[best] / rate).tolist()
+        return Prediction((start, min(stop, max(start, length_s))), confidence, seconds)
+
+
+def save_openings(
+    folder: Path, alone: Trees, agreed: Trees, config: OpeningConfig
+) -> OpeningDetector:
+    """Write a detector; the same bytes for the same numbers. Return it as it will be read."""
+    content = alone.arrays("alone") | agreed.arrays("agreed")
+    (folder / OPENINGS_WEIGHTS).write_bytes(save(content))
+    sha256 = sha256_of_file(folder / OPENINGS_WEIGHTS)
+    write_json(folder / OPENINGS_CONFIG, config.model_copy(update={"weights_sha256": sha256}))
+    return load_openings(folder)
+
+
+def load_openings(folder: Path) -> OpeningDetector:
+    """Read what `save_openings` wrote. Raises InputError naming the file at fault."""
+    config = read_model(OpeningConfig, folder / OPENINGS_CONFIG)
+    path = folder / OPENINGS_WEIGHTS
+    remedy = "install skipintro anew, or fit it anew"
+    if not path.is_file():
+        raise InputError(f"{path}: missing; {remedy}")
+    if (found := sha256_of_file(path)) != config.weights_sha256:
+        raise InputError(
+            f"{path}: its content is not that of {OPENINGS_CONFIG} beside it (sha256 "
+            f"{found[:12]}…, expected {config.weights_sha256[:12]!r}…); {remedy}"
+        )
+    if (wanted := wanted_features(config)) != config.features:
+        odd = sorted(set(wanted) ^ set(config.features))[:3] or ["their order"]
+        raise InputError(
+            f"{folder / OPENINGS_CONFIG}: features: of another version ({', '.join(odd)}); {remedy}"
+        )
+    try:
+        arrays = load_file(path)
+        trees = {name: Trees.of_arrays(arrays, name) for name in ("alone", "agreed")}
+    except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: broken ({error}); {remedy}") from error
+    n_features = {"alone": len(wanted) - len(AGREEMENT), "agreed": len(wanted)}
+    for name, each in trees.items():
+        if each.feature.max() >= n_features[name] or each.feature.min() < 0:
+            raise InputError(f"{path}: {name}.feature: no such feature; {remedy}")
+    return OpeningDetector(config, trees["alone"], trees["agreed"])

@@ -1,0 +1,111 @@
+"""From a video file to its fingerprints, in one pass and in a process of its own."""
+
+import io
+import math
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from skipintro.core.errors import InputError
+from skipintro.evidence.pictures import THUMBNAIL, PictureSettings, picture_track
+from skipintro.evidence.sound import SAMPLE_RATE, SoundSettings, band_energies, sound_track
+from skipintro.evidence.track import Evidence, Track
+from skipintro.video import decoding, sound
+from skipintro.video.decoder import decoded
+from skipintro.video.info import USUAL_LIMITS, DecodingLimits
+
+_FIELDS = ("rows", "level", "change")
+_BLOCK_S = 10  # of sound that is decoded at a time
+
+
+class FingerprintSettings(BaseModel):
+    """Section `fingerprint` of params.yaml: one section a kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pictures: PictureSettings
+    sound: SoundSettings
+
+
+def record(
+    path: Path,
+    settings: FingerprintSettings,
+    n_seconds: int | None = None,
+    limits: DecodingLimits = USUAL_LIMITS,
+) -> Evidence:
+    """Return the fingerprints of a video, or of its first `n_seconds`.
+
+    A video without sound that can be decoded has pictures alone. Raises VideoError where the
+    pictures cannot be decoded.
+    """
+    arrays: list[NDArray[Any]] = list(
+        decoded(_arrays, path, limits, settings, n_seconds, max_length_s=limits.max_length_s)
+    )
+    names = ("pictures", "sound")[: len(arrays) // len(_FIELDS)]
+    rates = {"pictures": settings.pictures.rate, "sound": settings.sound.rate}
+    tracks = {
+        name: Track(rates[name], rows.astype(np.float32), level, change)
+        for name, (rows, level, change) in zip(
+            names, zip(*[iter(arrays)] * len(_FIELDS), strict=True), strict=True
+        )
+    }
+    return Evidence(tracks, len(tracks["pictures"]) / settings.pictures.rate)
+
+
+def _arrays(
+    path: Path, settings: FingerprintSettings, n_seconds: int | None, *, max_length_s: float
+) -> Iterator[NDArray[Any]]:
+    """Yield rows (as float16), level and change of the pictures, and of the sound if any."""
+    wanted = settings.pictures
+    most = None if n_seconds is None else n_seconds * wanted.rate
+    pictures = decoding.grey_thumbnails(path, THUMBNAIL, wanted.rate, max_length_s=max_length_s)
+    thumbnails = np.array(list(islice(pictures, most)), np.uint8)
+    yield from _fields(picture_track(thumbnails, wanted))
+    if not sound.has_sound(path):
+        return
+    length_s = len(thumbnails) / wanted.rate
+    blocks = sound.samples(path, SAMPLE_RATE, max_length_s=max_length_s)
+    energies = band_energies(islice(blocks, math.ceil(length_s / _BLOCK_S)), settings.sound)
+    yield from _fields(sound_track(energies, round(length_s * settings.sound.rate), settings.sound))
+
+
+def _fields(track: Track) -> Iterator[NDArray[Any]]:
+    yield track.rows.astype(np.float16)
+    yield track.level
+    yield track.change
+
+
+def to_bytes(evidence: Evidence) -> bytes:
+    """Return the evidence as the bytes of an .npz file; the same bytes for the same evidence."""
+    buffer = io.BytesIO()
+    arrays = {"length_s": np.array([evidence.length_s])}
+    for name, track in evidence.tracks.items():
+        arrays[f"{name}.rate"] = np.array([track.rate])
+        arrays[f"{name}.rows"] = track.rows.astype(np.float16)
+        arrays[f"{name}.level"], arrays[f"{name}.change"] = track.level, track.change
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def of_bytes(content: bytes, name: Path) -> Evidence:
+    """Return the evidence of such bytes. Raises InputError, naming the file, where it is none."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            kinds = [key.removesuffix(".rows") for key in file.files if key.endswith(".rows")]
+            tracks = {
+                kind: Track(
+                    float(file[f"{kind}.rate"][0]),
+                    file[f"{kind}.rows"].astype(np.float32),
+                    file[f"{kind}.level"],
+                    file[f"{kind}.change"],
+                )
+                for kind in kinds
+            }
+            return Evidence(tracks, float(file["length_s"][0]))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{name}: cannot be read ({error}); delete it and run again") from error

@@ -1,0 +1,100 @@
+"""The fingerprints of videos by content and settings: made once, whatever detector reads them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from skipintro.core.errors import InputError
+from skipintro.core.files import is_intact, remember, remembered, sweep
+from skipintro.core.scratch import key_of
+from skipintro.core.stage import versions
+from skipintro.detection.episode import Prediction
+from skipintro.detectors.openings import load_openings
+from skipintro.episodes.embeddings import searched_seconds
+from skipintro.evidence.recording import of_bytes, record, to_bytes
+from skipintro.evidence.track import Evidence
+from skipintro.library.answers import Answer, Settings
+from skipintro.library.memory import Memory
+from skipintro.video.decoder import length_s
+from skipintro.video.opening import VideoError
+
+_TRUNCATION_TOLERANCE_S = 2.0  # s that may lack of the length that the container promises
+
+
+class Fingerprinter:
+    """An opening detector at work on videos; what was recorded before is remembered."""
+
+    def __init__(self, folder: Path, memory: Memory, settings: Settings) -> None:
+        self._detector = load_openings(folder)
+        self._search = settings.search or "whole"
+        self._lengths: dict[str, float | None] = {}  # by sha256
+        fingerprint = self._detector.config.fingerprint
+        key = key_of(
+            "evidence",
+            "video",
+            fingerprint=fingerprint.model_dump(),
+            versions=versions("av", "numpy", "scipy"),
+        )
+        self._folder = memory.folder / "fingerprints" / key
+        self._folder.mkdir(parents=True, exist_ok=True)
+        sweep(self._folder)
+
+    def load(self) -> None:
+        """Do nothing: there is no encoder to load."""
+
+    def has(self, answer: Answer) -> bool:
+        """Tell whether the fingerprints are at hand; what cannot be opened has none."""
+        try:
+            self._lengths[answer.sha256] = length_s(answer.video)
+        except VideoError:
+            self._lengths[answer.sha256] = None
+        file = self._file(answer)
+        if is_intact(file):
+            return True
+        file.unlink(missing_ok=True)
+        return False
+
+    def make(self, answer: Answer) -> Evidence | InputError:
+        """Return the evidence of a video, or its fault; may run in any thread."""
+        promised_s = self._lengths[answer.sha256]
+        n_seconds = self._n_seconds(answer)
+        try:
+            evidence = record(answer.video, self._detector.config.fingerprint, n_seconds)
+        except VideoError as error:
+            return error
+        wanted_s = min(promised_s or 0.0, n_seconds or float("inf"))
+        if evidence.length_s < wanted_s - _TRUNCATION_TOLERANCE_S:
+            return VideoError(
+                answer.video,
+                f"truncated: {evidence.length_s:.0f} s can be decoded of {promised_s:.1f} s",
+            )
+        return evidence
+
+    def keep(self, answer: Answer, made: Evidence) -> None:
+        """Write the evidence, whole or not at all."""
+        remember(self._file(answer), to_bytes(made))
+
+    def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
+        """Return the length in seconds and the prediction of each video of a series."""
+        episodes = [self._evidence(answer) for answer in answers]
+        predictions = self._detector.detect(episodes)
+        return [
+            (self._lengths[answer.sha256] or episode.length_s, prediction)
+            for answer, episode, prediction in zip(answers, episodes, predictions, strict=True)
+        ]
+
+    def _evidence(self, answer: Answer) -> Evidence:
+        content = remembered(file := self._file(answer))
+        if content is None:
+            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
+        return of_bytes(content, file)
+
+    def _n_seconds(self, answer: Answer) -> int | None:
+        promised_s = self._lengths[answer.sha256]
+        if self._search == "whole" or (promised_s is None and self._search == "first-quarter"):
+            return None
+        return searched_seconds(self._search, round(promised_s or 1e9))
+
+    def _file(self, answer: Answer) -> Path:
+        n_seconds = self._n_seconds(answer)
+        part = "" if n_seconds is None else f"-first-{n_seconds}"
+        return self._folder / f"{answer.sha256}{part}.npz"
