@@ -66,12 +66,12 @@ def season_of(
     near = [_nearest(position, n, settings.n_siblings) for position in range(n)]
     wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
     with side_by_side(os.cpu_count() or 1) as mapped:
-        found_of = mapped(lambda pair: match(*(episodes[k] for k in pair), matching), wanted)
-        matches = dict(zip(wanted, found_of, strict=True))
+        found = mapped(lambda pair: match(episodes[pair[0]], episodes[pair[1]], matching), wanted)
+        matches = dict(zip(wanted, found, strict=True))
         repeats = tuple(mapped(lambda episode: match_itself(episode, matching), episodes))
     origin = list(range(n))  # of each episode the first file that shows it
-    for (a, b), found in matches.items():
-        if _is_copy(episodes[a], episodes[b], found, matching, settings):
+    for (a, b), shared in matches.items():
+        if _is_copy(episodes[a], episodes[b], shared, matching, settings):
             same, other = sorted((origin[a], origin[b]))
             origin = [same if each == other else each for each in origin]
     siblings = []
