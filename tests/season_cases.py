@@ -116,41 +116,58 @@ def music(seed: int, length_s: float) -> Wave:
     """Play a bass, a chord and a melody of random notes, with overtones."""
     rng = np.random.default_rng([seed, 3])
     wave = np.zeros(round(length_s * SAMPLE_RATE) + SAMPLE_RATE, np.float32)
-    beat_s = rng.uniform(0.28, 0.5)
-    scale = np.sort(rng.choice(12, 7, replace=False))
-    for index in range(int(length_s / beat_s) + 1):
-        at = round(index * beat_s * SAMPLE_RATE)
-        for octave_hz, length in ((110, 1.0), (220, 1.0), (440, rng.choice([0.5, 1.0]))):
-            hz = octave_hz * 2 ** ((rng.choice(scale) + rng.choice([0, 12])) / 12)
-            time = np.arange(round(2 * length * beat_s * SAMPLE_RATE)) / SAMPLE_RATE
-            note = sum(
-                np.sin(2 * np.pi * hz * k * time) / k ** rng.uniform(0.5, 1.5)
-                for k in range(1, _HARMONICS + 1)
-            )
-            note = np.asarray(note * np.exp(-time / (length * beat_s)) * 0.06, np.float32)
+    beat = int(rng.choice([4500, 5500, 6500, 7500]))  # samples
+    scale, timbres = rng.choice(12, 7, replace=False), rng.integers(0, 6, 3)
+    for at in range(0, round(length_s * SAMPLE_RATE), beat):
+        for voice, timbre in enumerate(timbres.tolist()):
+            length = beat // 2 if voice == 2 and rng.random() < 0.5 else beat
+            tone = 12 * (voice + int(rng.integers(0, 2))) + int(rng.choice(scale))
+            note = _note(tone, length, timbre)
             piece = wave[at : at + len(note)]
             piece += note[: len(piece)]
     return wave[: round(length_s * SAMPLE_RATE)]
 
 
+@lru_cache(maxsize=512)
+def _note(tone: int, length: int, timbre: int) -> Wave:
+    """Play one note, so many half tones above 110 Hz."""
+    fall = np.random.default_rng([timbre, 9]).uniform(0.5, 1.5, _HARMONICS)
+    at = np.arange(2 * length)
+    step = 2 * np.pi * 110 * 2 ** (tone / 12) / SAMPLE_RATE
+    orders = np.arange(1, _HARMONICS + 1)
+    wave = (np.sin(step * orders[:, None] * at) / orders[:, None] ** fall[:, None]).sum(axis=0)
+    return np.asarray(0.06 * wave * np.exp(-at / length), np.float32)
+
+
 def speech(seed: int, length_s: float) -> Wave:
-    """Say syllables: bursts of noise, each with formants of its own, and pauses."""
+    """Say random syllables of one language, and pauses."""
     rng = np.random.default_rng([seed, 4])
     wave = np.zeros(round(length_s * SAMPLE_RATE), np.float32)
     at = 0
     while at < len(wave):
-        n = 512 * int(rng.integers(3, 12))  # 0.1 to 0.35 s, of lengths that transform fast
+        syllable = _syllables()[rng.integers(len(_syllables()))]
+        piece = wave[at : at + len(syllable)]
+        piece += np.float32(rng.uniform(0.05, 0.12)) * syllable[: len(piece)]
+        pause_s = rng.choice([0.02, 0.05, 0.5], p=[0.5, 0.35, 0.15])
+        at += len(syllable) + round(float(pause_s) * SAMPLE_RATE)
+    return wave
+
+
+@lru_cache(maxsize=1)
+def _syllables() -> list[Wave]:
+    """Make bursts of noise of 0.1 to 0.35 s, each with formants of its own."""
+    rng = np.random.default_rng(4)
+    made = []
+    for _ in range(300):
+        n = 512 * int(rng.integers(3, 12))
         hz = np.fft.rfftfreq(n, 1 / SAMPLE_RATE)
         shape = np.zeros(len(hz))
         for low, high in _FORMANTS_HZ:
             middle = rng.uniform(low, high)
             shape += rng.uniform(0.2, 1) * np.exp(-(((hz - middle) / (0.12 * middle)) ** 2))
         burst = np.fft.irfft(np.fft.rfft(rng.standard_normal(n)) * shape, n) * np.hanning(n)
-        burst *= rng.uniform(0.05, 0.12) / max(float(burst.std()), 1e-9)
-        piece = wave[at : at + n]
-        piece += burst[: len(piece)].astype(np.float32)
-        at += n + round(rng.choice([0.02, 0.05, 0.5], p=[0.5, 0.35, 0.15]) * SAMPLE_RATE)
-    return wave
+        made.append((burst / burst.std()).astype(np.float32))
+    return made
 
 
 # --- parts ---
@@ -251,14 +268,21 @@ def _in_turn(at: Times, starts: Times, drawn: Sequence[Callable[[Times], Shown]]
 def thumbnails_of(part: Part, *, seed: int = 0, grain: float = 1.0) -> Thumbnails:
     """Sample the pictures at t = k / RATE s, with grain of its own."""
     at = np.arange(int(np.ceil(part.length_s * RATE - 1e-6))) / RATE
-    noise = np.random.default_rng([seed, 5]).standard_normal((len(at), *THUMBNAIL), np.float32)
-    return np.clip(part.pictures(at) + grain * noise + 0.5, 0, 255).astype(np.uint8)
+    grains = _grains()[np.random.default_rng([seed, 5]).integers(0, len(_grains()), len(at))]
+    return np.clip(part.pictures(at) + grain * grains + 0.5, 0, 255).astype(np.uint8)
 
 
 def samples_of(part: Part, *, seed: int = 0, hiss: float = 1e-4) -> Wave:
     """Give the sound, with a hiss of its own that is too low to say something."""
-    noise = np.random.default_rng([seed, 6]).standard_normal(len(part.wave), np.float32)
-    return np.asarray(part.wave + np.float32(hiss) * noise)
+    begin = int(np.random.default_rng([seed, 6]).integers(_grains().size))
+    noise = np.resize(np.roll(_grains(), begin), len(part.wave))
+    return np.asarray(part.wave + np.float32(hiss) * noise, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _grains() -> Shown:
+    """Draw noise, of which grain and hiss are taken."""
+    return np.random.default_rng(5).standard_normal((64, *THUMBNAIL), np.float32)
 
 
 def episode(*parts: Part, seed: int = 0, kinds: Sequence[str] = KINDS) -> Evidence:
