@@ -11,17 +11,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skipintro.detectors.candidates import CandidateSettings
+from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates
+from skipintro.detectors.fitting import (
+    FittedOpenings,
+    LabelledSeason,
+    OpeningFitSettings,
+    TreeSettings,
+    fit_openings,
+    save_fitted,
+)
+from skipintro.detectors.openings import OpeningConfig, OpeningDetector
 from skipintro.evidence.pictures import THUMBNAIL, PictureSettings, Thumbnails, picture_track
 from skipintro.evidence.recording import FingerprintSettings
 from skipintro.evidence.sound import SAMPLE_RATE, SoundSettings, band_energies, sound_track
 from skipintro.evidence.track import Evidence, Track
-from skipintro.matching.pairs import MatchingSettings
-from skipintro.matching.siblings import SiblingSettings
+from skipintro.matching.pairs import MatchingSettings, moments_of
+from skipintro.matching.siblings import SiblingSettings, season_of
 
 RATE = 4  # moments a second, of pictures, of sound and of the grid
 PICTURES = PictureSettings(rate=RATE, coefficients=8, emphasis=0.5, flat=2.5, border=2)
@@ -332,3 +342,90 @@ def season(
         episodes.append(episode(*parts, seed=1000 * seed + index, kinds=kinds))
         openings.append(None if at is None else (at, at + opening.length_s))
     return MadeSeason(tuple(episodes), tuple(openings))
+
+
+# --- a detector that has learned from small seasons ---
+
+FITTING = OpeningFitSettings(
+    seed=0,
+    folds=3,
+    graded_errors_s=(0, 0.5, 1, 2),
+    grades=(1, 0.8, 0.3, 0),
+    max_wrong=60,
+    right_within_s=0.75,
+    trees=TreeSettings(
+        max_iter=30,
+        learning_rate=0.15,
+        max_leaf_nodes=6,
+        min_samples_leaf=4,
+        l2_regularization=0.1,
+        max_features=0.5,
+    ),
+)
+CONFIG = OpeningConfig(
+    fingerprint=FINGERPRINT,
+    matching=MATCHING,
+    siblings=SIBLINGS,
+    candidates=CANDIDATES,
+    min_confidence=0.5,
+    calibration_scores=(0, 1),
+    calibration_shares=(0, 1),
+    features=(),
+    learned_from="a dozen small seasons",
+    weights_sha256="",
+)
+
+
+def candidates_of(episodes: Sequence[Evidence]) -> tuple[Candidates, ...]:
+    """Give the candidates of each episode of a season."""
+    moments = [moments_of(each, MATCHING) for each in episodes]
+    found = season_of(moments, MATCHING, SIBLINGS)
+    return tuple(
+        find_candidates(found, position, MATCHING, CANDIDATES) for position in range(len(episodes))
+    )
+
+
+def labelled(made: MadeSeason, show: str) -> LabelledSeason:
+    """Give a season as the detector learns from it."""
+    openings = tuple((opening,) if opening else () for opening in made.openings)
+    return LabelledSeason(show, candidates_of(made.episodes), openings)
+
+
+@lru_cache(maxsize=1)
+def small_seasons() -> tuple[LabelledSeason, ...]:
+    """Make a dozen seasons of three episodes.
+
+    Half of them have credits in common, too; in a quarter one episode lacks the opening, and in
+    another quarter all do.
+    """
+    rng = np.random.default_rng(12)
+    seasons = []
+    for show in range(12):
+        opening_s = round(float(rng.uniform(7, 14)), 2)
+        first, second, third = np.round(rng.uniform(0, 18, 3), 2).tolist()
+        places = (
+            (0.0, second, third),
+            (first, None, third),
+            (first, second, third),
+            (None, None, None),
+        )
+        made = season(
+            500 + show,
+            openings_at=places[show % 4],
+            opening_s=opening_s,
+            credits_s=5.0 if show % 8 > 3 else 0.0,
+            length_s=40.0,
+        )
+        seasons.append(labelled(made, f"show{show:02}"))
+    return tuple(seasons)
+
+
+@lru_cache(maxsize=1)
+def small_fit() -> FittedOpenings:
+    """Fit few small trees on the dozen seasons."""
+    return fit_openings(small_seasons(), FITTING, RATE)
+
+
+def small_detector(folder: Path) -> OpeningDetector:
+    """Write the detector that was fitted, and give it as it is read."""
+    return save_fitted(folder, small_fit(), CONFIG)
