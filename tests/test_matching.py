@@ -258,7 +258,7 @@ def test_the_grid_is_as_long_as_the_longest_kind() -> None:
 
 
 def test_a_match_is_turned_to_what_the_other_way_round_gives() -> None:
-    made = season(2, openings_at=(10.2, 24.9), opening_s=15.3, credits_s=8)
+    made = season(2, openings_at=(10.2, 24.9), opening_s=15.3, credits_s=8, kinds=["pictures"])
     first, second = pair(made)
     turned, reverse = match(first, second, MATCHING).turned(), match(second, first, MATCHING)
     assert turned.speed == reverse.speed == 1
