@@ -272,6 +272,17 @@ def test_a_row_is_of_the_sound_around_its_time() -> None:
     assert np.flatnonzero(energies > 0.01 * energies.max()).tolist() == [8]
 
 
+def test_a_fingerprint_is_of_the_sound_around_its_time(tune: Wave) -> None:
+    """Two sounds are the same from 10 s to 20 s, and so are their fingerprints."""
+    pair = []
+    for seed in (81, 82):
+        wave = music(seed, _LENGTH_S).copy()
+        wave[10 * SAMPLE_RATE : 20 * SAMPLE_RATE] = tune[10 * SAMPLE_RATE : 20 * SAMPLE_RATE]
+        pair.append(heard(wave))
+    alike = np.flatnonzero(cosines(*pair) > 0.6) / RATE
+    assert (alike.min(), alike.max()) == pytest.approx((10, 20), abs=0.75)
+
+
 def test_silence_says_nothing() -> None:
     track = heard(np.zeros(10 * SAMPLE_RATE, np.float32))
     assert not track.says.any()

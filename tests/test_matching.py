@@ -201,6 +201,15 @@ def test_what_stands_still_gives_no_flood_of_runs() -> None:
     assert len(match(first, second, MATCHING).runs) < 10
 
 
+@pytest.mark.parametrize("lengths", [(3.0, 30.0), (30.0, 3.0)])
+def test_what_stands_still_for_long_in_one_episode_is_static(lengths: tuple[float, float]) -> None:
+    first, second = (
+        moments(scene(seed, 10.0), still(5, length), scene(10 + seed, 20.0), kinds=["pictures"])
+        for seed, length in enumerate(lengths)
+    )
+    assert not len(match(first, second, MATCHING).runs)
+
+
 def test_an_opening_is_found_beside_what_stands_still() -> None:
     slide, opening = still(5, 30.0), theme(9, 12.0)
     first = moments(slide, opening, scene(2, 60.0), kinds=["pictures"])
@@ -484,6 +493,20 @@ def test_one_still_picture_with_other_speech_is_no_copy() -> None:
     slide = still(73, 60.0)
     parts = [heard_as(slide, speech(seed, 60.0)) for seed in (74, 75)]
     assert told(*(episode(part) for part in parts)).siblings == ((1,), (0,))
+
+
+def test_slides_in_common_are_no_copy() -> None:
+    """Each stands for 9 s, which is too short for static; what moves is each episode's own."""
+
+    def with_slides(seed: int) -> Part:
+        return joined(
+            *(joined(still(200 + k, 9.0), scene(seed + k, 3.0)) for k in range(5)),
+        )
+
+    files = [episode(with_slides(seed), kinds=["pictures"]) for seed in (210, 220)]
+    found = told(*files)
+    assert found.match(0, 1).runs[:, 3].sum() > 40 * RATE
+    assert found.siblings == ((1,), (0,))
 
 
 def test_what_hardly_says_something_is_no_copy() -> None:

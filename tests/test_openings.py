@@ -37,7 +37,13 @@ from skipintro.core.files import sha256_of_file
 from skipintro.detection.episode import Interval, Prediction
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
 from skipintro.detectors.candidates import Candidates, names
-from skipintro.detectors.fitting import errors_of, fit_openings, grades_of, save_fitted
+from skipintro.detectors.fitting import (
+    LabelledSeason,
+    errors_of,
+    fit_openings,
+    grades_of,
+    save_fitted,
+)
 from skipintro.detectors.openings import (
     OPENINGS_CONFIG,
     OPENINGS_WEIGHTS,
@@ -182,11 +188,13 @@ def test_seconds_of_the_opening_are_likely_and_others_are_not(
 ) -> None:
     found = predictions[0]
     assert found.interval is not None
+    assert found.interval[1] % 1 > 0
     assert found.probabilities.shape == (50,)
     assert found.probabilities.dtype == np.float32
     assert ((found.probabilities >= 0) & (found.probabilities <= 1)).all()
     assert found.confidence is not None
-    np.testing.assert_allclose(found.probabilities[11:21], found.confidence, rtol=1e-6)
+    begun = slice(int(found.interval[0]), int(np.ceil(found.interval[1])))
+    np.testing.assert_allclose(found.probabilities[begun], found.confidence, rtol=1e-6)
     assert found.probabilities[30:].max() < 0.3
 
 
@@ -270,6 +278,26 @@ def test_held_out_scores_rank_the_openings_first() -> None:
                 n_right += errors_of(found, openings, RATE)[scores.argmax()] <= 0.75
     assert n_openings == 24
     assert n_right >= 21
+
+
+def test_what_is_held_out_was_not_learned_from() -> None:
+    """Features are random: whoever knows which candidate is right has seen it before."""
+    rng = np.random.default_rng(0)
+    plain = spans(*((3.0 * k, 3.0 * k + 20) for k in range(20)))
+    right = rng.integers(0, 20, (9, 4))
+    seasons = [
+        LabelledSeason(
+            f"show{show}",
+            tuple(replace(plain, features=rng.normal(size=(20, 6))) for _ in episodes),
+            tuple(((3.0 * k, 3.0 * k + 20),) for k in episodes),
+        )
+        for show, episodes in enumerate(right.tolist())
+    ]
+    fitted = fit_openings(seasons, FITTING, RATE)
+    best = [[int(scores.argmax()) for scores in each] for each in fitted.held_out]
+    assert (np.array(best) == right).sum() <= 9  # of 36; by chance 1 of 20
+    learned = [fitted.alone.predict(found.features) for s in seasons for found in s.candidates]
+    assert sum(p.argmax() == k for p, k in zip(learned, right.ravel(), strict=True)) > 18
 
 
 def test_fitting_twice_gives_the_same(tmp_path: Path, folder: Path) -> None:
