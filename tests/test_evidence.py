@@ -165,6 +165,18 @@ def test_a_still_video_says_the_same_all_the_time() -> None:
     np.testing.assert_array_equal(track.change, 0)
 
 
+def test_with_more_emphasis_fine_detail_counts_more(pictures: Thumbnails) -> None:
+    stripes = np.where(np.arange(64) // 10 % 2, 25, -25)
+    striped = np.clip(pictures + stripes, 0, 255).astype(np.uint8)
+
+    def likeness(emphasis: float) -> float:
+        settings = PICTURES.model_copy(update={"emphasis": emphasis})
+        pair = picture_track(pictures, settings), picture_track(striped, settings)
+        return float(np.median(cosines(*pair)))
+
+    assert 1 > likeness(0) > likeness(0.5) > likeness(1) > 0
+
+
 def test_level_is_the_mean_grey_and_change_the_step_from_the_picture_before() -> None:
     greys = [10, 10, 40, 40, 30]
     shown = np.repeat(np.array(greys, np.uint8), 36 * 64).reshape(5, 36, 64)

@@ -198,6 +198,19 @@ def test_seconds_of_the_opening_are_likely_and_others_are_not(
     assert found.probabilities[30:].max() < 0.3
 
 
+def test_a_second_is_as_likely_as_the_likeliest_candidate_that_holds_some_of_it(
+    detector: OpeningDetector,
+) -> None:
+    config = detector.config.model_copy(
+        update={"calibration_scores": (0.0, 1.0), "calibration_shares": (0.0, 1.0)}
+    )
+    found = spans((10.5, 14.25), (2, 12), (20, 21))
+    told_of = replace(detector, config=config)._read_off(found, np.array([0.75, 0.5, 0.25]), 100)
+    seconds = told_of.probabilities.tolist()
+    assert seconds[:22] == [0] * 2 + [0.5] * 8 + [0.75] * 5 + [0] * 5 + [0.25, 0]
+    assert (told_of.interval, told_of.confidence) == ((10.5, 14.25), 0.75)
+
+
 def test_an_opening_does_not_end_after_the_episode(detector: OpeningDetector) -> None:
     """The grid is told in quarters of a second; an episode may end between them."""
     last = season(1, openings_at=(38.6, 22.6, 0), opening_s=11.4, length_s=50)
