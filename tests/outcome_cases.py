@@ -21,6 +21,7 @@ def outcome(
     seen: bool = False,
     leaked: bool = False,
     corrected: bool = False,
+    tags: tuple[str, ...] = (),
 ) -> Outcome:
     """Give an outcome of which only what matters is told."""
     return Outcome(
@@ -34,6 +35,7 @@ def outcome(
         seen=seen,
         leaked=leaked,
         corrected=corrected,
+        tags=tags,
     )
 
 

@@ -111,21 +111,21 @@ def test_a_table_has_a_row_a_detector() -> None:
     found = compare({"good|bad": rows, "silent": silent}, n_resamples=20, seed=0, level=0.95)
     assert markdown(found, "all") == (
         "| detector | F1 within 1 s | F1 within 3 s [95%] | mean IoU [95%] "
-        "| story skipped, s an hour [95%] | false alarms | found |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| useful | story skipped, s an hour [95%] | over half | false alarms | found |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         "| good\\|bad | 0.400 | 0.800 [0.800, 0.800] | 0.900 [0.900, 0.900] "
-        "| 7.5 [7.5, 7.5] | 2 of 4 | 4 of 4 |\n"
+        "| 0.800 | 7.5 [7.5, 7.5] | 0 | 2 of 4 | 4 of 4 |\n"
         "| silent | 0.000 | 0.000 [0.000, 0.000] | 0.000 [0.000, 0.000] "
-        "| 0.0 [0.0, 0.0] | 0 of 4 | 0 of 4 |\n"
+        "| 0.000 | 0.0 [0.0, 0.0] | 0 | 0 of 4 | 0 of 4 |\n"
     )
 
 
 def test_what_cannot_be_told_is_a_dash() -> None:
     found = compare({"silent": [SILENT[4]]}, n_resamples=5, seed=0, level=0.95)
     assert markdown(found, "all").splitlines()[-1] == (
-        "| silent | - | - | - | 0.0 [-] | 0 of 1 | - |"
+        "| silent | - | - | - | - | 0.0 [-] | 0 | 0 of 1 | - |"
     )
-    assert markdown(found, "seen").splitlines()[-1] == "| silent | - | - | - | - | - | - |"
+    assert markdown(found, "seen").splitlines()[-1] == "| silent | - | - | - | - | - | 0 | - | - |"
 
 
 def test_a_table_tells_its_level() -> None:

@@ -67,12 +67,15 @@ def test_the_usual_limits_are_those_of_the_params_file() -> None:
 
 
 def test_nobody_else_calls_what_decodes() -> None:
-    """Of `video`, others take what reads no video of a user, and the decoder."""
+    """Of `video`, others take what reads no video of a user, and the decoder.
+
+    What records fingerprints is called by the decoder itself, in its child.
+    """
     source = ROOT / "src" / "skipintro"
     taken = {
         node.module
         for file in source.rglob("*.py")
-        if file.parent.name != "video"
+        if file.parent.name != "video" and file.name != "recording.py"
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom)
         and (node.module or "").split(".")[:2] == ["skipintro", "video"]

@@ -27,6 +27,33 @@ def harmonic(precision: float, recall: float) -> float:
     return 2 / (1 / precision + 1 / recall) if precision and recall else 0.0
 
 
+def test_a_prediction_is_useful_from_15_s_off_the_start_to_5_s_off_the_end() -> None:
+    figures = interval_figures(
+        [
+            outcome((20, 30), (5, 35), n_seconds=60),  # both ends as far off as may be
+            outcome((20, 30), (4.9, 30), n_seconds=60),
+            outcome((20, 30), (20, 35.1), n_seconds=60),
+            outcome((20, 30), (20, 24.9), n_seconds=60),
+            outcome((20, 30), n_seconds=60),
+            outcome(None, (20, 30), n_seconds=60),
+        ]
+    )
+    assert figures.useful == PrecisionRecall(precision=1 / 5, recall=1 / 5, f1=1 / 5)
+    assert figures.within_5s == ZERO
+
+
+def test_a_prediction_over_more_than_half_of_an_episode_is_counted_once() -> None:
+    figures = interval_figures(
+        [
+            outcome((0, 10), (0, 30), n_seconds=60),
+            outcome((0, 10), (0, 30.1), n_seconds=60),
+            outcome(None, (1, 60), n_seconds=60),
+            outcome(None, n_seconds=60),
+        ]
+    )
+    assert figures.whole_episode_detections == 2
+
+
 def test_six_episodes_worked_out_by_hand() -> None:
     figures = interval_figures(
         [

@@ -128,6 +128,18 @@ def test_name_series_and_url_may_be_absent_or_null(label_file: Path) -> None:
     assert (found.name, found.series, found.url) == ("", None, None)
 
 
+def test_tags_are_kept_once_each_in_their_order(label_file: Path) -> None:
+    label_file.write_text(json.dumps({"a": label(tags=["pal", " dub ", "pal"])}))
+    assert read_labels(label_file)["a"].tags == ("pal", "dub")
+
+
+@pytest.mark.parametrize("tags", ["pal", [1], [""], {"pal": 1}])
+def test_tags_that_are_no_list_of_words_are_refused(label_file: Path, tags: Any) -> None:
+    label_file.write_text(json.dumps({"a": label(tags=tags)}))
+    with pytest.raises(InputError, match=r"a: tags: expected a list of words, got .*; correct it"):
+        read_labels(label_file)
+
+
 def test_both_times_null_say_that_there_is_no_intro(label_file: Path) -> None:
     label_file.write_text(json.dumps({"a": label(None, None)}))
     found = read_labels(label_file)["a"]

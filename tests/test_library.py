@@ -417,25 +417,41 @@ def embedded_with(folder: Path, **changes: Any) -> None:
     write_json(folder / "data" / "embed" / "manifest.json", manifest)
 
 
-def test_without_a_registry_the_last_trained_model_serves_and_that_is_said(
+def test_without_a_champion_the_detector_of_the_package_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     memory, checkout = Memory(tmp_path / "cache"), trained(tmp_path / "checkout")
-    model, warning = find_model(None, checkout, memory)
-    assert "there is no registry; using the model that was trained last" in warning
+    for place in (checkout, None):
+        model, warning = find_model(None, place, memory)
+        assert (model.title, warning) == ("the detector that comes with skipintro", "")
+        with model.opened() as folder:
+            assert {path.name for path in folder.iterdir()} > {"openings.json", "README.md"}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/gone.db")
+    found, warning = find_model(None, checkout, memory)
+    assert found.identity == model.identity
+    assert "gone.db; using the detector that comes with skipintro" in warning
+
+
+def test_the_last_trained_model_serves_where_it_is_asked_for_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    memory, checkout = Memory(tmp_path / "cache"), trained(tmp_path / "checkout")
+    model, warning = find_model("last-trained", checkout, memory)
+    assert "which no gate has judged" in warning
     touch(checkout / "models" / "train" / "config.json")
     (checkout / "models" / "train" / "model.safetensors").write_bytes(b"other")
-    trained_anew, _ = find_model(None, checkout, memory)
+    trained_anew, _ = find_model("last-trained", checkout, memory)
     assert trained_anew.identity != model.identity
     embedded_with(checkout, search=600)
-    assert find_model(None, checkout, memory)[0].identity != trained_anew.identity
+    assert find_model("last-trained", checkout, memory)[0].identity != trained_anew.identity
     with pytest.raises(InputError, match="no store at"):
         find_model(CHAMPION, checkout, memory)
     (checkout / "models" / "rank" / "series.json").unlink()
     for place in (checkout, None):
-        with pytest.raises(InputError, match="no model: there is no registry"):
-            find_model(None, place, memory)
+        with pytest.raises(InputError, match="last-trained: no trained one here"):
+            find_model("last-trained", place, memory)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own queries
@@ -463,10 +479,10 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
         )
         client.create_model_version("intro-detector", model.as_uri(), tags={MODEL_TAG: of(model)})
     memory = Memory(tmp_path / "cache")
-    with pytest.raises(InputError, match=r"no model: .*champion"):
-        find_model(None, None, memory)
     checkout = trained(tmp_path / "checkout")
-    assert "no gate has judged" in find_model(None, checkout, memory)[1]
+    for place in (None, checkout, checkout):
+        model, warning = find_model(None, place, memory)
+        assert (model.title, warning) == ("the detector that comes with skipintro", "")
     asked = []
 
     def counted(*words: Any) -> Any:
@@ -506,9 +522,12 @@ def test_an_address_is_told_without_its_secrets(
         f"sqlite:///{tmp_path}/gone.db?key=hunter2",
     ):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        with pytest.raises(InputError) as caught:
-            find_model(wanted, None, memory)
-        assert "hunter2" not in str(caught.value)
+        try:
+            _, told = find_model(wanted, None, memory)
+        except InputError as error:
+            told = str(error)
+        assert told
+        assert "hunter2" not in told
 
 
 def test_a_name_that_is_no_text_is_told_and_remembered_nowhere(tmp_path: Path) -> None:

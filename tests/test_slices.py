@@ -26,6 +26,13 @@ def test_every_part_is_named_even_where_it_is_empty() -> None:
     assert list(slices([outcome((0, 5))])) == NAMES
 
 
+def test_each_tag_of_the_labels_makes_a_part() -> None:
+    rows = [outcome((0, 5), tags=("pal", "dub")), outcome(None, tags=("dub",)), outcome((0, 5))]
+    found = slices(rows)
+    assert list(found) == [*NAMES, "tag_dub", "tag_pal"]
+    assert (found["tag_dub"], found["tag_pal"]) == (rows[:2], rows[:1])
+
+
 @pytest.mark.parametrize(
     ("truth", "part"),
     [

@@ -24,6 +24,7 @@ class LabelledEpisode:
     episode: Episode
     truth: Interval | None  # None: no intro
     n_not_searched: int = 0  # seconds after those that the vectors tell of
+    tags: tuple[str, ...] = ()  # of its label
 
 
 def truth_seconds(labelled: LabelledEpisode) -> NDArray[np.bool_]:

@@ -44,5 +44,6 @@ def labelled_episodes(
         entry = entries[annotation.id]
         vectors = read_vectors(folder / entry.file)
         episode = Episode(annotation.id, annotation.series, vectors)
-        found.append(LabelledEpisode(episode, truth, entry.n_seconds - len(vectors)))
+        n_not_searched = entry.n_seconds - len(vectors)
+        found.append(LabelledEpisode(episode, truth, n_not_searched, annotation.tags))
     return found

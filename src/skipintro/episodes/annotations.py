@@ -38,6 +38,7 @@ class Annotation(BaseModel):
     end_s: float | None
     status: Status
     reason: str
+    tags: tuple[str, ...] = ()  # as the label file has them
 
     @property
     def usable(self) -> bool:
@@ -128,6 +129,7 @@ def annotate(
         end_s=end_s,
         status=status,
         reason=reason,
+        tags=label.tags,
     )
 
 

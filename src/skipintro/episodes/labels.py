@@ -1,4 +1,7 @@
-"""Reads the label files of a source folder: `{id: {"name", "start", "end", "url"?, "series"?}}`."""
+"""Reads the label files of a source folder: `{id: {"name", "start", "end", …}}`.
+
+An entry may have `url` and `series`, and `tags`: a list of words by which figures are split.
+"""
 
 import json
 import math
@@ -28,6 +31,7 @@ class Label(BaseModel):
     name: str = ""
     series: str | None = None
     url: str | None = None
+    tags: tuple[str, ...] = ()
     start_s: float | None
     end_s: float | None
 
@@ -148,10 +152,14 @@ def _label(place: str, fields: Any) -> Label:
             raise InputError(
                 f"{place}: {key}: expected text, got {type(text).__name__}; correct it"
             )
+    tags = fields.get("tags") or []
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.strip() for tag in tags):
+        raise InputError(f"{place}: tags: expected a list of words, got {tags!r:.80}; correct it")
     return Label(
         name=texts["name"] or "",
         series=texts["series"],
         url=texts["url"],
+        tags=tuple(dict.fromkeys(tag.strip() for tag in tags)),
         start_s=start_s,
         end_s=end_s,
     )

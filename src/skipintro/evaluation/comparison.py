@@ -66,7 +66,9 @@ def compare(
 def markdown(comparison: Comparison, slice_name: str) -> str:
     """Give a Markdown table of one part: a row a detector, (low, high) beside the headlines.
 
-    Found are intros with both ends within 3 s. Raises ValueError for a part that is not there.
+    Found are intros with both ends within 3 s, useful ones with the start within 15 s and the end
+    within 5 s; over half are intervals that cover over half of an episode. Raises ValueError for a
+    part that is not there.
     """
     rows = [row for row in comparison.rows if row.slice_name == slice_name]
     if not rows:
@@ -78,7 +80,9 @@ def markdown(comparison: Comparison, slice_name: str) -> str:
         "F1 within 1 s",
         f"F1 within 3 s {bounds}",
         f"mean IoU {bounds}",
+        "useful",
         f"story skipped, s an hour {bounds}",
+        "over half",
         "false alarms",
         "found",
     ]
@@ -121,7 +125,9 @@ def _cells(row: ComparisonRow) -> list[str]:
         _number(figures.within_1s.f1),
         _bounded(figures.within_3s.f1, row.bounds["within_3s/f1"]),
         _bounded(figures.mean_iou, row.bounds["mean_iou"]),
+        _number(figures.useful.f1),
         _bounded(figures.story_s_per_hour, row.bounds["story_s_per_hour"], digits=1),
+        str(figures.whole_episode_detections),
         _count(figures.false_alarms, figures.without_intro),
         _count(found, figures.with_intro),
     ]

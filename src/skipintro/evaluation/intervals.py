@@ -18,12 +18,14 @@ from skipintro.evaluation.outcomes import (
     boundary_errors,
     interval_seconds,
     is_found,
+    is_of_whole_episode,
     skipped_story_s,
     temporal_iou,
     truth_seconds,
 )
 
 SECONDS_PER_HOUR = 3600
+USEFUL_START_S, USEFUL_END_S = 15.0, 5.0  # by which measurements of media servers go
 
 Statistic = Callable[[Sequence[Outcome]], float | None]
 
@@ -71,6 +73,7 @@ class IntervalFigures(BaseModel):
     within_2s: PrecisionRecall
     within_3s: PrecisionRecall
     within_5s: PrecisionRecall
+    useful: PrecisionRecall  # the start at most 15 s off, the end 5 s: what a skip button needs
 
     mean_iou: float | None  # over episodes with an intro; a miss counts 0
     recall_at_iou_30: float | None  # share of episodes with an intro that reach an IoU of 0.3
@@ -82,6 +85,7 @@ class IntervalFigures(BaseModel):
     end_bias_s: float | None  # mean of predicted minus true end; positive: story is cut
 
     story_s_per_hour: float | None  # seconds of story that are skipped, an hour of episode
+    whole_episode_detections: int  # episodes of which a prediction covers over half
     false_alarms: int  # episodes without an intro that have a prediction
     false_alarm_rate: float | None  # their share of the episodes without an intro
 
@@ -104,6 +108,7 @@ def interval_figures(outcomes: Sequence[Outcome]) -> IntervalFigures:
         within_2s=found_within(outcomes, tolerance_s=2.0),
         within_3s=found_within(outcomes, tolerance_s=3.0),
         within_5s=found_within(outcomes, tolerance_s=5.0),
+        useful=found_within(outcomes, tolerance_s=USEFUL_END_S, start_tolerance_s=USEFUL_START_S),
         mean_iou=mean_iou(outcomes),
         recall_at_iou_30=recall_at_iou(outcomes, least=0.3),
         recall_at_iou_50=recall_at_iou(outcomes, least=0.5),
@@ -112,6 +117,7 @@ def interval_figures(outcomes: Sequence[Outcome]) -> IntervalFigures:
         end_error_s=_sizes([end_s for _, end_s in errors]),
         end_bias_s=_mean([end_s for _, end_s in errors]),
         story_s_per_hour=story_s_per_hour(outcomes),
+        whole_episode_detections=sum(map(is_of_whole_episode, outcomes)),
         false_alarms=false_alarms,
         false_alarm_rate=false_alarms / len(without_intro) if without_intro else None,
         per_second=_per_second(outcomes),
@@ -119,12 +125,15 @@ def interval_figures(outcomes: Sequence[Outcome]) -> IntervalFigures:
     )
 
 
-def found_within(outcomes: Sequence[Outcome], tolerance_s: float) -> PrecisionRecall:
+def found_within(
+    outcomes: Sequence[Outcome], tolerance_s: float, start_tolerance_s: float | None = None
+) -> PrecisionRecall:
     """Compare intervals: one is right with both ends at most `tolerance_s` off.
 
+    Its start may be `start_tolerance_s` off, where that is given.
     A truth is matched by one prediction at most; every other prediction is false.
     """
-    counts = [_interval_counts(row, tolerance_s) for row in outcomes]
+    counts = [_interval_counts(row, tolerance_s, start_tolerance_s) for row in outcomes]
     return _precision_recall(
         right=sum(right for right, _, _ in counts),
         predicted=sum(predicted for _, predicted, _ in counts),
@@ -166,9 +175,11 @@ def summed(terms: Terms, outcomes: Sequence[Outcome]) -> tuple[float, float]:
     return math.fsum(pair[0] for pair in pairs), math.fsum(pair[1] for pair in pairs)
 
 
-def _interval_counts(outcome: Outcome, tolerance_s: float) -> tuple[int, int, int]:
+def _interval_counts(
+    outcome: Outcome, tolerance_s: float, start_tolerance_s: float | None = None
+) -> tuple[int, int, int]:
     """(right, predicted, true) intervals of one episode."""
-    right = int(is_found(outcome, tolerance_s))
+    right = int(is_found(outcome, tolerance_s, start_tolerance_s))
     return right, len(outcome.predicted), int(outcome.truth is not None)
 
 

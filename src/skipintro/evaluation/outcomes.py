@@ -29,6 +29,7 @@ class Outcome:
     seen: bool  # the series stands in train
     leaked: bool  # the episode stands in train as well
     corrected: bool  # the label was shifted or overridden
+    tags: tuple[str, ...] = ()  # of its label
 
     def __post_init__(self) -> None:
         intervals = [*self.predicted, *([] if self.truth is None else [self.truth])]
@@ -65,6 +66,7 @@ def outcome_of(
         seen=seen,
         leaked=leaked,
         corrected=corrected,
+        tags=labelled.tags,
     )
 
 
@@ -122,13 +124,22 @@ def boundary_errors(outcome: Outcome) -> tuple[float, float] | None:
     return best[0] - truth[0], best[1] - truth[1]
 
 
-def is_found(outcome: Outcome, tolerance_s: float) -> bool:
-    """Whether both ends of some prediction lie at most `tolerance_s` from those of the truth."""
-    truth, limit_s = outcome.truth, tolerance_s + ROUNDING
+def is_found(outcome: Outcome, tolerance_s: float, start_tolerance_s: float | None = None) -> bool:
+    """Whether both ends of some prediction lie at most `tolerance_s` from those of the truth.
+
+    The start may lie `start_tolerance_s` from it, where that is given.
+    """
+    truth, at_end_s = outcome.truth, tolerance_s + ROUNDING
+    at_start_s = at_end_s if start_tolerance_s is None else start_tolerance_s + ROUNDING
     return truth is not None and any(
-        abs(start_s - truth[0]) <= limit_s and abs(end_s - truth[1]) <= limit_s
+        abs(start_s - truth[0]) <= at_start_s and abs(end_s - truth[1]) <= at_end_s
         for start_s, end_s in outcome.predicted
     )
+
+
+def is_of_whole_episode(outcome: Outcome) -> bool:
+    """Whether some prediction covers more than half of the episode."""
+    return any(end_s - start_s > outcome.n_seconds / 2 for start_s, end_s in outcome.predicted)
 
 
 def skipped_story_s(outcome: Outcome) -> float:

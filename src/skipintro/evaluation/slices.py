@@ -6,13 +6,15 @@ from types import MappingProxyType
 from skipintro.detection.episode import Interval
 from skipintro.evaluation.outcomes import ROUNDING, Outcome
 
+TAG = "tag_"  # before the name of a part by tag
 SHORT_S, LONG_S = 5.0, 15.0  # lengths of an intro between which it is neither
 
 
 def slices(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     """Give the outcomes of each named part, in their order; a part may be empty.
 
-    Parts by the intro's length and place hold no episode without an intro.
+    Parts by the intro's length and place hold no episode without an intro. Each tag of the labels
+    makes a part.
     """
     by_intro = {
         name: [row for row in outcomes if row.truth is not None and holds(row.truth)]
@@ -21,7 +23,9 @@ def slices(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     by_episode = {
         name: [row for row in outcomes if holds(row)] for name, holds in _BY_EPISODE.items()
     }
-    return by_intro | by_episode
+    tags = sorted({tag for row in outcomes for tag in row.tags})
+    by_tag = {f"{TAG}{tag}": [row for row in outcomes if tag in row.tags] for tag in tags}
+    return by_intro | by_episode | by_tag
 
 
 def _length_s(truth: Interval) -> float:

@@ -70,7 +70,9 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
             f"models:/intro-detector/<version>, runs:/<run id> or {LAST_TRAINED}"
         )
     if wanted is None and (uri is None or is_missing(uri)):
-        return shipped(), ""
+        is_named = uri is not None and named_uri((checkout or Path()).absolute()) is not None
+        told = f"no store at {without_credentials(uri)}; {_INSTEAD}" if uri and is_named else ""
+        return shipped(), told
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
     if is_missing(uri):

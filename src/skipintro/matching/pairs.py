@@ -7,7 +7,7 @@ episode runs at another speed (PAL: 25 frames a second of 24), offsets drift and
 that drift.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from skipintro.evidence.track import Evidence, Rows, Track, on_grid
 
 Ints = NDArray[np.int64]
 
-_BLOCK = 512  # rows that are compared at a time
+_BLOCK = 64  # rows that are compared at a time: what they give stays in the cache
 _JITTER = 1  # rows that two samplings of the same moment may lie apart
 _SAME_RUN = 0.5  # share of a run that another one of nearly the same offset covers
 _SAME_OFFSET = 3  # rows
@@ -161,8 +161,8 @@ def _alike(
     rows, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for begin in range(0, len(first), _BLOCK * stride):
         same = first[begin : begin + _BLOCK * stride : stride] @ second.T > alike
-        same[same.sum(axis=1) > most_columns] = False
-        row, column = np.nonzero(same)
+        same[np.count_nonzero(same, axis=1) > most_columns] = False
+        row, column = np.divmod(np.flatnonzero(same), len(second))
         rows.append(row * stride + begin)
         columns.append(column)
     row, column = np.concatenate(rows), np.concatenate(columns)
@@ -214,22 +214,15 @@ def _centred(
     """Move each offset by one moment where more is alike there."""
     kinds = [kind for kind in first.tracks if kind in second.tracks]
 
-    def strength(at: Ints, offset: int) -> float:
-        other = there(at, speed, offset)
-        return sum(
-            float(
-                np.maximum(
-                    along(first.tracks[kind].rows, second.tracks[kind].rows, at, other)
-                    - settings.alike[kind],
-                    0,
-                ).sum()
-            )
-            for kind in kinds
-        )
-
     centred = runs.copy()
     for row, (start, stop, offset, _) in enumerate(runs.tolist()):
-        at = np.arange(start, stop)
-        choices: Sequence[int] = (offset, offset - 1, offset + 1)
-        centred[row, 2] = max(choices, key=lambda choice: strength(at, choice))
+        shifts = np.array([0, -1, 1])  # of equally strong ones the first
+        at = np.tile(np.arange(start, stop), len(shifts))
+        other = there(at, speed, offset) + np.repeat(shifts, stop - start)
+        strength = np.zeros(len(shifts))
+        for kind in kinds:
+            cosine = along(first.tracks[kind].rows, second.tracks[kind].rows, at, other)
+            above = np.maximum(cosine - settings.alike[kind], 0)
+            strength += above.reshape(len(shifts), -1).sum(axis=1)
+        centred[row, 2] += shifts[strength.argmax()]
     return centred

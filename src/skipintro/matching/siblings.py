@@ -4,6 +4,7 @@ Two files are of one episode where most of the shorter one lies within the runs 
 however shifted, whatever stands before or within.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from skipintro.core.isolation import side_by_side
 from skipintro.matching.pairs import (
     Ints,
     Match,
@@ -63,7 +65,10 @@ def season_of(
     n = len(episodes)
     near = [_nearest(position, n, settings.n_siblings) for position in range(n)]
     wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
-    matches = {(a, b): match(episodes[a], episodes[b], matching) for a, b in wanted}
+    with side_by_side(os.cpu_count() or 1) as mapped:
+        found_of = mapped(lambda pair: match(*(episodes[k] for k in pair), matching), wanted)
+        matches = dict(zip(wanted, found_of, strict=True))
+        repeats = tuple(mapped(lambda episode: match_itself(episode, matching), episodes))
     origin = list(range(n))  # of each episode the first file that shows it
     for (a, b), found in matches.items():
         if _is_copy(episodes[a], episodes[b], found, matching, settings):
@@ -76,7 +81,6 @@ def season_of(
             if origin[other] != origin[position]:
                 others.setdefault(origin[other], other)
         siblings.append(tuple(sorted(others.values())))
-    repeats = tuple(match_itself(episode, matching) for episode in episodes)
     return Season(tuple(episodes), matches, repeats, tuple(siblings))
 
 

@@ -44,6 +44,7 @@ from skipintro.evaluation.figures import (
 )
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
+from skipintro.evaluation.slices import TAG
 from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.model.head import load_head
 from skipintro.model.history import read_history
@@ -273,8 +274,9 @@ def _columns(history: Sequence[tuple[int, dict[str, float]]]) -> dict[str, list[
 
 
 def _tables(comparison: Comparison) -> str:
-    """Give the tables of all test episodes, of those not leaked, and of these seen and unseen."""
-    parts = ("all_without_leaked", "seen", "unseen", "all")
+    """Return the tables of all test episodes, those not leaked, seen, unseen, and of each tag."""
+    tagged = dict.fromkeys(r.slice_name for r in comparison.rows if r.slice_name.startswith(TAG))
+    parts = ("all_without_leaked", "seen", "unseen", "all", *tagged)
     return "".join(f"## {part}\n\n{markdown(comparison, part)}\n" for part in parts)
 
 

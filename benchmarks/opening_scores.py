@@ -1,0 +1,193 @@
+"""Scores the opening detector on a library of known openings, by tag; and what it goes by.
+
+`LIBRARY/truth.json` holds by id `start_s`, `end_s` (null: no opening), `others` (more openings),
+`duration_s` and `trait` (a tag); the videos lie anywhere below. An episode's series is its id up
+to the first `_`. Fingerprints are kept in `LIBRARY/fingerprints`, so that a second run is quick.
+
+    python benchmarks/opening_scores.py LIBRARY... [--at-hand 3] [--without sound] [--rules]
+        [--model FOLDER] [--wrong]
+
+`--at-hand N` shows the detector N episodes of each series at a time, `--without KIND` withholds a
+kind of evidence, `--rules` scores the two published rules of sound instead.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skipintro.core.files import remember, remembered
+from skipintro.core.isolation import side_by_side
+from skipintro.detection.episode import Interval
+from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
+from skipintro.evidence.recording import of_bytes, record, to_bytes
+from skipintro.evidence.track import Evidence
+
+Found = dict[str, Interval | None]
+COLUMNS = ("openings", "reports", "1s", "3s", "useful", "story", "hours", "alarms", "half")
+
+
+def main() -> None:
+    """Print one table a library, and one of them all."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("libraries", nargs="+", type=Path)
+    asked.add_argument("--at-hand", type=int, default=0, help="episodes; else whole series")
+    asked.add_argument("--without", choices=["pictures", "sound"], action="append", default=[])
+    asked.add_argument("--rules", action="store_true")
+    asked.add_argument("--model", type=Path, default=SHIPPED)
+    asked.add_argument("--wrong", action="store_true", help="list what is not right within 1 s")
+    said = asked.parse_args()
+    detector = load_openings(said.model)
+    together: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0.0))
+    for library in said.libraries:
+        truth = json.loads((library / "truth.json").read_text(encoding="utf-8"))
+        tables = by_rules(library, truth) if said.rules else None
+        if tables is None:
+            evidence = recorded(library, truth, detector)
+            kept = {
+                key: Evidence(
+                    {kind: t for kind, t in one.tracks.items() if kind not in said.without},
+                    one.length_s,
+                )
+                for key, one in evidence.items()
+            }
+            tables = {"": by_detector(detector, kept, said.at_hand)}
+        for name, found in tables.items():
+            scored = score(truth, found, wrong=said.wrong)
+            tell(f"{library.name} {name}".strip(), scored)
+            for tag, row in scored.items():
+                for column, value in row.items():
+                    together[f"{name} {tag}".strip()][column] += value
+    if len(said.libraries) > 1:
+        tell("all libraries", together)
+
+
+def recorded(
+    library: Path, truth: dict[str, Any], detector: OpeningDetector
+) -> dict[str, Evidence]:
+    """Return the evidence of all episodes; what was recorded before is read."""
+    paths = videos(library, truth)
+    folder = library / "fingerprints"
+    folder.mkdir(exist_ok=True)
+
+    def one(key: str) -> Evidence:
+        file = folder / f"{key}.npz"
+        content = remembered(file)
+        if content is None:
+            content = to_bytes(record(paths[key], detector.config.fingerprint))
+            remember(file, content)
+        return of_bytes(content, file)
+
+    with side_by_side(2) as mapped:
+        return dict(zip(truth, mapped(one, truth), strict=True))
+
+
+def videos(library: Path, truth: dict[str, Any]) -> dict[str, Path]:
+    """Return the video of each episode."""
+    found = {path.stem: path for path in sorted(library.rglob("*.mp4"))}
+    return {key: found[key] for key in truth}
+
+
+def parts_of(keys: list[str], at_hand: int) -> Iterator[list[str]]:
+    """Yield the episodes of each series, or parts of so many; a rest is filled up with others."""
+    series = defaultdict(list)
+    for key in keys:
+        series[key.split("_")[0]].append(key)
+    for its_own in series.values():
+        if not at_hand or len(its_own) <= at_hand:
+            yield its_own
+            continue
+        for first in range(0, len(its_own), at_hand):
+            begin = min(first, len(its_own) - at_hand)
+            yield its_own[begin : begin + at_hand]
+
+
+def by_detector(detector: OpeningDetector, evidence: dict[str, Evidence], at_hand: int) -> Found:
+    """Return the intervals that a detector tells; of an episode seen twice, the later ones."""
+    found: Found = {}
+    for keys in parts_of(list(evidence), at_hand):
+        predictions = detector.detect([evidence[key] for key in keys])
+        found |= {key: told.interval for key, told in zip(keys, predictions, strict=True)}
+    return found
+
+
+def by_rules(library: Path, truth: dict[str, Any]) -> dict[str, Found]:
+    """Return the intervals of each published rule of sound."""
+    from skipintro.evaluation.audio_rules import (  # noqa: PLC0415
+        PUBLISHED_RULES,
+        intervals_by_audio,
+        loudness,
+    )
+    from skipintro.evidence.chromaprint import points  # noqa: PLC0415
+    from skipintro.video.sound import samples  # noqa: PLC0415
+
+    paths, rate = videos(library, truth), 16_000
+    heard = {}
+    for key in truth:
+        blocks = [np.zeros(0, np.float32), *samples(paths[key], rate)]
+        sound = np.concatenate(blocks)
+        heard[key] = points(sound, rate), loudness(sound, rate)
+    found: dict[str, Found] = {name: {} for name in PUBLISHED_RULES}
+    for keys in parts_of(list(truth), 0):
+        for name, rule in PUBLISHED_RULES.items():
+            told = intervals_by_audio(
+                [heard[key][0] for key in keys], [heard[key][1] for key in keys], rule
+            )
+            found[name] |= dict(zip(keys, told, strict=True))
+    return found
+
+
+def score(truth: dict[str, Any], found: Found, *, wrong: bool) -> dict[str, dict[str, float]]:
+    """Return the counts by tag, and of all."""
+    rows: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0.0))
+    for key, fact in truth.items():
+        openings = [] if fact["start_s"] is None else [(fact["start_s"], fact["end_s"])]
+        openings += [tuple(other) for other in fact["others"]]
+        told = found[key]
+        counts = dict.fromkeys(COLUMNS, 0.0) | {
+            "openings": len(openings),
+            "hours": fact["duration_s"] / 3600,
+        }
+        if told is not None:
+            off = [(abs(told[0] - o[0]), abs(told[1] - o[1])) for o in openings]
+            inside = sum(max(0.0, min(told[1], o[1]) - max(told[0], o[0])) for o in openings)
+            counts |= {
+                "reports": 1,
+                "1s": any(max(ends) <= 1 for ends in off),
+                "3s": any(max(ends) <= 3 for ends in off),
+                "useful": any(start <= 15 and end <= 5 for start, end in off),
+                "story": told[1] - told[0] - inside,
+                "alarms": not openings,
+                "half": told[1] - told[0] > fact["duration_s"] / 2,
+            }
+        if wrong and (bool(openings) or told is not None) and not counts["1s"]:
+            print(f"    {key} {fact['trait']}: {openings}, told {told}")
+        for tag in (fact["trait"], "all"):
+            for column, value in counts.items():
+                rows[tag][column] += value
+    return rows
+
+
+def tell(title: str, rows: dict[str, dict[str, float]]) -> None:
+    """Print a table in Markdown."""
+    print(f"\n{title}\n")
+    print(
+        "| tag | openings | reports | F1 within 1 s | within 3 s | useful | story, s an hour "
+        "| reports without one | over half |"
+    )
+    print("| --- |" + " ---: |" * 8)
+    for tag, row in sorted(rows.items(), key=lambda each: each[0].endswith("all")):
+        both = row["openings"] + row["reports"]
+        shares = [f"{2 * row[c] / both:.2f}" if both else "-" for c in ("1s", "3s", "useful")]
+        print(
+            f"| {tag} | {row['openings']:.0f} | {row['reports']:.0f} | {' | '.join(shares)} "
+            f"| {row['story'] / row['hours']:.1f} | {row['alarms']:.0f} | {row['half']:.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
