@@ -154,6 +154,6 @@ def load_openings(folder: Path) -> OpeningDetector:
         raise InputError(f"{path}: broken ({error}); {remedy}") from error
     n_features = {"alone": len(wanted) - len(AGREEMENT), "agreed": len(wanted)}
     for name, each in trees.items():
-        if each.feature.max() >= n_features[name] or each.feature.min() < 0:
+        if each.feature.max() >= n_features[name]:
             raise InputError(f"{path}: {name}.feature: no such feature; {remedy}")
     return OpeningDetector(config, trees["alone"], trees["agreed"])

@@ -49,6 +49,9 @@ class Trees:
     def of_arrays(cls, arrays: Mapping[str, NDArray[np.generic]], name: str) -> "Trees":
         """Read what `arrays` gave. Raises KeyError or ValueError where it is something else."""
         read = {f: np.asarray(arrays[f"{name}.{f}"]) for f in _FIELDS}
+        base = np.asarray(arrays[f"{name}.base"]).astype(np.float64)
+        if base.shape != (1,) or any(array.ndim != 1 for array in read.values()):
+            raise ValueError(f"{name}: its arrays are of another shape")
         floats = {f: read[f].astype(np.float64) for f in ("threshold", "value")}
         ints = {f: array.astype(np.int64) for f, array in read.items() if f not in floats}
         n = len(ints["feature"])
@@ -58,14 +61,16 @@ class Trees:
         for field in ("roots", "left", "right"):
             if ints[field].min(initial=0) < 0 or ints[field].max(initial=0) >= n:
                 raise ValueError(f"{name}.{field}: points outside of its nodes")
+        if ints["feature"].min() < 0:
+            raise ValueError(f"{name}.feature: no such feature")
         is_leaf = ints["left"] == np.arange(n)
         onward = (ints["left"] > np.arange(n)) & (ints["right"] > np.arange(n))
         if not (onward | (is_leaf & (ints["right"] == np.arange(n)))).all():
             raise ValueError(f"{name}: its nodes do not make trees")
-        if not all(np.isfinite(array).all() for array in floats.values()):
+        if not all(np.isfinite(array).all() for array in (base, *floats.values())):
             raise ValueError(f"{name}: expected finite numbers")
         return cls(
-            base=float(np.asarray(arrays[f"{name}.base"])[0]),
+            base=float(base[0]),
             roots=ints["roots"],
             feature=ints["feature"],
             threshold=floats["threshold"],

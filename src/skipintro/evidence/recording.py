@@ -2,10 +2,13 @@
 
 import io
 import math
+import struct
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,11 @@ from skipintro.video.info import USUAL_LIMITS, DecodingLimits
 
 _FIELDS = ("rows", "level", "change")
 _BLOCK_S = 10  # of sound that is decoded at a time
+# What reading a damaged .npz file raises: of the archive, of the arrays in it, of what they lack.
+_UNREADABLE = (
+    *(BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError),
+    *(ValueError, TypeError, LookupError, OverflowError, MemoryError),
+)
 
 
 class FingerprintSettings(BaseModel):
@@ -83,9 +91,9 @@ def _fields(track: Track) -> Iterator[NDArray[Any]]:
 def to_bytes(evidence: Evidence) -> bytes:
     """Return the evidence as the bytes of an .npz file; the same bytes for the same evidence."""
     buffer = io.BytesIO()
-    arrays = {"length_s": np.array([evidence.length_s])}
+    arrays: dict[str, NDArray[Any]] = {"length_s": np.array([evidence.length_s], np.float64)}
     for name, track in evidence.tracks.items():
-        arrays[f"{name}.rate"] = np.array([track.rate])
+        arrays[f"{name}.rate"] = np.array([track.rate], np.float64)
         arrays[f"{name}.rows"] = track.rows.astype(np.float16)
         arrays[f"{name}.level"], arrays[f"{name}.change"] = track.level, track.change
     np.savez(buffer, allow_pickle=False, **arrays)
@@ -106,6 +114,9 @@ def of_bytes(content: bytes, name: Path) -> Evidence:
                 )
                 for kind in kinds
             }
+            for kind, track in tracks.items():
+                if track.rows.ndim != 2 or not len(track) == len(track.level) == len(track.change):
+                    raise ValueError(f"{kind}: its arrays differ in length")
             return Evidence(tracks, float(file["length_s"][0]))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{name}: cannot be read ({error}); delete it and run again") from error

@@ -51,7 +51,8 @@ def band_energies(blocks: Iterable[NDArray[np.float32]], settings: SoundSettings
     Row k is of the quarter of a second around t = k / rate s. Memory does not grow with the sound.
     """
     hop, half = SAMPLE_RATE // settings.rate, _WINDOW // 2
-    weights, window = _band_weights(settings), np.hanning(_WINDOW).astype(np.float32)
+    first_of, n_of = _bands(settings)
+    window = np.hanning(_WINDOW).astype(np.float32)
     found: list[Energies] = []
     waiting, n_samples = np.zeros(half, np.float32), 0
 
@@ -59,7 +60,10 @@ def band_energies(blocks: Iterable[NDArray[np.float32]], settings: SoundSettings
         for first in range(0, n_rows, _BLOCK):
             starts = np.arange(first, min(n_rows, first + _BLOCK)) * hop
             pieces = sound[starts[:, None] + np.arange(_WINDOW)] * window
-            found.append(np.abs(np.fft.rfft(pieces, axis=1)).astype(np.float32) @ weights)
+            magnitudes = np.abs(np.fft.rfft(pieces, axis=1)).astype(np.float32)
+            # Summed row by row: a product of matrices rounds by how many rows it is given.
+            sums = np.add.reduceat(magnitudes, first_of, axis=1)[:, :-1]
+            found.append(np.where(n_of, sums / np.maximum(n_of, 1), 0).astype(np.float32))
 
     for block in blocks:
         n_samples += len(block)
@@ -105,9 +109,12 @@ def _patches(logs: NDArray[np.float32], settings: SoundSettings) -> NDArray[np.f
     return np.asarray((found * weights).reshape(len(logs), -1), np.float32)
 
 
-def _band_weights(settings: SoundSettings) -> NDArray[np.float32]:
-    """Return float32 (frequencies, bands): the mean over each of the bands, on a log scale."""
+def _bands(settings: SoundSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first frequency of each band, on a log scale, and of what follows the last one.
+
+    And how many frequencies each of the bands has, which may be none.
+    """
     frequencies = np.fft.rfftfreq(_WINDOW, 1 / SAMPLE_RATE)
     edges = np.geomspace(settings.lowest_hz, settings.highest_hz, settings.bands + 1)
-    inside = (frequencies[:, None] >= edges[:-1]) & (frequencies[:, None] < edges[1:])
-    return np.asarray(inside / np.maximum(inside.sum(axis=0), 1), np.float32)
+    first_of = np.minimum(np.searchsorted(frequencies, edges), len(frequencies) - 1)
+    return first_of, np.diff(first_of)

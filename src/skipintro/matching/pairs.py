@@ -118,7 +118,7 @@ def best_along(first: Rows, second: Rows, at: Ints, other: Ints) -> NDArray[np.f
 
 def match(first: Moments, second: Moments, settings: MatchingSettings) -> Match:
     """Find the runs of two episodes."""
-    stride = -(-first.n * second.n // settings.max_comparisons)
+    stride = max(1, -(-first.n * second.n // settings.max_comparisons))
     found = [
         _alike(first.tracks[kind].rows, second.tracks[kind].rows, alike, stride, settings)
         for kind, alike in settings.alike.items()
@@ -139,7 +139,7 @@ def match(first: Moments, second: Moments, settings: MatchingSettings) -> Match:
 
 def match_itself(episode: Moments, settings: MatchingSettings) -> Ints:
     """Return the runs that come back within an episode, as int64 (R, 4), strongest first."""
-    stride = -(-episode.n * episode.n // settings.max_comparisons)
+    stride = max(1, -(-episode.n * episode.n // settings.max_comparisons))
     found = [
         _alike(track.rows, track.rows, settings.alike[kind], stride, settings)
         for kind, track in episode.tracks.items()
