@@ -70,6 +70,7 @@ CANDIDATES = CandidateSettings(
     n_groups=40,
     snap_s=0.75,
     blank_s=3,
+    still_s=(1.5, 10),
     snap_cost=0.08,
 )
 KINDS = ("pictures", "sound")

@@ -481,8 +481,8 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
     memory = Memory(tmp_path / "cache")
     checkout = trained(tmp_path / "checkout")
     for place in (None, checkout, checkout):
-        model, warning = find_model(None, place, memory)
-        assert (model.title, warning) == ("the detector that comes with skipintro", "")
+        found, warning = find_model(None, place, memory)
+        assert (found.title, warning) == ("the detector that comes with skipintro", "")
     asked = []
 
     def counted(*words: Any) -> Any:

@@ -534,7 +534,7 @@ def test_a_missing_file_is_told(tmp_path: Path, ask: Callable[[Path], object]) -
 
 def test_a_child_gives_the_same(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "tone.mkv", Track([(0, tone(11))]))
-    ours = list(decoder._decoded(samples, path, USUAL_LIMITS, max_length_s=10.5))
+    ours = list(decoder.decoded(samples, path, USUAL_LIMITS, max_length_s=10.5))
     isolation.end_idle()
     assert [block.size for block in ours] == [160_000, 8_000]
     np.testing.assert_array_equal(np.concatenate(ours), heard(path, max_length_s=10.5))

@@ -146,9 +146,7 @@ def judged(path: Path) -> Verdict:
     )
     slow = read(
         lambda: list(
-            decoder._decoded(
-                decoding._pictures_of_all, path, LIMITS, SQUARE, 1, LIMITS.max_length_s
-            )
+            decoder.decoded(decoding._pictures_of_all, path, LIMITS, SQUARE, 1, LIMITS.max_length_s)
         )
     )
     read(lambda: decoder.thumbnails(path, [0, 2.5], LIMITS))

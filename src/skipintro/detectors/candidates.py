@@ -21,6 +21,8 @@ from skipintro.matching.siblings import Season
 Floats = NDArray[np.float64]
 Span = tuple[int, int]  # [start, stop), moments of the grid
 
+_CLOSING_S = 5.0  # s from the end: what ends nearer to it may be a closing roll
+_STILL = 1.0  # mean absolute difference of grey (0 to 255): less is a still picture
 _AROUND_S = 8.0  # beyond either end of a group that is looked at
 
 
@@ -35,6 +37,7 @@ class CandidateSettings(BaseModel):
     same_group: float = Field(gt=0, le=1)  # overlap over hull
     n_groups: int = Field(ge=1)  # of an episode, the strongest
     snap_s: float = Field(ge=0)  # up to which an end moves to a cut or change of sound
+    still_s: tuple[float, float]  # of a card beside an interval that may not belong to it
     blank_s: float = Field(ge=0)  # of a blank picture beside an interval that may belong to it
     snap_cost: float = Field(ge=0)  # of each moment that it moves, in percentiles of change
 
@@ -79,6 +82,10 @@ KIND_FEATURES = (
     "level_at_end",
     "level_step_at_start",  # from the second before either end to the second after it
     "level_step_at_end",
+    "change_before",  # mean within 2 s beyond either end, and within either end
+    "change_after",
+    "change_first",
+    "change_last",
 )
 FEATURES = (
     "any_alike",  # any kind, gaps bridged: over the interval, its worst quarter, ends, beyond them
@@ -119,6 +126,8 @@ FEATURES = (
     "after",
     "before_share",
     "after_share",
+    "after_within",  # of those that do not end where the episode ends, as closing rolls do
+    "after_share_within",
     "n_before",
     "container",
     "adjacent_before",
@@ -305,6 +314,24 @@ class _Signals:
         """Return the moment at which a blank stretch after another one ends."""
         return _blank_to(self.blank, at, round(settings.blank_s * self.rate), 1)
 
+    @cached_property
+    def still(self) -> NDArray[np.bool_]:
+        """Return bool (n,): the moments at which the picture, or the first kind, stands still."""
+        change = next(iter(self.change.values()))
+        return np.asarray(change <= _STILL)
+
+    def still_before(self, at: int, settings: CandidateSettings) -> int:
+        """Return the moment at which a still stretch before another one begins: a card."""
+        begin = _blank_to(self.still, at, round(settings.still_s[1] * self.rate), -1)
+        begin = max(0, begin - 1)  # the cut to it is no still moment
+        return begin if at - begin >= settings.still_s[0] * self.rate else at
+
+    def still_after(self, at: int, settings: CandidateSettings) -> int:
+        """Return the moment at which a still stretch after another one ends."""
+        first = min(at + 1, self.n)  # the cut to it is no still moment
+        end = _blank_to(self.still, first, round(settings.still_s[1] * self.rate), 1)
+        return end if end - at >= settings.still_s[0] * self.rate else at
+
     def snapped(self, at: int, settings: CandidateSettings) -> int:
         """Return the moment nearby that looks most like an end."""
         reach = round(settings.snap_s * self.rate)
@@ -332,6 +359,8 @@ def _spans(
     stops |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in stops}
     starts |= {signals.blank_before(at, settings) for at in starts}
     stops |= {signals.blank_after(at, settings) for at in stops}
+    starts |= {signals.still_after(at, settings) for at in (view.first + s[0] for s in told)}
+    stops |= {signals.still_before(at, settings) for at in (view.first + s[1] for s in told)}
     spans = np.array([(a, b) for a in sorted(starts) for b in sorted(stops)], np.int64)
     length = spans[:, 1] - spans[:, 0]
     longest = min(settings.max_length_s * matching.rate, settings.max_share * signals.n)
@@ -433,6 +462,10 @@ def _kind_columns(view: _View, signals: _Signals, kind: str, spans: Ints) -> lis
         "level_step_at_start": level.mean(start, start + second)
         - level.mean(start - second, start),
         "level_step_at_end": level.mean(stop, stop + second) - level.mean(stop - second, stop),
+        "change_before": change.mean(start - 2 * second, start - 1),
+        "change_after": change.mean(stop + 2, stop + 2 * second),
+        "change_first": change.mean(start + 2, start + 2 * second),
+        "change_last": change.mean(stop - 2 * second, stop - 1),
     }
     return [found[name] for name in KIND_FEATURES]
 
@@ -468,6 +501,7 @@ def _put_in_context(candidates: Candidates) -> None:
     other = group[:, None] != group
     is_before = other & (stop <= start[:, None] + 2)
     is_after = other & (start >= stop[:, None] - 2)
+    is_within = features[:, column["rest"]] > np.log1p(_CLOSING_S)
     holds = other & (start <= start[:, None] + 1) & (stop >= stop[:, None] - 1)
     holds &= (stop - start) > 1.2 * (stop - start)[:, None]
     follows = other & (np.abs(start - stop[:, None]) <= 4)
@@ -490,6 +524,8 @@ def _put_in_context(candidates: Candidates) -> None:
         "after": most(strength, is_after),
         "before_share": most(share, is_before),
         "after_share": most(share, is_after),
+        "after_within": most(strength, is_after & is_within),
+        "after_share_within": most(share, is_after & is_within),
         "n_before": ((is_before & (share > 0.5)).astype(np.int64) @ of_group > 0).sum(axis=1),
         "container": most(strength, holds),
         "adjacent_before": most(share, leads),
