@@ -77,6 +77,7 @@ bench: env  ## time and memory of the main job in a fresh clone, and of its part
 	python benchmarks/videos_at_once.py
 	python benchmarks/adding_one.py
 	python benchmarks/detection_time.py
+	python benchmarks/season_time.py
 	python benchmarks/engines.py
 	python benchmarks/waiting_threads.py
 	python benchmarks/episode_memory.py

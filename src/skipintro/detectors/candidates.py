@@ -21,7 +21,6 @@ from skipintro.matching.siblings import Season
 Floats = NDArray[np.float64]
 Span = tuple[int, int]  # [start, stop), moments of the grid
 
-_CLOSING_S = 5.0  # s from the end: what ends nearer to it may be a closing roll
 _STILL = 1.0  # mean absolute difference of grey (0 to 255): less is a still picture
 _AROUND_S = 8.0  # beyond either end of a group that is looked at
 
@@ -126,8 +125,6 @@ FEATURES = (
     "after",
     "before_share",
     "after_share",
-    "after_within",  # of those that do not end where the episode ends, as closing rolls do
-    "after_share_within",
     "n_before",
     "container",
     "adjacent_before",
@@ -501,7 +498,6 @@ def _put_in_context(candidates: Candidates) -> None:
     other = group[:, None] != group
     is_before = other & (stop <= start[:, None] + 2)
     is_after = other & (start >= stop[:, None] - 2)
-    is_within = features[:, column["rest"]] > np.log1p(_CLOSING_S)
     holds = other & (start <= start[:, None] + 1) & (stop >= stop[:, None] - 1)
     holds &= (stop - start) > 1.2 * (stop - start)[:, None]
     follows = other & (np.abs(start - stop[:, None]) <= 4)
@@ -524,8 +520,6 @@ def _put_in_context(candidates: Candidates) -> None:
         "after": most(strength, is_after),
         "before_share": most(share, is_before),
         "after_share": most(share, is_after),
-        "after_within": most(strength, is_after & is_within),
-        "after_share_within": most(share, is_after & is_within),
         "n_before": ((is_before & (share > 0.5)).astype(np.int64) @ of_group > 0).sum(axis=1),
         "container": most(strength, holds),
         "adjacent_before": most(share, leads),
