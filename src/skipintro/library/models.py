@@ -35,7 +35,7 @@ OPENINGS_CONFIG = "openings.json"  # tells an opening detector's folder
 _OPENING_FILES = (OPENINGS_CONFIG, "openings.safetensors")
 _SHIPPED = Path(__file__).resolve().parents[1] / "detectors" / "shipped"
 LAST_TRAINED = "last-trained"
-_INSTEAD = "using the detector that comes with skipintro"
+_OR_ELSE = "or leave both out for the detector that comes with skipintro"
 _TRAINED = {
     "models/train": ("config.json", "model.safetensors"),
     "models/rank": ("series.json", "series.safetensors"),
@@ -57,7 +57,8 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
 
     `wanted` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id`, or
     `last-trained` for what the checkout has trained last. None stands for the champion, or, where
-    no registry knows one, for the detector that comes with the package.
+    there is no registry or it knows none, for the detector that comes with the package. A registry
+    that is named and does not answer is a fault: another model in its place would go unseen.
     """
     if wanted == LAST_TRAINED:
         return _last_trained(checkout, memory)
@@ -69,24 +70,22 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
             f"--model {wanted}: no such folder; give a model's folder, {CHAMPION}, "
             f"models:/intro-detector/<version>, runs:/<run id> or {LAST_TRAINED}"
         )
-    if wanted is None and (uri is None or is_missing(uri)):
-        is_named = uri is not None and named_uri((checkout or Path()).absolute()) is not None
-        told = f"no store at {without_credentials(uri)}; {_INSTEAD}" if uri and is_named else ""
-        return shipped(), told
+    is_named = named_uri((checkout or Path()).absolute()) is not None
+    if wanted is None and not is_named and (uri is None or is_missing(uri)):
+        return shipped(), ""
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
     if is_missing(uri):
         raise InputError(
-            f"--model {wanted}: no store at {without_credentials(uri)}; set MLFLOW_TRACKING_URI "
-            "to the right one"
+            f"--model {wanted or CHAMPION}: no store at {without_credentials(uri)}; set "
+            f"MLFLOW_TRACKING_URI to the right one, {_OR_ELSE}"
         )
     try:
         folder, title, registered = _registered(wanted or CHAMPION, uri, memory)
-    except InputError as error:
+    except NotRegisteredError:
         if wanted is not None:
             raise
-        told = "" if isinstance(error, NotRegisteredError) else f"{error}; {_INSTEAD}"
-        return shipped(), told
+        return shipped(), ""
     return of_registry(folder, title, registered, memory), ""
 
 
