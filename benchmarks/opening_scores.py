@@ -24,8 +24,11 @@ from skipintro.core.files import remember, remembered
 from skipintro.core.isolation import side_by_side
 from skipintro.detection.episode import Interval
 from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
+from skipintro.evaluation.audio_rules import PUBLISHED_RULES, intervals_by_audio, loudness
+from skipintro.evidence.chromaprint import points
 from skipintro.evidence.recording import of_bytes, record, to_bytes
 from skipintro.evidence.track import Evidence
+from skipintro.video.sound import samples
 
 Found = dict[str, Interval | None]
 COLUMNS = ("openings", "reports", "1s", "3s", "useful", "story", "hours", "alarms", "half")
@@ -45,8 +48,9 @@ def main() -> None:
     together: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0.0))
     for library in said.libraries:
         truth = json.loads((library / "truth.json").read_text(encoding="utf-8"))
-        tables = by_rules(library, truth) if said.rules else None
-        if tables is None:
+        if said.rules:
+            tables = by_rules(library, truth)
+        else:
             evidence = recorded(library, truth, detector)
             kept = {
                 key: Evidence(
@@ -117,14 +121,6 @@ def by_detector(detector: OpeningDetector, evidence: dict[str, Evidence], at_han
 
 def by_rules(library: Path, truth: dict[str, Any]) -> dict[str, Found]:
     """Return the intervals of each published rule of sound."""
-    from skipintro.evaluation.audio_rules import (  # noqa: PLC0415
-        PUBLISHED_RULES,
-        intervals_by_audio,
-        loudness,
-    )
-    from skipintro.evidence.chromaprint import points  # noqa: PLC0415
-    from skipintro.video.sound import samples  # noqa: PLC0415
-
     paths, rate = videos(library, truth), 16_000
     heard = {}
     for key in truth:

@@ -3,7 +3,7 @@
 Runs over the same stretch are one group. Where a group begins and ends is told in several ways: by
 one run, by what half of the siblings share, by what any shares, by each kind of evidence alone,
 and each moved to the cut or change of sound nearby. All pairs of those ends are candidates; a
-ranker decides (`skipintro.detectors.ranker`).
+ranker decides (`skipintro.detectors.openings`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _AROUND_S = 8.0  # beyond either end of a group that is looked at
 
 
 class CandidateSettings(BaseModel):
-    """Section `candidates` of params.yaml."""
+    """How candidates are found; a part of a detector's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -171,7 +171,17 @@ class _Group:
 
     start: int
     stop: int
-    runs: dict[int, tuple[int, int, int]]  # start, stop, offset
+    runs: dict[int, "_Run"]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run with a sibling: `[start, stop)` of the episode, and where it lies in the sibling."""
+
+    start: int
+    stop: int
+    offset: int
+    speed: float
 
 
 def _groups(season: Season, position: int, settings: CandidateSettings) -> list[_Group]:
@@ -179,11 +189,13 @@ def _groups(season: Season, position: int, settings: CandidateSettings) -> list[
     n = season.episodes[position].n
     rows = []
     for sibling in season.siblings[position]:
-        for start, stop, offset, n_alike in season.match(position, sibling).runs.tolist():
-            rows.append((-n_alike, sibling, max(0, start), min(n, stop), offset))
+        shared_with = season.match(position, sibling)
+        for start, stop, offset, n_alike in shared_with.runs.tolist():
+            where = (max(0, start), min(n, stop), offset)
+            rows.append((-n_alike, sibling, *where, shared_with.speed))
     groups: list[_Group] = []
     bounds = np.zeros((settings.n_groups, 2), np.int64)
-    for _, sibling, start, stop, offset in sorted(rows):
+    for _, sibling, start, stop, offset, speed in sorted(rows):
         if stop <= start:
             continue
         known = bounds[: len(groups)]
@@ -191,10 +203,10 @@ def _groups(season: Season, position: int, settings: CandidateSettings) -> list[
         hull = np.maximum(known[:, 1], stop) - np.minimum(known[:, 0], start)
         same = np.flatnonzero(shared > settings.same_group * hull)
         if len(same):
-            groups[same[0]].runs.setdefault(sibling, (start, stop, offset))
+            groups[same[0]].runs.setdefault(sibling, _Run(start, stop, offset, speed))
         elif len(groups) < settings.n_groups:
             bounds[len(groups)] = start, stop
-            groups.append(_Group(start, stop, {sibling: (start, stop, offset)}))
+            groups.append(_Group(start, stop, {sibling: _Run(start, stop, offset, speed)}))
     return groups
 
 
@@ -210,16 +222,15 @@ class _View:
         episode = season.episodes[position]
         around = round(_AROUND_S * matching.rate)
         self.group = group
-        self.first = max(0, min(run[0] for run in group.runs.values()) - around)
-        self.last = min(episode.n, max(run[1] for run in group.runs.values()) + around)
+        self.first = max(0, min(run.start for run in group.runs.values()) - around)
+        self.last = min(episode.n, max(run.stop for run in group.runs.values()) + around)
         self.n_siblings = len(season.siblings[position])
         at = np.arange(self.first, self.last)
-        gap = round(matching.gap_s * matching.rate)
+        self._gap = round(matching.gap_s * matching.rate)
         cosines: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in matching.alike}
         joined, self.links, starts, rests, places = [], {}, [], [], []
-        for sibling, (_, _, offset) in group.runs.items():
-            theirs = season.episodes[sibling]
-            speed = season.match(position, sibling).speed
+        for sibling, run in group.runs.items():
+            theirs, speed, offset = season.episodes[sibling], run.speed, run.offset
             other = there(at, speed, offset)
             alike = np.zeros(len(at), bool)
             for kind, level in matching.alike.items():
@@ -230,7 +241,7 @@ class _View:
                     cosine = np.zeros(len(at), np.float32)
                 cosines[kind].append(cosine)
                 alike |= cosine > level
-            joined.append(_bridged(alike, gap))
+            joined.append(_bridged(alike, self._gap))
             self.links[sibling] = (speed, offset)
             starts.append(group.start * speed + offset)
             rests.append(theirs.n - (group.stop * speed + offset))
@@ -244,15 +255,15 @@ class _View:
         self.sibling_starts = np.array(starts)
         self.sibling_rest, self.sibling_place = float(np.median(rests)), float(np.median(places))
 
-    def ends(self, matching: MatchingSettings) -> "_Ends":
+    @cached_property
+    def ends(self) -> "_Ends":
         """Return the ends that are told in several ways."""
         start, stop = self.group.start - self.first, self.group.stop - self.first
-        gap = round(matching.gap_s * matching.rate)
 
         def run(mask: NDArray[np.bool_]) -> Span | None:
             return _run_at(mask, start, stop)
 
-        by_kind = [run(_bridged(share >= 0.5, gap)) for share in self.kinds.values()]
+        by_kind = [run(_bridged(share >= 0.5, self._gap)) for share in self.kinds.values()]
         return _Ends(
             run=(start, stop),
             half=run(self.any >= 0.5),
@@ -350,7 +361,7 @@ def _spans(
     view: _View, signals: _Signals, matching: MatchingSettings, settings: CandidateSettings
 ) -> Ints:
     """Return int64 (C, 2): all pairs of ends that make an interval of a usual length."""
-    told = view.ends(matching).spans()
+    told = view.ends.spans()
     starts, stops = ({span[end] + view.first for span in told} for end in (0, 1))
     starts |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in starts}
     stops |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in stops}
@@ -374,7 +385,7 @@ def _features(view: _View, signals: _Signals, spans: Ints, matching: MatchingSet
     within = _Means(view.any, view.first)
     quarter = (stop - start) / 4
     marks = [(start + np.round(quarter * k)).astype(np.int64) for k in range(5)]
-    ends = view.ends(matching)
+    ends = view.ends
     half, most = ends.half or ends.run, ends.most or ends.run
     length = stop - start
     starts_there = view.sibling_starts

@@ -20,7 +20,7 @@ Thumbnails = NDArray[np.uint8]  # (n, 36, 64)
 
 
 class PictureSettings(BaseModel):
-    """Section `fingerprint.pictures` of params.yaml."""
+    """How pictures become fingerprints; a part of a detector's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

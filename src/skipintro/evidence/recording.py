@@ -32,7 +32,7 @@ _UNREADABLE = (
 
 
 class FingerprintSettings(BaseModel):
-    """Section `fingerprint` of params.yaml: one section a kind."""
+    """How a video is recorded: the settings of each kind."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -25,7 +25,7 @@ Energies = NDArray[np.float32]  # (n, bands), mean magnitudes
 
 
 class SoundSettings(BaseModel):
-    """Section `fingerprint.sound` of params.yaml."""
+    """How sound becomes fingerprints; a part of a detector's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

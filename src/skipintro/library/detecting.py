@@ -33,6 +33,7 @@ _DETECTING = (
     "library/detecting",
     "library/embedding",
     "library/fingerprinting",
+    "library/kept",
     "matching",
     "model",
 )

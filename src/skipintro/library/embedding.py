@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
-from skipintro.core.files import is_intact, sweep
+from skipintro.core.files import sweep
 from skipintro.core.scratch import key_of
 from skipintro.detection.detector import EpisodeDetector, embed_checked, load_same_encoder
 from skipintro.detection.episode import Prediction
 from skipintro.encoder import Encoder
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
 from skipintro.library.answers import Answer, Settings
+from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.memory import Memory
-from skipintro.video.decoder import length_s
 from skipintro.video.opening import VideoError
 
 
@@ -55,15 +55,8 @@ class Embedder:
 
     def has(self, answer: Answer) -> bool:
         """Tell whether the vectors are at hand; what cannot be opened has none."""
-        try:
-            self._lengths[answer.sha256] = length_s(answer.video)
-        except VideoError:
-            self._lengths[answer.sha256] = None
-        file = self._file(answer)
-        if is_intact(file):
-            return True
-        file.unlink(missing_ok=True)  # damaged vectors of the whole would hide those of a part
-        return False
+        self._lengths[answer.sha256] = promised_length_s(answer.video)
+        return is_kept(self._file(answer))  # a damaged whole would hide the vectors of a part
 
     def make(self, answer: Answer) -> NDArray[np.float32] | InputError:
         """Give the vectors (n_seconds, D), or the fault of the video; may run in any thread."""

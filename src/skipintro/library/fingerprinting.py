@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import is_intact, remember, remembered, sweep
+from skipintro.core.files import remember, remembered, sweep
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.detection.episode import Prediction
@@ -13,8 +13,8 @@ from skipintro.episodes.embeddings import searched_seconds
 from skipintro.evidence.recording import of_bytes, record, to_bytes
 from skipintro.evidence.track import Evidence
 from skipintro.library.answers import Answer, Settings
+from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.memory import Memory
-from skipintro.video.decoder import length_s
 from skipintro.video.opening import VideoError
 
 _TRUNCATION_TOLERANCE_S = 2.0  # s that may lack of the length that the container promises
@@ -43,15 +43,8 @@ class Fingerprinter:
 
     def has(self, answer: Answer) -> bool:
         """Tell whether the fingerprints are at hand; what cannot be opened has none."""
-        try:
-            self._lengths[answer.sha256] = length_s(answer.video)
-        except VideoError:
-            self._lengths[answer.sha256] = None
-        file = self._file(answer)
-        if is_intact(file):
-            return True
-        file.unlink(missing_ok=True)
-        return False
+        self._lengths[answer.sha256] = promised_length_s(answer.video)
+        return is_kept(self._file(answer))
 
     def make(self, answer: Answer) -> Evidence | InputError:
         """Return the evidence of a video, or its fault; may run in any thread."""

@@ -27,7 +27,7 @@ _MOST_TRIED = 1500  # runs, strongest first, that are looked at
 
 
 class MatchingSettings(BaseModel):
-    """How runs are found; section `matching` of params.yaml."""
+    """How runs are found; a part of a detector's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -118,14 +118,7 @@ def best_along(first: Rows, second: Rows, at: Ints, other: Ints) -> NDArray[np.f
 
 def match(first: Moments, second: Moments, settings: MatchingSettings) -> Match:
     """Find the runs of two episodes."""
-    stride = max(1, -(-first.n * second.n // settings.max_comparisons))
-    found = [
-        _alike(first.tracks[kind].rows, second.tracks[kind].rows, alike, stride, settings)
-        for kind, alike in settings.alike.items()
-        if kind in first.tracks and kind in second.tracks
-    ]
-    at = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in found)])
-    other = np.concatenate([np.zeros(0, np.int64), *(columns for _, columns in found)])
+    at, other, stride = _alike_by_any(first, second, settings)
     best = Match(1.0, np.zeros((0, 4), np.int64))
     strongest = 0.0
     for speed in settings.speeds:
@@ -139,16 +132,25 @@ def match(first: Moments, second: Moments, settings: MatchingSettings) -> Match:
 
 def match_itself(episode: Moments, settings: MatchingSettings) -> Ints:
     """Return the runs that come back within an episode, as int64 (R, 4), strongest first."""
-    stride = max(1, -(-episode.n * episode.n // settings.max_comparisons))
-    found = [
-        _alike(track.rows, track.rows, settings.alike[kind], stride, settings)
-        for kind, track in episode.tracks.items()
-    ]
-    at = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in found)])
-    other = np.concatenate([np.zeros(0, np.int64), *(columns for _, columns in found)])
+    at, other, stride = _alike_by_any(episode, episode, settings)
     later = other - at > settings.gap_s * settings.rate
     runs = _runs(at[later], other[later], 1.0, stride, settings)
     return runs[np.argsort(-runs[:, 3], kind="stable")][: settings.n_runs]
+
+
+def _alike_by_any(
+    first: Moments, second: Moments, settings: MatchingSettings
+) -> tuple[Ints, Ints, int]:
+    """Return the pairs of moments that are alike by any kind, and of how many rows one is asked."""
+    stride = max(1, -(-first.n * second.n // settings.max_comparisons))
+    found = [
+        _alike(first.tracks[kind].rows, second.tracks[kind].rows, alike, stride, settings)
+        for kind, alike in settings.alike.items()
+        if kind in first.tracks and kind in second.tracks
+    ]
+    at = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in found)])
+    other = np.concatenate([np.zeros(0, np.int64), *(columns for _, columns in found)])
+    return at, other, stride
 
 
 def _alike(
@@ -213,7 +215,6 @@ def _centred(
 ) -> Ints:
     """Move each offset by one moment where more is alike there."""
     kinds = [kind for kind in first.tracks if kind in second.tracks]
-
     centred = runs.copy()
     for row, (start, stop, offset, _) in enumerate(runs.tolist()):
         shifts = np.array([0, -1, 1])  # of equally strong ones the first

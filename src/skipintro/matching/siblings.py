@@ -28,7 +28,7 @@ _STILL_S = 2.0
 
 
 class SiblingSettings(BaseModel):
-    """Section `siblings` of params.yaml."""
+    """Who counts as a sibling; a part of a detector's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
