@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+ANNOTATIONS = Path("data/annotate/annotations.json")
+EMBEDDED = Path("data/embed")
+FINGERPRINTED = Path("data/fingerprint")
 TRAINED = Path("models/train")
-RANKED = Path("models/rank")
+FITTED = Path("models/fit")
 EVALUATED = Path("reports/evaluate")

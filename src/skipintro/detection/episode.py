@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from skipintro.evidence.track import Evidence
+
 Interval = tuple[float, float]  # [start_s, end_s)
 
 
@@ -15,6 +17,7 @@ class Episode:
     id: str
     series: str
     vectors: NDArray[np.float32]  # (n_seconds, D), one row a second
+    fingerprints: Evidence | None = None  # None where no detector that goes by them is used
 
 
 @dataclass(frozen=True, eq=False)
