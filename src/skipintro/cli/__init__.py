@@ -26,7 +26,7 @@ app.command()(registry.models)
 app.command()(registry.runs)
 app.command()(registry.promote)
 app.command()(report.report)
-app.command()(learning.prior)
+app.command("learn")(learning.learn_command)
 app.command()(learning.cv)
 
 

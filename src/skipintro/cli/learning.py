@@ -1,4 +1,4 @@
-"""`skipintro prior` and `skipintro cv`: what labelled libraries teach, and how well."""
+"""`skipintro learn` and `skipintro cv`: what labelled libraries teach, and how well."""
 
 import os
 from pathlib import Path
@@ -10,31 +10,32 @@ from skipintro.cli.checkout import find_checkout
 from skipintro.core.errors import InputError
 
 
-def prior(
+def learn_command(
     checkouts: Annotated[
-        list[Path], typer.Argument(help="Checkouts whose data/annotate and data/embed are made.")
+        list[Path],
+        typer.Argument(help="Checkouts whose data/annotate and data/fingerprint are made."),
     ],
     learned_from: Annotated[str, typer.Option(help="What the libraries are, in words.")],
-    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/prior.json"),
-    regularisation: Annotated[float, typer.Option(help="Of the weights, against 0.")] = 0.01,
+    out: Annotated[Path, typer.Option(help="The folder to make, for fit.start_from.")],
 ) -> None:
-    """Learn from several labelled libraries what an intro is like, for `rank.prior`.
+    """Fit an opening detector on several labelled libraries, for others to start from.
 
     All labelled episodes of both splits serve; what is measured on any of them is leaked.
 
-    Example: skipintro prior ../library-a ../library-b --learned-from "our own two libraries"
+    Example: skipintro learn ../library-a ../library-b --out ../start --learned-from "our own two"
     """
-    from skipintro.core.files import write_json
+    from skipintro.core.files import output_folder
     from skipintro.core.params import load_params
-    from skipintro.detection.learning import learn_prior
-    from skipintro.stages.rank import Params
+    from skipintro.detectors.learning import learn_from_checkouts
+    from skipintro.detectors.openings import save_openings
+    from skipintro.stages.fit import Params
 
-    params = load_params(Params, "rank", find_checkout() / "params.yaml")
-    learned = learn_prior(
-        checkouts, params.candidates(), params.settings(), regularisation, learned_from
-    )
-    write_json(out, learned)
-    typer.echo(f"{out}: learned from {learned.episodes} episodes of {len(checkouts)} libraries")
+    settings = load_params(Params, "fit", find_checkout() / "params.yaml").learning()
+    from_labels = settings.model_copy(update={"start_from": None})
+    detector, n_episodes = learn_from_checkouts(checkouts, from_labels, learned_from)
+    with output_folder(out) as folder:
+        save_openings(folder, detector)
+    typer.echo(f"{out}: learned from {n_episodes} episodes of {len(checkouts)} libraries")
 
 
 def cv(
@@ -47,28 +48,28 @@ def cv(
 
     Example: skipintro cv --folds 4 --seeds 3
     """
-    from skipintro.core.files import output_folder, read_model, write_json
+    from skipintro.core.files import output_folder, write_json
+    from skipintro.core.layout import ANNOTATIONS
     from skipintro.core.params import load_params
-    from skipintro.detection.labelled import all_labelled
-    from skipintro.detection.series_files import PriorFile
+    from skipintro.detection.labelled import read_labelled
+    from skipintro.detectors.learning import learn
     from skipintro.evaluation.cross_validation import cross_validate, markdown
-    from skipintro.stages import evaluate, rank
+    from skipintro.stages import evaluate
+    from skipintro.stages.fit import Params
 
     os.chdir(find_checkout())
-    episodes, _ = all_labelled(rank.ANNOTATIONS, rank.EMBEDDED)
-    params = load_params(rank.Params, "rank")
+    data = read_labelled()
+    settings = load_params(Params, "fit").learning()
     try:
         found = cross_validate(
-            episodes,
-            base=params.candidates(),
-            settings=params.settings(),
-            priors=read_model(PriorFile, params.prior).priors() if params.use_prior else None,
+            data.every_episode(),
+            fit=lambda rest: learn(rest, data.fingerprinted.fingerprint, settings).detector,
             baseline_settings=load_params(evaluate.Params, "evaluate").baselines,
             folds=folds,
             seeds=seeds,
         )
     except ValueError as error:
-        raise InputError(f"{rank.ANNOTATIONS}: {error}; choose fewer folds") from error
+        raise InputError(f"{ANNOTATIONS}: {error}; choose fewer folds") from error
     table = markdown(found)
     with output_folder(Path("reports/cv")) as folder:
         write_json(folder / "cv.json", found)

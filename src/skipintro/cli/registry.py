@@ -117,11 +117,18 @@ def _fault_of(model: str, version: str) -> str:
 
 def _load(folder: Path) -> None:
     """Load a detector and let go of it. Raises InputError where that cannot be done."""
+    from skipintro.detection.kinds import kind_of
+
+    if kind_of(folder) == "openings":
+        from skipintro.detectors.openings import load_openings
+
+        load_openings(folder)
+        return
     import torch
 
-    from skipintro.detection.detector import EpisodeDetector
+    from skipintro.detection.head_detector import HeadDetector
 
-    EpisodeDetector(folder, torch.device("cpu"))
+    HeadDetector(folder, torch.device("cpu"))
 
 
 @contextmanager

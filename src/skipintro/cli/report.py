@@ -49,7 +49,7 @@ def _write() -> None:
 
     with quick_imports():
         from skipintro.core.files import read_model, replacing
-        from skipintro.core.layout import EVALUATED, RANKED, TRAINED
+        from skipintro.core.layout import EVALUATED, FITTED, TRAINED
         from skipintro.detection.folder import assemble
         from skipintro.evaluation.figures import EvaluateManifest
         from skipintro.evaluation.report import Report, render
@@ -60,8 +60,13 @@ def _write() -> None:
     if champion is not None:
         evaluated = read_model(EvaluateManifest, EVALUATED / "manifest.json")
         with tempfile.TemporaryDirectory() as temporary:
-            config = evaluated.detector_config()
-            model_sha256 = assemble(Path(temporary), head=TRAINED, series=RANKED, config=config)
+            model_sha256 = assemble(
+                Path(temporary),
+                evaluated.detector,
+                head=TRAINED,
+                openings=FITTED,
+                config=evaluated.head_config(),
+            )
         page = beside(
             page,
             champion,

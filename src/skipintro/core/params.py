@@ -19,7 +19,7 @@ SECTIONS = (
     "embed",
     "window",
     "train",
-    "rank",
+    "fit",
     "evaluate",
     "track",
     "promote",

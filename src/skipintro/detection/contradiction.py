@@ -33,11 +33,11 @@ HELD_OUT = TypeAdapter(list[HeldOut])
 
 
 def read_held_out(path: Path) -> list[HeldOut]:
-    """Read what the rank stage wrote. Raises InputError where it is something else."""
+    """Read what the fit stage wrote. Raises InputError where it is something else."""
     try:
         return HELD_OUT.validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InputError(f"{path}: not what this version writes; run `dvc repro rank`") from error
+        raise InputError(f"{path}: not what this version writes; run `dvc repro fit`") from error
 
 
 def contradicted(held_out: Iterable[HeldOut], tolerance_s: float) -> list[HeldOut]:

@@ -1,6 +1,6 @@
 """What goes into a detector and what comes out of it: episodes, labels, predictions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,14 @@ Interval = tuple[float, float]  # [start_s, end_s)
 
 @dataclass(frozen=True, eq=False)  # compared as an object: arrays have no one answer to ==
 class Episode:
-    """What a detector sees of one episode."""
+    """What a detector sees of one episode: embeddings, fingerprints, or both."""
 
     id: str
     series: str
-    vectors: NDArray[np.float32]  # (n_seconds, D), one row a second
-    fingerprints: Evidence | None = None  # None where no detector that goes by them is used
+    vectors: NDArray[np.float32] = field(  # (n_seconds, D), one row a second
+        default_factory=lambda: np.zeros((0, 0), np.float32)
+    )
+    fingerprints: Evidence = field(default_factory=lambda: Evidence({}, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,11 @@ class LabelledEpisode:
     truth: Interval | None  # None: no intro
     n_not_searched: int = 0  # seconds after those that the vectors tell of
     tags: tuple[str, ...] = ()  # of its label
+
+    def of_library(self, name: str) -> "LabelledEpisode":
+        """Return the episode with a series that only its own library has."""
+        series = f"{name}/{self.episode.series}"
+        return replace(self, episode=replace(self.episode, series=series))
 
 
 def truth_seconds(labelled: LabelledEpisode) -> NDArray[np.bool_]:

@@ -1,7 +1,6 @@
 """Reads the labelled episodes, as a detector sees them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skipintro.core.files import check_sums, read_model
@@ -10,16 +9,6 @@ from skipintro.detection.episode import Episode, Interval, LabelledEpisode
 from skipintro.episodes.annotations import Annotation, Annotations
 from skipintro.episodes.embeddings import EmbedManifest, read_vectors
 from skipintro.episodes.fingerprints import FingerprintManifest, read_evidence
-from skipintro.evidence.track import Evidence
-
-
-@dataclass(frozen=True, eq=False)
-class FingerprintedLabel:
-    """The fingerprints of an episode, and its corrected label."""
-
-    annotation: Annotation
-    truth: Interval | None  # None: no intro
-    evidence: Evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,57 +26,63 @@ class LabelledData:
         They stand in the order of the labels. Raises InputError where an array is damaged.
         """
         entries = {e.id: e for e in self.embedded.episodes if e.split == split}
-        fingerprints = {
-            label.annotation.id: label.evidence
-            for label in fingerprinted_labels(
-                split, self.annotations, self.fingerprinted, self.checkout / FINGERPRINTED
-            )
-        }
         found = []
-        for annotation in self.annotations.of_split(split):
-            if not annotation.usable or annotation.id not in entries:
-                continue
-            entry = entries[annotation.id]
-            vectors = read_vectors(self.checkout / EMBEDDED / entry.file)
-            episode = Episode(
-                annotation.id, annotation.series, vectors, fingerprints[annotation.id]
-            )
-            n_not_searched = entry.n_seconds - len(vectors)
-            found.append(
-                LabelledEpisode(episode, _truth(annotation), n_not_searched, annotation.tags)
-            )
+        for one in fingerprinted_episodes(
+            split, self.annotations, self.fingerprinted, self.checkout
+        ):
+            if entry := entries.get(one.episode.id):
+                vectors = read_vectors(self.checkout / EMBEDDED / entry.file)
+                episode = replace(one.episode, vectors=vectors)
+                n_not_searched = entry.n_seconds - len(vectors)
+                found.append(replace(one, episode=episode, n_not_searched=n_not_searched))
         return found
 
     def every_episode(self) -> list[LabelledEpisode]:
         """Return the labelled episodes of all splits, one an id."""
         splits = dict.fromkeys(episode.split for episode in self.annotations.episodes)
-        found = {
-            labelled.episode.id: labelled for split in splits for labelled in self.episodes(split)
-        }
+        found = {one.episode.id: one for split in splits for one in self.episodes(split)}
         return list(found.values())
 
 
 def read_labelled(checkout: Path = Path()) -> LabelledData:
     """Return what a checkout holds. Raises InputError where something is missing or damaged."""
-    for folder in (ANNOTATIONS.parent, EMBEDDED, FINGERPRINTED):
+    annotations, fingerprinted = read_fingerprinted(checkout)
+    check_sums(checkout / EMBEDDED)
+    embedded = read_model(EmbedManifest, checkout / EMBEDDED / "manifest.json")
+    return LabelledData(checkout, annotations, embedded, fingerprinted)
+
+
+def read_fingerprinted(checkout: Path = Path()) -> tuple[Annotations, FingerprintManifest]:
+    """Return labels and fingerprints of a checkout, and leave its embeddings alone.
+
+    Raises InputError where something is missing or damaged.
+    """
+    for folder in (ANNOTATIONS.parent, FINGERPRINTED):
         check_sums(checkout / folder)
-    return LabelledData(
-        checkout=checkout,
-        annotations=read_model(Annotations, checkout / ANNOTATIONS),
-        embedded=read_model(EmbedManifest, checkout / EMBEDDED / "manifest.json"),
-        fingerprinted=read_model(FingerprintManifest, checkout / FINGERPRINTED / "manifest.json"),
+    return (
+        read_model(Annotations, checkout / ANNOTATIONS),
+        read_model(FingerprintManifest, checkout / FINGERPRINTED / "manifest.json"),
     )
 
 
-def fingerprinted_labels(
-    split: str, annotations: Annotations, manifest: FingerprintManifest, folder: Path
-) -> Iterator[FingerprintedLabel]:
-    """Yield the episodes whose truth is known, with the fingerprints that `manifest` names."""
+def fingerprinted_episodes(
+    split: str, annotations: Annotations, manifest: FingerprintManifest, checkout: Path = Path()
+) -> list[LabelledEpisode]:
+    """Return the episodes whose truth is known, with fingerprints and without embeddings."""
     entries = {e.id: e for e in manifest.episodes if e.split == split}
-    for annotation in annotations.of_split(split):
-        if annotation.usable and annotation.id in entries:
-            evidence = read_evidence(folder / entries[annotation.id].file)
-            yield FingerprintedLabel(annotation, _truth(annotation), evidence)
+    return [
+        LabelledEpisode(
+            Episode(
+                annotation.id,
+                annotation.series,
+                fingerprints=read_evidence(checkout / FINGERPRINTED / entries[annotation.id].file),
+            ),
+            _truth(annotation),
+            tags=annotation.tags,
+        )
+        for annotation in annotations.of_split(split)
+        if annotation.usable and annotation.id in entries
+    ]
 
 
 def _truth(annotation: Annotation) -> Interval | None:

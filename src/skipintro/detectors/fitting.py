@@ -7,7 +7,6 @@ seasons of a show are held out together.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from skipintro.detectors.candidates import Candidates
 from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,
-    save_openings,
     wanted_features,
 )
 from skipintro.detectors.trees import Trees, fit_trees
@@ -84,9 +82,7 @@ def fit_openings(
             f"{len(shows)} shows to learn from, expected one for each of {settings.folds} folds; "
             "add labelled series"
         )
-    order = np.random.default_rng(settings.seed).permutation(len(shows))
-    fold_of = {shows[show]: place % settings.folds for place, show in enumerate(order)}
-    folds = np.array([fold_of[season.show] for season in seasons])
+    folds = folds_of(seasons, settings)
     plain = [[found.features for found in season.candidates] for season in seasons]
     alone_scores = _held_out(seasons, plain, folds, settings, rate)
     told = [
@@ -105,8 +101,8 @@ def fit_openings(
     )
 
 
-def save_fitted(folder: Path, fitted: FittedOpenings, config: OpeningConfig) -> OpeningDetector:
-    """Write the fitted detector, with its own calibration in place of the one of `config`."""
+def fitted_detector(fitted: FittedOpenings, config: OpeningConfig) -> OpeningDetector:
+    """Return the fitted detector, with its own calibration in place of the one of `config`."""
     scores, shares = fitted.calibration
     whole = config.model_copy(
         update={
@@ -115,7 +111,15 @@ def save_fitted(folder: Path, fitted: FittedOpenings, config: OpeningConfig) -> 
             "features": wanted_features(config),
         }
     )
-    return save_openings(folder, fitted.alone, fitted.agreed, whole)
+    return OpeningDetector(whole, fitted.alone, fitted.agreed)
+
+
+def folds_of(seasons: Sequence[LabelledSeason], settings: OpeningFitSettings) -> NDArray[np.int64]:
+    """Return for each season the fold that holds it out, from 0; a show is in one fold."""
+    shows = sorted({season.show for season in seasons})
+    order = np.random.default_rng(settings.seed).permutation(len(shows))
+    fold_of = {shows[show]: place % settings.folds for place, show in enumerate(order)}
+    return np.array([fold_of[season.show] for season in seasons], np.int64)
 
 
 def grades_of(
@@ -161,6 +165,17 @@ def _fitted(
     settings: OpeningFitSettings,
     rate: int,
 ) -> Trees:
+    rows, grades = learned_rows(seasons, features, settings, rate)
+    return fit_trees(rows, grades, settings.trees.model_dump(), settings.seed)
+
+
+def learned_rows(
+    seasons: Sequence[LabelledSeason],
+    features: Sequence[Sequence[Floats]],
+    settings: OpeningFitSettings,
+    rate: int,
+) -> tuple[Floats, Floats]:
+    """Return features (n, F) and grades (n,) of all good candidates and of some wrong ones."""
     generator = np.random.default_rng(settings.seed)
     rows, targets = [], []
     for season, its_own in zip(seasons, features, strict=True):
@@ -172,12 +187,7 @@ def _fitted(
             kept = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
             rows.append(table[kept])
             targets.append(grades[kept])
-    return fit_trees(
-        np.concatenate(rows),
-        np.concatenate(targets),
-        settings.trees.model_dump(),
-        settings.seed,
-    )
+    return np.concatenate(rows), np.concatenate(targets)
 
 
 def _calibration(

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, sha256_of_file, write_json
 from skipintro.detection.episode import Prediction
+from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
 from skipintro.detectors.trees import Trees
@@ -25,19 +26,23 @@ from skipintro.evidence.track import Evidence
 from skipintro.matching.pairs import MatchingSettings, moments_of
 from skipintro.matching.siblings import SiblingSettings, season_of
 
-OPENINGS_CONFIG, OPENINGS_WEIGHTS = "openings.json", "openings.safetensors"
 SHIPPED = Path(__file__).with_name("shipped")
 
 
-class OpeningConfig(BaseModel):
-    """All that shapes what an opening detector tells, beside its trees."""
+class SeasonSettings(BaseModel):
+    """How the candidates of a season's episodes are found."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    fingerprint: FingerprintSettings
     matching: MatchingSettings
     siblings: SiblingSettings
     candidates: CandidateSettings
+
+
+class OpeningConfig(SeasonSettings):
+    """All that shapes what an opening detector predicts, beside its trees."""
+
+    fingerprint: FingerprintSettings
     min_confidence: float = Field(ge=0, le=1)  # below it, rather none than a wrong one
     # Of the score of an episode's best candidate, and how often such a one is right.
     calibration_scores: tuple[float, ...] = Field(min_length=1)
@@ -64,6 +69,18 @@ def wanted_features(config: OpeningConfig) -> tuple[str, ...]:
     return (*names(tuple(config.matching.alike)), *AGREEMENT)
 
 
+def season_candidates(
+    episodes: Sequence[Evidence], settings: SeasonSettings
+) -> tuple[Candidates, ...]:
+    """Return the candidates of each episode; all are of one series, in the order of the season."""
+    moments = [moments_of(episode, settings.matching) for episode in episodes]
+    season = season_of(moments, settings.matching, settings.siblings)
+    return tuple(
+        find_candidates(season, position, settings.matching, settings.candidates)
+        for position in range(len(episodes))
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class OpeningDetector:
     """What was fitted: see `skipintro.detectors.fitting`."""
@@ -74,16 +91,10 @@ class OpeningDetector:
 
     def detect(self, episodes: Sequence[Evidence]) -> list[Prediction]:
         """Return one prediction an episode; all are of one series, in the order of the season."""
-        config = self.config
-        moments = [moments_of(episode, config.matching) for episode in episodes]
-        season = season_of(moments, config.matching, config.siblings)
-        candidates = [
-            find_candidates(season, position, config.matching, config.candidates)
-            for position in range(len(episodes))
-        ]
+        candidates = season_candidates(episodes, self.config)
         scores = self.scores(candidates)
         return [
-            self._read_off(found, score, episode.length_s)
+            self.read_off(found, score, episode.length_s)
             for found, score, episode in zip(candidates, scores, episodes, strict=True)
         ]
 
@@ -96,7 +107,22 @@ class OpeningDetector:
             for position in range(len(candidates))
         ]
 
-    def _read_off(
+    def with_settings(self, config: OpeningConfig, place: Path) -> "OpeningDetector":
+        """Return the detector with other settings; what it has learned stays.
+
+        `place` names it in the InputError that is raised where its features do not fit them.
+        """
+        learned = {"calibration_scores", "calibration_shares", "features", "learned_from"}
+        update = {name: getattr(self.config, name) for name in learned}
+        if wanted_features(config) != self.config.features:
+            raise InputError(
+                f"{place}: learned from {', '.join(self.config.matching.alike)}, but params.yaml: "
+                f"fit.matching.alike names {', '.join(config.matching.alike)}; correct it, or set "
+                "fit.use_start: false"
+            )
+        return OpeningDetector(config.model_copy(update=update), self.alone, self.agreed)
+
+    def read_off(
         self, found: Candidates, scores: NDArray[np.float64], length_s: float
     ) -> Prediction:
         """Return the best candidate, or none where it is not likely enough to be right.
@@ -119,14 +145,13 @@ class OpeningDetector:
         return Prediction((start, min(stop, max(start, length_s))), confidence, seconds)
 
 
-def save_openings(
-    folder: Path, alone: Trees, agreed: Trees, config: OpeningConfig
-) -> OpeningDetector:
+def save_openings(folder: Path, detector: OpeningDetector) -> OpeningDetector:
     """Write a detector; the same bytes for the same numbers. Return it as it will be read."""
-    content = alone.arrays("alone") | agreed.arrays("agreed")
+    content = detector.alone.arrays("alone") | detector.agreed.arrays("agreed")
     (folder / OPENINGS_WEIGHTS).write_bytes(save(content))
     sha256 = sha256_of_file(folder / OPENINGS_WEIGHTS)
-    write_json(folder / OPENINGS_CONFIG, config.model_copy(update={"weights_sha256": sha256}))
+    config = detector.config.model_copy(update={"weights_sha256": sha256})
+    write_json(folder / OPENINGS_CONFIG, config)
     return load_openings(folder)
 
 

@@ -37,6 +37,19 @@ class Trees:
                 return np.asarray(self.base + self.value[at].sum(axis=1))
             at = following
 
+    def followed_by(self, more: "Trees") -> "Trees":
+        """Return these trees and others, whose predictions are added."""
+        n = len(self.feature)
+        return Trees(
+            base=self.base + more.base,
+            roots=np.concatenate([self.roots, more.roots + n]),
+            feature=np.concatenate([self.feature, more.feature]),
+            threshold=np.concatenate([self.threshold, more.threshold]),
+            left=np.concatenate([self.left, more.left + n]),
+            right=np.concatenate([self.right, more.right + n]),
+            value=np.concatenate([self.value, more.value]),
+        )
+
     def arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
         """Return the arrays for a file, each named after the trees; small types."""
         small = {"roots": np.int32, "feature": np.int16, "left": np.int32, "right": np.int32}

@@ -1,18 +1,18 @@
 """Every detector on the same test episodes: ours, the write-up's, and the baselines."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from skipintro.detection.decoding import detect_by_head
-from skipintro.detection.episode import LabelledEpisode, Prediction
+from skipintro.detection.episode import Episode, LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
-from skipintro.detection.series_detector import SeriesDetector
+from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
 from skipintro.evaluation.outcomes import Outcome, outcome_of
 from skipintro.model.head import IntroHead
 
 DESCRIPTIONS: Mapping[str, str] = {
-    "series": "ours: what comes back in the siblings at hand, ranked; unlabelled siblings serve",
-    "series_alone": "ours, with each episode by itself: no sibling at hand",
+    "openings": "ours: what comes back in the other episodes, in pictures or sound; without labels",
     "head": "the write-up's model as it is, and the stretch that it speaks for most",
     "all_negative": "never an intro",
     "position_of_train": "the median interval of all train intros",
@@ -27,7 +27,7 @@ def predict(
     train: Sequence[LabelledEpisode],
     test: Sequence[LabelledEpisode],
     *,
-    series: SeriesDetector,
+    openings: OpeningDetector,
     head: IntroHead,
     config: DetectionConfig,
     settings: BaselineSettings,
@@ -40,13 +40,30 @@ def predict(
     unlabelled = [labelled.episode for labelled in test]
     siblings = [labelled.episode for labelled in train]
     return {
-        "series": series.detect(unlabelled, siblings),
-        "series_alone": [series.detect([episode])[0] for episode in unlabelled],
+        "openings": predict_openings(openings, unlabelled, siblings),
         "head": detect_by_head(head, unlabelled, config),
     } | {
         name: baseline(train, unlabelled, unlabelled)
         for name, baseline in baselines(settings).items()
     }
+
+
+def predict_openings(
+    detector: OpeningDetector, episodes: Sequence[Episode], others: Sequence[Episode] = ()
+) -> list[Prediction]:
+    """Return one prediction an episode; the others of its series serve as siblings.
+
+    An episode that stands among the others as well is no sibling of itself.
+    """
+    seasons: dict[str, dict[str, Episode]] = defaultdict(dict)
+    for episode in (*others, *episodes):
+        seasons[episode.series][episode.id] = episode
+    found: dict[tuple[str, str], Prediction] = {}
+    for series in dict.fromkeys(episode.series for episode in episodes):
+        season = [seasons[series][id_] for id_ in sorted(seasons[series])]
+        predictions = detector.detect([one.fingerprints for one in season])
+        found |= zip([(series, one.id) for one in season], predictions, strict=True)
+    return [found[episode.series, episode.id] for episode in episodes]
 
 
 def judge(

@@ -1,16 +1,15 @@
 """Series-disjoint cross-validation: every series is predicted by a fit that never saw it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.detection.candidates import CandidateConfig
 from skipintro.detection.episode import LabelledEpisode, Prediction
-from skipintro.detection.fitting import FitSettings, Priors, fit
+from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
-from skipintro.evaluation.contest import judge
+from skipintro.evaluation.contest import judge, predict_openings
 from skipintro.evaluation.intervals import HEADLINES, IntervalFigures, interval_figures
 from skipintro.evaluation.outcomes import Outcome
 
@@ -40,14 +39,12 @@ class CrossValidation(BaseModel):
 def cross_validate(
     episodes: Sequence[LabelledEpisode],
     *,
-    base: CandidateConfig,
-    settings: FitSettings,
-    priors: Priors | None,
+    fit: Callable[[Sequence[LabelledEpisode]], OpeningDetector],
     baseline_settings: BaselineSettings,
     folds: int,
     seeds: int,
 ) -> CrossValidation:
-    """Fold the series anew for each seed; settings are chosen within each fit, as ever.
+    """Fold the series anew for each seed; `fit` makes its own choices within each part.
 
     Raises ValueError with fewer series than folds.
     """
@@ -66,9 +63,8 @@ def cross_validate(
             held = [labelled for name in part for labelled in by_series[name]]
             rest = [labelled for name in names if name not in part for labelled in by_series[name]]
             predictions: dict[str, list[Prediction]] = {}
-            detector = fit(rest, base, settings, priors).detector
             unlabelled = [labelled.episode for labelled in held]
-            predictions["series"] = detector.detect(unlabelled)
+            predictions["openings"] = predict_openings(fit(rest), unlabelled)
             for name, baseline in baselines(baseline_settings).items():
                 predictions[name] = baseline(rest, unlabelled, unlabelled)
             judged = judge(predictions, held, seen=(), leaked=(), corrected=())

@@ -1,12 +1,12 @@
 """All figures of one evaluation: the write-up's table on windows, and intervals of episodes."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.detection.folder import DetectionConfig, DetectorConfig
-from skipintro.detection.series_detector import SeriesConfig
+from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
+from skipintro.detection.kinds import Kind
+from skipintro.detectors.openings import OpeningConfig
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.evaluation.comparison import Comparison
 from skipintro.evaluation.intervals import IntervalFigures
@@ -87,9 +87,9 @@ class EvaluateManifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    detector: Literal["series", "head"]  # the one whose intervals a player gets
+    detector: Kind  # the one whose intervals a player gets
     head: DetectionConfig
-    series: SeriesConfig
+    openings: OpeningConfig
     encoder: EncoderIdentity
     embedding: EmbeddingConfig
     test_data_sha256: str  # of test videos, corrected labels, and what is leaked; no encoder in it
@@ -97,9 +97,9 @@ class EvaluateManifest(BaseModel):
     left_out: dict[str, str]
     versions: dict[str, str]
 
-    def detector_config(self) -> DetectorConfig:
-        """Return what the folder of the evaluated detector says of it."""
-        return DetectorConfig(detector=self.detector, head=self.head, embedding=self.embedding)
+    def head_config(self) -> HeadDetectorConfig:
+        """Return what the folder of the evaluated head says of it."""
+        return HeadDetectorConfig(head=self.head, embedding=self.embedding)
 
 
 def metrics_of(windows: WindowTable, comparison: Comparison, detector: str) -> Metrics:

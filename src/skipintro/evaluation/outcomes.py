@@ -53,15 +53,17 @@ def outcome_of(
 ) -> Outcome:
     """Give the outcome of one prediction for a labelled episode; of no intro where none looked."""
     probabilities = prediction.probabilities
-    if probabilities.size:
-        probabilities = np.pad(probabilities, (0, labelled.n_not_searched))
+    n_seconds = len(labelled.episode.vectors) + labelled.n_not_searched
+    if probabilities.size:  # fingerprints may end within a second, embeddings before the end
+        probabilities = np.pad(probabilities, (0, max(0, n_seconds - len(probabilities))))
+        probabilities = probabilities[:n_seconds]
     return Outcome(
         id=labelled.episode.id,
         series=labelled.episode.series,
         truth=labelled.truth,
         predicted=() if prediction.interval is None else (prediction.interval,),
         confidence=prediction.confidence,
-        n_seconds=len(labelled.episode.vectors) + labelled.n_not_searched,
+        n_seconds=n_seconds,
         probabilities=probabilities,
         seen=seen,
         leaked=leaked,

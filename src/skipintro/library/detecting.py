@@ -17,9 +17,10 @@ from skipintro.core.isolation import side_by_side
 from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
+from skipintro.detection.kinds import kind_of
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
-from skipintro.library.models import OPENINGS_CONFIG, Model
+from skipintro.library.models import Model
 from skipintro.library.walking import Series
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Detection:
         self._code = key_of(*_DETECTING, "video", "encoder")
         self._faults = key_of(
             "video",
-            "detection/detector",
+            "detection/head_detector",
             "evidence/recording",
             **self._key,
             versions=versions("av"),
@@ -184,7 +185,7 @@ class Worker(Protocol):
 
 def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:
     """Return the worker for the kind of detector that lies in a folder."""
-    if (folder / OPENINGS_CONFIG).is_file():
+    if kind_of(folder) == "openings":
         from skipintro.library.fingerprinting import Fingerprinter  # noqa: PLC0415  scipy
 
         return Fingerprinter(folder, memory, settings)

@@ -10,8 +10,8 @@ from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import sweep
 from skipintro.core.scratch import key_of
-from skipintro.detection.detector import EpisodeDetector, embed_checked, load_same_encoder
-from skipintro.detection.episode import Prediction
+from skipintro.detection.episode import Episode, Prediction
+from skipintro.detection.head_detector import HeadDetector, embed_checked, load_same_encoder
 from skipintro.encoder import Encoder
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
 from skipintro.library.answers import Answer, Settings
@@ -30,7 +30,7 @@ class Embedder:
         settings: Settings,
     ) -> None:
         self._device = device = choose_device(settings.device)
-        self._detector = detector = EpisodeDetector(place, device)
+        self._detector = detector = HeadDetector(place, device)
         self._place = place
         self._config = detector.config.embedding
         if settings.search is not None:
@@ -74,7 +74,7 @@ class Embedder:
 
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
-        episodes = [self._detector.episode(a.video, self._vectors(a)) for a in answers]
+        episodes = [Episode(str(a.video), a.series, self._vectors(a)) for a in answers]
         return [
             (self._length_s(answer, len(episode.vectors)), prediction)
             for answer, episode, prediction in zip(

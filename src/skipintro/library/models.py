@@ -14,7 +14,9 @@ from skipintro.core.files import (
     sweep,
     workshop_in,
 )
+from skipintro.core.layout import EMBEDDED, FITTED, TRAINED
 from skipintro.core.params import read_params_file
+from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of, kind_of
 from skipintro.library.memory import Memory, content_of, stamp_of
 from skipintro.tracking.addresses import (
     NotRegisteredError,
@@ -29,18 +31,9 @@ if TYPE_CHECKING:
     from skipintro.episodes.embeddings import EmbeddingConfig
 
 CHAMPION = "models:/intro-detector@champion"
-_FILES = ("detection.json", "config.json", "model.safetensors")  # of any detector's folder
-_SERIES_FILES = ("series.json", "series.safetensors")
-OPENINGS_CONFIG = "openings.json"  # tells an opening detector's folder
-_OPENING_FILES = (OPENINGS_CONFIG, "openings.safetensors")
 _SHIPPED = Path(__file__).resolve().parents[1] / "detectors" / "shipped"
 LAST_TRAINED = "last-trained"
 _OR_ELSE = "or leave both out for the detector that comes with skipintro"
-_TRAINED = {
-    "models/train": ("config.json", "model.safetensors"),
-    "models/rank": ("series.json", "series.safetensors"),
-}
-_EMBEDDED = "data/embed/manifest.json"  # params.yaml may be ahead of what was trained
 
 
 @dataclass(frozen=True)
@@ -106,37 +99,26 @@ def of_registry(folder: Path, title: str, sha256: str, memory: Memory) -> Model:
 
 def shipped() -> Model:
     """Return the detector that comes with the package."""
-    identity = _identity(_SHIPPED, sha256_of_file)  # small, and its package may be replaced
+    identity = identity_of(_SHIPPED)  # small, and its package may be replaced
     title = "the detector that comes with skipintro"
     return Model(title, identity, lambda: _unchanged(_SHIPPED, identity))
 
 
 def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
-    is_of_openings = (folder / OPENINGS_CONFIG).is_file()
-    for name in _OPENING_FILES if is_of_openings else _FILES:
-        if not (folder / name).is_file():
-            raise InputError(f"{folder}: no detector's folder: {name} is missing")
-
     def remembered(path: Path) -> str:  # the weights are held against it when they are loaded
         return sha256_of_file(path) if path.suffix == ".json" else content_of(path, memory)
 
-    identity = _identity(folder, remembered)
+    identity = identity_of(folder, remembered)
     return Model(title, identity, lambda: _unchanged(folder, identity))
-
-
-def _identity(folder: Path, content: Callable[[Path], str]) -> str:
-    names = _FILES + _SERIES_FILES + _OPENING_FILES
-    files = [path for name in names if (path := folder / name).is_file()]
-    return sha256_of_json({path.name: content(path) for path in files})
 
 
 @contextmanager
 def _unchanged(folder: Path, identity: str) -> Iterator[Path]:
     """Give a folder that is still the one that was found."""
-    if _identity(folder, sha256_of_file) != identity:
+    if identity_of(folder) != identity:
         from skipintro.detection.folder import checked_config  # noqa: PLC0415  pydantic
 
-        if not (folder / OPENINGS_CONFIG).is_file():
+        if kind_of(folder) == "head":
             checked_config(folder)  # names the file that is damaged, if that is why
         raise InputError(f"{folder}: its model was replaced meanwhile; start again for the new one")
     yield folder
@@ -158,7 +140,7 @@ def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
     if stamp and known is not None and known[0] == stamp:
         if known[1] is None:
             raise NotRegisteredError(known[2])
-        if Path(known[1], _FILES[0]).exists():
+        if _is_detector(Path(known[1])):
             return Path(known[1]), known[2], known[3]
     from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
 
@@ -181,22 +163,35 @@ def _stamp_of_store(uri: str) -> list[list[int]]:
 
 
 def _last_trained(checkout: Path | None, memory: Memory) -> tuple[Model, str]:
-    parts = (
-        []
-        if checkout is None
-        else [checkout / folder / name for folder, names in _TRAINED.items() for name in names]
-    )
-    if checkout is None or not all(part.is_file() for part in parts):
-        raise InputError(
-            f"--model {LAST_TRAINED}: no trained one here; run `dvc repro` in a checkout, or leave "
-            "it out: a detector comes with skipintro"
-        )
+    if checkout is None:
+        raise InputError(_none_trained())
+    title = f"last trained in {checkout}"
+    warning = f"using the model that was trained last in {checkout}, which no gate has judged"
+    if read_params_file(checkout / "params.yaml")["evaluate"]["detector"] == "openings":
+        if not _is_detector(checkout / FITTED):
+            raise InputError(_none_trained())
+        return _in_folder(checkout / FITTED, title, memory), warning
+    parts = [checkout / TRAINED / name for name in FILES["head"] if name != DETECTION_FILE]
+    if not all(part.is_file() for part in parts):
+        raise InputError(_none_trained())
     hashes = {part.name: content_of(part, memory) for part in parts}
     identity = _identity_of_trained(checkout, hashes)
-    title = f"last trained in {checkout}"
-    return Model(title, identity, lambda: _assembled(checkout, identity, memory.folder)), (
-        f"using the model that was trained last in {checkout}, which no gate has judged"
+    return Model(title, identity, lambda: _assembled(checkout, identity, memory.folder)), warning
+
+
+def _none_trained() -> str:
+    return (
+        f"--model {LAST_TRAINED}: no trained one here; run `dvc repro` in a checkout, or leave "
+        "it out: a detector comes with skipintro"
     )
+
+
+def _is_detector(folder: Path) -> bool:
+    try:
+        kind_of(folder)
+    except InputError:
+        return False
+    return True
 
 
 def _identity_of_trained(checkout: Path, hashes: Mapping[str, str]) -> str:
@@ -208,24 +203,23 @@ def _identity_of_trained(checkout: Path, hashes: Mapping[str, str]) -> str:
 def _embedding_of(checkout: Path) -> "EmbeddingConfig":
     from skipintro.episodes.embeddings import EmbedManifest  # noqa: PLC0415  numpy
 
-    return read_model(EmbedManifest, checkout / _EMBEDDED).embedding
+    return read_model(EmbedManifest, checkout / EMBEDDED / "manifest.json").embedding
 
 
 @contextmanager
 def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
-    """Give a folder with what the checkout has trained last, which is still what was found."""
+    """Give a folder with the head that the checkout has trained last, if it is still that one."""
     from skipintro.core.params import load_params  # noqa: PLC0415
-    from skipintro.detection.folder import DetectorConfig, assemble  # noqa: PLC0415  numpy
+    from skipintro.detection.folder import HeadDetectorConfig, assemble  # noqa: PLC0415  numpy
     from skipintro.stages import evaluate  # noqa: PLC0415
 
     params = load_params(evaluate.Params, "evaluate", checkout / "params.yaml")
-    embedding = _embedding_of(checkout)
-    config = DetectorConfig(detector=params.detector, head=params.head(), embedding=embedding)
-    head, series = (checkout / folder for folder in _TRAINED)
-    names = [name for names in _TRAINED.values() for name in names]
+    config = HeadDetectorConfig(head=params.head(), embedding=_embedding_of(checkout))
+    head, openings = checkout / TRAINED, checkout / FITTED
     sweep(cache)
     with workshop_in(cache) as folder:
-        assemble(folder, head=head, series=series, config=config)
+        assemble(folder, "head", head=head, openings=openings, config=config)
+        names = [name for name in FILES["head"] if name != DETECTION_FILE]
         hashes = {name: sha256_of_file(folder / name) for name in names}
         if _identity_of_trained(checkout, hashes) != identity:
             raise InputError(f"{checkout}: was trained anew meanwhile; start again for the new one")

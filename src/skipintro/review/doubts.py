@@ -1,7 +1,7 @@
 """Which labels to look at, and why.
 
 Reads   data/ingest (manifest.json, labels.json of each split), the overrides file and, where they
-        are there, models/rank/held_out.json and reports/evaluate/episodes.json
+        are there, models/fit/held_out.json and reports/evaluate/episodes.json
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.review.suspicion import SuspicionRule, suspicious
 from skipintro.stages import annotate as annotate_stage
 
-HELD_OUT = Path("models/rank/held_out.json")
+HELD_OUT = Path("models/fit/held_out.json")
 EVALUATED = Path("reports/evaluate/episodes.json")
 
 
@@ -49,12 +49,12 @@ class Doubt(BaseModel):
     reasons: tuple[str, ...]
 
 
-class _RankParams(BaseModel):
-    """What is needed here of the params of `rank`; all of them would load scikit-learn."""
+class _FitParams(BaseModel):
+    """What is needed here of the params of `fit`; all of them would load scikit-learn."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    near_within_s: float = Field(ge=0)
+    right_within_s: float = Field(ge=0)
 
 
 class _Told(BaseModel):
@@ -141,9 +141,9 @@ def contradictions(checkout: Path) -> list[HeldOut]:
 def _near_s(params: Path) -> float:
     """Give how far an interval may lie from a label that it does not contradict."""
     try:
-        return _RankParams.model_validate(read_params_file(params).get("rank")).near_within_s
+        return _FitParams.model_validate(read_params_file(params).get("fit")).right_within_s
     except ValidationError as error:
-        raise InputError(f"{params}: {first_fault(error, 'rank')}; correct it") from error
+        raise InputError(f"{params}: {first_fault(error, 'fit')}; correct it") from error
 
 
 def _annotations(

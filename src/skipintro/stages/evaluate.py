@@ -1,6 +1,7 @@
 """Measures every detector on whole test episodes, and the head on windows; writes the report.
 
-Reads   models/train, models/rank, data/window, data/embed, data/ingest, data/annotate
+Reads   models/train, models/fit, data/window, data/embed, data/fingerprint, data/ingest,
+        data/annotate
 Writes  reports/evaluate/report.html, report.json (the page as data), comparison.md,
         comparison.json, metrics.json, episodes.json, manifest.json, loss.png, confusion.png,
         precision_recall.png, timelines/<id>.png, SHA256SUMS
@@ -20,16 +21,19 @@ from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, sha256_of_json, write_json, write_sums
 from skipintro.core.isolation import side_by_side
+from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.detection.episode import LabelledEpisode
 from skipintro.detection.folder import DetectionConfig
-from skipintro.detection.labelled import labelled_episodes
-from skipintro.detection.series_files import RankManifest, load_series
-from skipintro.episodes.annotations import Annotations, Status
+from skipintro.detection.kinds import Kind
+from skipintro.detection.labelled import read_labelled
+from skipintro.detectors.continued import FitManifest
+from skipintro.detectors.openings import load_openings
+from skipintro.episodes.annotations import Status
 from skipintro.episodes.catalog import IngestManifest
-from skipintro.episodes.embeddings import EmbedManifest, EncoderIdentity
+from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation import plots
 from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.calibration import reliability, risk_coverage
@@ -52,14 +56,10 @@ from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.video.decoder import thumbnails
 from skipintro.video.opening import VideoError
 
-HEAD = Path("models/train")
-RANKED = Path("models/rank")
 WINDOWS = Path("data/window")
-EMBEDDED = Path("data/embed")
 INGESTED = Path("data/ingest")
 DEMO = Path("data/demo")
-ANNOTATIONS = Path("data/annotate/annotations.json")
-OUTPUT = Path("reports/evaluate")
+OUTPUT = EVALUATED
 _CORRECTED = (Status.SHIFTED, Status.OVERRIDDEN)
 
 _TRY_AGAIN = "`dvc repro --single-item --force evaluate` tries again"
@@ -78,7 +78,7 @@ class Bootstrap(StageParams):
 class Params(StageParams):
     """Section `evaluate` of params.yaml."""
 
-    detector: Literal["series", "head"]
+    detector: Kind
     device: Literal["auto", "cpu", "cuda"]
     stride: int = Field(ge=1)
     threshold: float = Field(gt=0, lt=1)
@@ -94,27 +94,20 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Evaluate on both splits' windows and on the test split's whole episodes."""
-    for folder in (HEAD, RANKED, WINDOWS, EMBEDDED, INGESTED, ANNOTATIONS.parent):
+    for folder in (TRAINED, FITTED, WINDOWS, INGESTED):
         check_sums(folder)
-    head = load_head(HEAD, choose_device(params.device))
-    series = load_series(RANKED)
+    head = load_head(TRAINED, choose_device(params.device))
+    openings = load_openings(FITTED)
     window = read_model(WindowManifest, WINDOWS / "manifest.json")
-    annotations = read_model(Annotations, ANNOTATIONS)
-    embedded = read_model(EmbedManifest, EMBEDDED / "manifest.json")
-    train, test = (
-        labelled_episodes(split, annotations, embedded, EMBEDDED) for split in ("train", "test")
-    )
+    data = read_labelled()
+    annotations, embedded = data.annotations, data.embedded
+    train, test = (data.episodes(split) for split in ("train", "test"))
     video_hashes = {(e.split, e.id): e.video_sha256 for e in embedded.episodes}
-    prior_videos = set(read_model(RankManifest, RANKED / "manifest.json").prior_videos)
-    leaked = [
-        id_
-        for (split, id_), sha256 in video_hashes.items()
-        if split == "test" and (id_ in annotations.leaked or sha256 in prior_videos)
-    ]
+    leaked = [id_ for split, id_ in video_hashes if split == "test" and id_ in annotations.leaked]
     predictions = predict(
         train,
         test,
-        series=series,
+        openings=openings,
         head=head,
         config=params.head(),
         settings=params.baselines,
@@ -137,7 +130,7 @@ def main(params: Params) -> None:
     manifest = EvaluateManifest(
         detector=params.detector,
         head=params.head(),
-        series=series.config,
+        openings=openings.config,
         encoder=embedded.encoder,
         embedding=embedded.embedding,
         test_data_sha256=hash_of_test_data(train, test, video_hashes, leaked),
@@ -147,7 +140,7 @@ def main(params: Params) -> None:
     )
     labels, probabilities = windows["test"]
     told = results(outcomes[params.detector])
-    history = _columns(read_history(HEAD))
+    history = _columns(read_history(TRAINED))
     with stage_output(OUTPUT) as folder:
         write_json(folder / "metrics.json", metrics)
         write_json(folder / "comparison.json", comparison)
@@ -260,9 +253,14 @@ def _facts(manifest: EvaluateManifest, n_train: int, n_test: int) -> dict[str, s
         "encoder": f"{encoder.name}, weights {encoder.weights}, {encoder.weights_sha256[:12]}",
         "stand in train as well": ", ".join(manifest.leaked) or "none",
         "left out": "; ".join(f"{k}: {why}" for k, why in manifest.left_out.items()) or "none",
-        "chosen on held-out series": f"similarity {manifest.series.candidates.similarity:g}, "
-        f"confidence from {manifest.series.min_confidence:.2f}",
+        "further trees, chosen on held-out series": _further_trees(),
+        "confidence from": f"{manifest.openings.min_confidence:.2f}",
     } | manifest.versions
+
+
+def _further_trees() -> str:
+    chosen = read_model(FitManifest, FITTED / "manifest.json").chosen
+    return "all learned from train alone" if chosen is None else str(chosen.further_trees)
 
 
 def _columns(history: Sequence[tuple[int, dict[str, float]]]) -> dict[str, list[float]]:

@@ -3,7 +3,7 @@
 The report of the run has today's champion beside; the one in reports/evaluate, whose bytes depend
 on data alone, has none.
 
-Reads   models/train, models/rank, reports/evaluate, params.yaml, dvc.lock (the hashes of the data)
+Reads   models/train, models/fit, reports/evaluate, params.yaml, dvc.lock (the hashes of the data)
 Writes  reports/track/receipt.json: what was delivered; no run id, which another store would
         not know
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from skipintro.core.files import SUMS_FILE, check_sums, read_model, write_json
-from skipintro.core.layout import EVALUATED, RANKED, TRAINED
+from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.detection.folder import assemble
 from skipintro.evaluation.figures import EvaluateManifest, Metrics
@@ -47,7 +47,11 @@ def _deliver(params: Params) -> None:
         detector, reports = Path(temporary) / "detector", Path(temporary) / "reports"
         detector.mkdir()
         model_sha256 = assemble(  # checks both folders
-            detector, head=TRAINED, series=RANKED, config=evaluated.detector_config()
+            detector,
+            evaluated.detector,
+            head=TRAINED,
+            openings=FITTED,
+            config=evaluated.head_config(),
         )
         store = connect(params.experiment)
         trained = read_model(TrainManifest, TRAINED / "manifest.json")
@@ -112,7 +116,7 @@ def _data_versions() -> list[DataVersion]:
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
     return [
         DataVersion(name=name, path=out["path"], digest=out["md5"])
-        for name in ("ingest", "annotate", "embed", "window")
+        for name in ("ingest", "annotate", "embed", "fingerprint", "window")
         for out in stages.get(name, {}).get("outs", [])
     ]
 

@@ -20,14 +20,13 @@ class IntroDetector(PythonModel):
     """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load head and encoder; an encoder whose hash differs is refused."""
-        from skipintro.core.device import choose_device  # noqa: PLC0415
-        from skipintro.detection.detector import Detector  # noqa: PLC0415  on the path only from here on
+        """Load the detector; an encoder whose hash differs from that of its training is refused."""
+        from skipintro.detection.videos import load_detector  # noqa: PLC0415  on the path from here on
 
         config = context.model_config or {}
-        self._detector = Detector(
+        self._detector = load_detector(
             Path(context.artifacts["detector"]),
-            choose_device(config.get("device", "auto")),
+            config.get("device", "auto"),
             config.get("encoder_weights"),
         )
 

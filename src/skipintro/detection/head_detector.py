@@ -1,4 +1,4 @@
-"""A trained detector as one folder, and its use on video files: paths in, intervals out."""
+"""The head of a detector's folder, and its use on video files."""
 
 import math
 from collections.abc import Sequence
@@ -12,22 +12,17 @@ from skipintro.core.errors import InputError
 from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.folder import checked_config
-from skipintro.detection.series_detector import SeriesDetector
-from skipintro.detection.series_files import load_series
 from skipintro.encoder import ENCODERS, HUB_WEIGHTS, TOLERATE_BF16, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.embeddings import EmbeddingConfig
-from skipintro.episodes.naming import series_of_file
 from skipintro.model.head import load_head
 from skipintro.video.decoder import length_s
 from skipintro.video.opening import VideoError
 
 
-class EpisodeDetector:
-    """From vectors to intervals: all that a detector's folder holds.
+class HeadDetector:
+    """The head of a detector's folder: from vectors to intervals, each episode by itself.
 
-    The folder holds the head (`model.safetensors`, `config.json`), the series detector
-    (`series.safetensors`, `series.json`) and `detection.json`, which says which of them speaks.
     `encoder` names the encoder whose vectors it understands. Raises InputError, naming the file,
     where one is missing, broken, or not as it was when the folder was made.
     """
@@ -35,24 +30,15 @@ class EpisodeDetector:
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.config = checked_config(folder)
         self._head = load_head(folder, device)
-        self._series = load_series(folder) if self.config.detector == "series" else None
-        self._known = {} if self._series is None else _known_series(self._series)
         self.encoder = self._head.config.encoder
 
-    def episode(self, video: Path, vectors: NDArray[np.float32]) -> Episode:
-        """Give the episode of a file; its series is told by its name."""
-        series = series_of_file(video)
-        return Episode(str(video), self._known.get(series, series), vectors)
-
     def detect(self, episodes: Sequence[Episode]) -> list[Prediction]:
-        """Give one prediction an episode; those of one series help each other."""
-        if self._series is None:
-            return detect_by_head(self._head, episodes, self.config.head)
-        return self._series.detect(episodes)
+        """Return one prediction an episode."""
+        return detect_by_head(self._head, episodes, self.config.head)
 
 
 def load_same_encoder(
-    detector: EpisodeDetector, place: Path, device: torch.device, weights: str | None = None
+    detector: HeadDetector, place: Path, device: torch.device, weights: str | None = None
 ) -> Encoder:
     """Load the encoder that the detector at `place` was trained on.
 
@@ -108,8 +94,8 @@ def embed_checked(
     return vectors
 
 
-class Detector:
-    """An episode detector with its encoder: paths in, intervals out.
+class HeadOnVideos:
+    """A head with its encoder: paths in, intervals out.
 
     The folder names its encoder, whose weights are loaded from where they live and refused if
     their hash differs.
@@ -118,26 +104,20 @@ class Detector:
     def __init__(
         self, folder: Path, device: torch.device, encoder_weights: str | None = None
     ) -> None:
-        self.episodes = EpisodeDetector(folder, device)
-        self._encoder = load_same_encoder(self.episodes, folder, device, encoder_weights)
+        self._detector = HeadDetector(folder, device)
+        self._encoder = load_same_encoder(self._detector, folder, device, encoder_weights)
 
     def embed(self, video: Path) -> NDArray[np.float32]:
-        """Give one file's vectors. Raises VideoError as `embed_checked` does."""
-        config = self.episodes.config.embedding
+        """Return one file's vectors. Raises VideoError as `embed_checked` does."""
+        config = self._detector.config.embedding
         vectors = embed_checked(video, self._encoder, config, promised_s := length_s(video))
         return config.looked_at(vectors, promised_s)
 
     def detect(self, videos: Sequence[Path]) -> list[Prediction]:
-        """Give one prediction a video; those of one series (by name) help each other.
+        """Return one prediction a video.
 
         Raises VideoError where one cannot be decoded, or ends too early.
         """
-        return self.episodes.detect(
-            [self.episodes.episode(video, self.embed(video)) for video in videos]
+        return self._detector.detect(
+            [Episode(str(video), "", self.embed(video)) for video in videos]
         )
-
-
-def _known_series(detector: SeriesDetector) -> dict[str, str]:
-    """Give the train series by the name that their files have, so that a new file finds it."""
-    by_file = {series_of_file(Path("/", f"{r.id}.mkv")): r.series for r in detector.references}
-    return {name: series for name, series in by_file.items() if name}

@@ -1,0 +1,153 @@
+"""What the labelled episodes of a library teach the opening detector: from series to a detector."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from skipintro.core.errors import InputError
+from skipintro.core.layout import ANNOTATIONS, FINGERPRINTED
+from skipintro.core.progress import progress
+from skipintro.detection.episode import LabelledEpisode, Prediction
+from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
+from skipintro.detectors.continued import Trial, continue_fit
+from skipintro.detectors.fitting import (
+    LabelledSeason,
+    OpeningFitSettings,
+    fit_openings,
+    fitted_detector,
+)
+from skipintro.detectors.openings import (
+    OpeningConfig,
+    OpeningDetector,
+    SeasonSettings,
+    load_openings,
+    season_candidates,
+)
+from skipintro.evidence.recording import FingerprintSettings
+
+
+class LearningSettings(BaseModel):
+    """How a detector is fitted to a library."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    season: SeasonSettings
+    fit: OpeningFitSettings
+    start_from: Path | None  # a detector's folder; None: learn from the labels alone
+    further_trees: tuple[int, ...]  # numbers that are tried, beyond those of the start
+    chance_episodes: float = Field(ge=0)  # that a larger number has to gain
+    min_confidence: float = Field(ge=0, le=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """The detector; what it predicts for each episode when its series is held out; the trials."""
+
+    detector: OpeningDetector
+    held_out: tuple[tuple[LabelledEpisode, Prediction], ...]
+    start_learned_from: str  # empty where it learned from the labels alone
+    chosen: Trial | None  # None where nothing was to be chosen
+    trials: tuple[Trial, ...]
+
+
+def learn(
+    labelled: Sequence[LabelledEpisode],
+    fingerprint: FingerprintSettings,
+    settings: LearningSettings,
+    learned_from: str = "",
+) -> Learned:
+    """Fit a detector on labelled episodes; `learned_from` says in words what they are.
+
+    Raises InputError where the start does not fit the settings, or where there is no start and
+    fewer series than folds.
+    """
+    series = series_of(labelled)
+    seasons = [
+        labelled_season(name, episodes, settings.season)
+        for name, episodes in progress(series.items(), len(series), "series")
+    ]
+    config = OpeningConfig(
+        fingerprint=fingerprint,
+        matching=settings.season.matching,
+        siblings=settings.season.siblings,
+        candidates=settings.season.candidates,
+        min_confidence=settings.min_confidence,
+        calibration_scores=(0.0,),
+        calibration_shares=(0.0,),
+        features=(),
+        learned_from=learned_from or f"{len(labelled)} episodes of {len(series)} series",
+        weights_sha256="",
+    )
+    start_learned_from, chosen = "", None
+    trials: tuple[Trial, ...] = ()
+    if settings.start_from is None:
+        fitted = fit_openings(seasons, settings.fit, settings.season.matching.rate)
+        detector, held_out = fitted_detector(fitted, config), fitted.held_out
+    else:
+        start = load_openings(settings.start_from).with_settings(config, settings.start_from)
+        continued = continue_fit(
+            start, seasons, settings.fit, settings.further_trees, settings.chance_episodes
+        )
+        detector, held_out = continued.detector, continued.held_out
+        start_learned_from = start.config.learned_from
+        chosen, trials = continued.chosen, continued.trials
+    predictions = tuple(
+        (episode, detector.read_off(found, scores, episode.episode.fingerprints.length_s))
+        for episodes, season, of_season in zip(series.values(), seasons, held_out, strict=True)
+        for episode, found, scores in zip(episodes, season.candidates, of_season, strict=True)
+    )
+    return Learned(detector, predictions, start_learned_from, chosen, trials)
+
+
+def learn_from_checkouts(
+    checkouts: Sequence[Path], settings: LearningSettings, learned_from: str
+) -> tuple[OpeningDetector, int]:
+    """Return the detector of all labelled episodes of the checkouts, and how many they are.
+
+    A series of the same name in two checkouts is two series. Raises InputError where a checkout
+    lacks its data, holds no labelled episode, or was fingerprinted with other settings.
+    """
+    episodes: list[LabelledEpisode] = []
+    fingerprint: FingerprintSettings | None = None
+    for number, checkout in enumerate(checkouts):
+        annotations, manifest = read_fingerprinted(checkout)
+        if fingerprint is not None and manifest.fingerprint != fingerprint:
+            raise InputError(
+                f"{checkout / FINGERPRINTED}: made with other settings than those of "
+                f"{checkouts[0]}; run `dvc repro fingerprint` in it with the same params.yaml"
+            )
+        fingerprint = manifest.fingerprint
+        splits = dict.fromkeys(episode.split for episode in annotations.episodes)
+        found = {
+            one.episode.id: one
+            for split in splits
+            for one in fingerprinted_episodes(split, annotations, manifest, checkout)
+        }
+        if not found:
+            raise InputError(f"{checkout / ANNOTATIONS}: no labelled episode; label some first")
+        episodes += [one.of_library(str(number)) for one in found.values()]
+    if fingerprint is None:
+        raise InputError("no checkout to learn from; name at least one")
+    return learn(episodes, fingerprint, settings, learned_from).detector, len(episodes)
+
+
+def series_of(labelled: Iterable[LabelledEpisode]) -> dict[str, list[LabelledEpisode]]:
+    """Return the episodes of each series, in the order of their ids."""
+    series = defaultdict(list)
+    for one in sorted(labelled, key=lambda one: one.episode.id):
+        series[one.episode.series].append(one)
+    return dict(series)
+
+
+def labelled_season(
+    name: str, episodes: Sequence[LabelledEpisode], settings: SeasonSettings
+) -> LabelledSeason:
+    """Return a series as the rankers learn from it."""
+    return LabelledSeason(
+        show=name,
+        candidates=season_candidates([one.episode.fingerprints for one in episodes], settings),
+        openings=tuple(() if one.truth is None else (one.truth,) for one in episodes),
+    )
