@@ -273,9 +273,9 @@ TINY: dict[str, Any] = {
     "demo.picture.rates": ["5"],
     "demo.faults.n_without_intro_per_split": 0,
     "demo.faults.n_leaked": 1,
-    "rank.similarities": [0.65],
-    "rank.regularisations": [100.0],
-    "rank.chance_episodes": 0.0,
+    "fit.further_trees": [0, 3],
+    "fit.folds": 2,
+    "fit.candidates.max_share": 0.9,  # the toys' intro is nearly half of them
     "evaluate.bootstrap.n_resamples": 20,
     "evaluate.baselines.max_film_frames": 100,
     "evaluate.baselines.probability_thresholds": [0.5],

@@ -17,21 +17,27 @@ from numpy.typing import NDArray
 from conftest import EMBEDDING, TOY_INTRO_S, make_once, tiny_config, write_toy_video
 from skipintro.core.device import Precision
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.detection.episode import Episode, LabelledEpisode
-from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, DetectorConfig
-from skipintro.detection.series_files import save_series
-from skipintro.encoder.embedding import embed_video
+from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
+from skipintro.detection.kinds import DETECTION_FILE
+from skipintro.detectors.openings import save_openings, season_candidates
 from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.evidence.recording import record
 from skipintro.model.head import IntroHead, save_head
 
-TOYS = {"Other Show S01E01": 5, "Toy S01E01": 3, "Toy S01E02": 8, "Toy S01E03": 0}
+TOYS = {
+    "Other Show S01E01": 5,
+    "Other Show S01E02": 2,
+    "Toy S01E01": 3,
+    "Toy S01E02": 8,
+    "Toy S01E03": 0,
+}
 TOY_S = 26
 HEAD = DetectionConfig(stride=5, threshold=0.5, min_length_s=1, batch_size=7)
 INTERVALS = {name: (float(start), float(start + TOY_INTRO_S)) for name, start in TOYS.items()}
 
 
 def write_library(folder: Path) -> list[Path]:
-    """Write four episodes of 26 s with 16 s of intro, three of them of one series."""
+    """Write five episodes of 26 s with 16 s of intro, of two series."""
     paths = [folder / name.partition(" S01")[0] / f"{name}.mp4" for name in TOYS]
     for seed, (path, start) in enumerate(zip(paths, TOYS.values(), strict=True)):
         write_toy_video(path, start, seconds=TOY_S, seed=seed)
@@ -120,12 +126,12 @@ def use_cheap_encoder(patch: pytest.MonkeyPatch, delay_s: float = 0.0) -> None:
     def load(*_: Any, **__: Any) -> CheapEncoder:
         return CheapEncoder()
 
-    patch.setattr("skipintro.detection.detector.load_encoder", load)
+    patch.setattr("skipintro.detection.head_detector.load_encoder", load)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A library, a detector's folder, and a cache in which its videos are embedded."""
+    """A library, a detector's folder, and a cache in which its videos are fingerprinted."""
 
     library: Path
     detector: Path
@@ -163,24 +169,32 @@ class Place:
 def make_place(folder: Path) -> Place:
     """Write the library, and a detector that was fitted to it."""
     # Here, so that processes which want the cheap encoder alone need not load scikit-learn.
-    from contest_cases import CANDIDATES, SETTINGS  # noqa: PLC0415
-    from skipintro.detection.fitting import fit  # noqa: PLC0415
+    from season_cases import CONFIG, FITTING  # noqa: PLC0415
+    from skipintro.detectors.fitting import (  # noqa: PLC0415
+        LabelledSeason,
+        fit_openings,
+        fitted_detector,
+    )
 
     place = Place.in_(folder)
-    videos = write_library(place.library)
-    encoder = CheapEncoder()
-    labelled = [
-        LabelledEpisode(
-            Episode(
-                video.stem,
-                video.parent.name,
-                embed_video(video, encoder, batch_size=HEAD.batch_size),
-            ),
-            (float(start), float(start + TOY_INTRO_S)),
-        )
-        for video, start in zip(videos, TOYS.values(), strict=True)
-    ]
-    save_detector(place.detector, encoder.identity, fit(labelled, CANDIDATES, SETTINGS).detector)
+    write_library(place.library)
+    config = CONFIG.model_copy(  # for openings that are most of their episodes
+        update={
+            "candidates": CONFIG.candidates.model_copy(update={"max_share": 0.9}),
+            "siblings": CONFIG.siblings.model_copy(update={"copy_share": 1.0}),
+        }
+    )
+    seasons = []
+    for series in sorted(place.library.iterdir()):
+        videos = sorted(series.iterdir())
+        episodes = [record(video, config.fingerprint) for video in videos]
+        openings = tuple((INTERVALS[video.stem],) for video in videos)
+        seasons.append(LabelledSeason(series.name, season_candidates(episodes, config), openings))
+    by_heart = FITTING.trees.model_copy(update={"max_leaf_nodes": 12, "min_samples_leaf": 1})
+    settings = FITTING.model_copy(update={"folds": 2, "trees": by_heart})
+    fitted = fit_openings(seasons, settings, config.matching.rate)
+    place.detector.mkdir()
+    save_openings(place.detector, fitted_detector(fitted, config))
     return place
 
 
@@ -189,12 +203,12 @@ def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place.in_(make_once("place", tmp_path_factory, make_place))
 
 
-def save_detector(folder: Path, encoder: Any, series: Any) -> None:
-    folder.mkdir()
+def write_head_detector(folder: Path, encoder: EncoderIdentity = CheapEncoder.identity) -> Path:
+    """Write a detector with a random head whose probabilities lie around one half."""
+    folder.mkdir(parents=True)
     torch.manual_seed(1)
-    sizes = {"length": 10, "dimension": 192, "heads": 1, "feedforward": 4, "position_std": 0.5}
-    save_head(folder, IntroHead(tiny_config(encoder=encoder, **sizes)))
-    save_series(folder, series)
-    write_json(
-        folder / DETECTION_FILE, DetectorConfig(detector="series", head=HEAD, embedding=EMBEDDING)
-    )
+    sizes = {"length": 10, "heads": 1, "feedforward": 4, "position_std": 0.5}
+    config = tiny_config(encoder=encoder, dimension=encoder.dimension, **sizes)
+    save_head(folder, IntroHead(config))
+    write_json(folder / DETECTION_FILE, HeadDetectorConfig(head=HEAD, embedding=EMBEDDING))
+    return folder

@@ -16,22 +16,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates
+from skipintro.detectors.candidates import Candidates, CandidateSettings
 from skipintro.detectors.fitting import (
     FittedOpenings,
     LabelledSeason,
     OpeningFitSettings,
     TreeSettings,
     fit_openings,
-    save_fitted,
+    fitted_detector,
 )
-from skipintro.detectors.openings import OpeningConfig, OpeningDetector
+from skipintro.detectors.openings import (
+    OpeningConfig,
+    OpeningDetector,
+    save_openings,
+    season_candidates,
+)
 from skipintro.evidence.pictures import THUMBNAIL, PictureSettings, Thumbnails, picture_track
 from skipintro.evidence.recording import FingerprintSettings
 from skipintro.evidence.sound import SAMPLE_RATE, SoundSettings, band_energies, sound_track
 from skipintro.evidence.track import Evidence, Track
-from skipintro.matching.pairs import MatchingSettings, moments_of
-from skipintro.matching.siblings import SiblingSettings, season_of
+from skipintro.matching.pairs import MatchingSettings
+from skipintro.matching.siblings import SiblingSettings
 
 RATE = 4  # moments a second, of pictures, of sound and of the grid
 PICTURES = PictureSettings(rate=RATE, coefficients=8, emphasis=0.5, flat=2.5, border=2)
@@ -380,11 +385,7 @@ CONFIG = OpeningConfig(
 
 def candidates_of(episodes: Sequence[Evidence]) -> tuple[Candidates, ...]:
     """Give the candidates of each episode of a season."""
-    moments = [moments_of(each, MATCHING) for each in episodes]
-    found = season_of(moments, MATCHING, SIBLINGS)
-    return tuple(
-        find_candidates(found, position, MATCHING, CANDIDATES) for position in range(len(episodes))
-    )
+    return season_candidates(episodes, CONFIG)
 
 
 def labelled(made: MadeSeason, show: str) -> LabelledSeason:
@@ -430,4 +431,4 @@ def small_fit() -> FittedOpenings:
 
 def small_detector(folder: Path) -> OpeningDetector:
     """Write the detector that was fitted, and give it as it is read."""
-    return save_fitted(folder, small_fit(), CONFIG)
+    return save_openings(folder, fitted_detector(small_fit(), CONFIG))

@@ -2,8 +2,11 @@
 
 import pytest
 
-from contest_cases import BASELINES, CANDIDATES, SETTINGS, drawn_series
+from contest_cases import BASELINES, drawn_series
+from season_cases import CONFIG, FINGERPRINT, FITTING
 from skipintro.detection.episode import LabelledEpisode
+from skipintro.detectors.learning import LearningSettings, learn
+from skipintro.detectors.openings import SeasonSettings
 from skipintro.evaluation.cross_validation import CrossValidation, cross_validate, markdown
 
 EPISODES = [
@@ -12,13 +15,22 @@ EPISODES = [
     for labelled in drawn_series(name, 3, seed=seed)
 ]
 
+SETTINGS = LearningSettings(
+    season=SeasonSettings(
+        matching=CONFIG.matching, siblings=CONFIG.siblings, candidates=CONFIG.candidates
+    ),
+    fit=FITTING.model_copy(update={"folds": 2}),
+    start_from=None,
+    further_trees=(),
+    chance_episodes=0,
+    min_confidence=0.5,
+)
+
 
 def validated(episodes: list[LabelledEpisode], folds: int, seeds: int) -> CrossValidation:
     return cross_validate(
         episodes,
-        base=CANDIDATES,
-        settings=SETTINGS,
-        priors=None,
+        fit=lambda rest: learn(rest, FINGERPRINT, SETTINGS).detector,
         baseline_settings=BASELINES,
         folds=folds,
         seeds=seeds,
@@ -44,18 +56,18 @@ def test_a_position_that_is_known_of_the_series_helps_nobody_in_another_one(
 
 
 def test_mean_and_deviation_are_those_of_the_seeds(found: CrossValidation) -> None:
-    one, two = (f.within_3s.f1 for f in found.by_seed["series"])
+    one, two = (f.within_3s.f1 for f in found.by_seed["openings"])
     assert one is not None
     assert two is not None
-    spread = found.detectors["series"]["within_3s/f1"]
+    spread = found.detectors["openings"]["within_3s/f1"]
     assert spread.mean == pytest.approx((one + two) / 2)
     assert spread.deviation == pytest.approx(abs(one - two) / 2**0.5)
 
 
 def test_one_seed_has_no_deviation_and_what_is_undefined_is_a_dash() -> None:
     found = validated(EPISODES, folds=2, seeds=1)
-    assert found.detectors["series"]["within_3s/f1"].deviation is None
-    row = next(line for line in markdown(found).splitlines() if line.startswith("| series |"))
+    assert found.detectors["openings"]["within_3s/f1"].deviation is None
+    row = next(line for line in markdown(found).splitlines() if line.startswith("| openings |"))
     assert row.endswith("| - |")  # no episode is without an intro
     assert "±" not in row
 

@@ -41,8 +41,8 @@ from skipintro.detectors.fitting import (
     LabelledSeason,
     errors_of,
     fit_openings,
+    fitted_detector,
     grades_of,
-    save_fitted,
 )
 from skipintro.detectors.openings import (
     OPENINGS_CONFIG,
@@ -50,6 +50,7 @@ from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,
     load_openings,
+    save_openings,
     wanted_features,
 )
 from skipintro.evidence.track import Evidence
@@ -205,7 +206,7 @@ def test_a_second_is_as_likely_as_the_likeliest_candidate_that_holds_some_of_it(
         update={"calibration_scores": (0.0, 1.0), "calibration_shares": (0.0, 1.0)}
     )
     found = spans((10.5, 14.25), (2, 12), (20, 21))
-    told_of = replace(detector, config=config)._read_off(found, np.array([0.75, 0.5, 0.25]), 100)
+    told_of = replace(detector, config=config).read_off(found, np.array([0.75, 0.5, 0.25]), 100)
     seconds = told_of.probabilities.tolist()
     assert seconds[:22] == [0] * 2 + [0.5] * 8 + [0.75] * 5 + [0] * 5 + [0.25, 0]
     assert (told_of.interval, told_of.confidence) == ((10.5, 14.25), 0.75)
@@ -317,7 +318,8 @@ def test_fitting_twice_gives_the_same(tmp_path: Path, folder: Path) -> None:
     few = FITTING.model_copy(update={"trees": FITTING.trees.model_copy(update={"max_iter": 3})})
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        save_fitted(tmp_path / name, fit_openings(small_seasons()[:4], few, RATE), CONFIG)
+        fitted = fit_openings(small_seasons()[:4], few, RATE)
+        save_openings(tmp_path / name, fitted_detector(fitted, CONFIG))
     for file in (OPENINGS_CONFIG, OPENINGS_WEIGHTS):
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 

@@ -166,6 +166,12 @@ def _fitted(
     rate: int,
 ) -> Trees:
     rows, grades = learned_rows(seasons, features, settings, rate)
+    if not grades.any():
+        raise InputError(
+            "nothing to learn from: no labelled opening comes back in another episode of its "
+            "series, or not in enough series; add episodes or labels, or start from the detector "
+            "that comes with the package (fit.use_start: true)"
+        )
     return fit_trees(rows, grades, settings.trees.model_dump(), settings.seed)
 
 
