@@ -38,7 +38,7 @@ def drawn_series(name: str, n_episodes: int, *, seed: int, first: int = 1) -> li
         fingerprints = episode(
             scene(around, start),
             shown,
-            scene(around + 1, LENGTH_S - OPENING_S - start),
+            scene(around + 1, rest_s),
             seed=around,
         )
         one = Episode(f"{name}-e{number}", name, vectors.astype(np.float32), fingerprints)

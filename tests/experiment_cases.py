@@ -14,7 +14,8 @@ import torch
 
 from conftest import EMBEDDING, ENCODER, tiny_config
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.detection.folder import DETECTION_FILE, DetectionConfig, DetectorConfig
+from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
+from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.model.config import WEIGHTS_FILE
 from skipintro.model.head import IntroHead, save_head
 from skipintro.tracking.delivery import DataVersion, FinishedExperiment
@@ -61,9 +62,7 @@ def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperimen
     torch.manual_seed(seed)
     save_head(detector, IntroHead(tiny_config()))
     rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
-    write_json(
-        detector / DETECTION_FILE, DetectorConfig(detector="head", head=rule, embedding=EMBEDDING)
-    )
+    write_json(detector / DETECTION_FILE, HeadDetectorConfig(head=rule, embedding=EMBEDDING))
     write_json(reports / "metrics.json", {"f1": 0.5})
     weights = sha256_of_file(detector / WEIGHTS_FILE)
     made = FinishedExperiment(

@@ -28,7 +28,7 @@ from skipintro.detection import detector
 from skipintro.library import cuts, embedding, models, writing
 from skipintro.review import app, doubts
 from skipintro.sidecars import mux
-for name in ("annotate", "demo", "embed", "evaluate", "ingest", "rank", "track", "train", "window"):
+for name in ("annotate", "demo", "embed", "evaluate", "fit", "ingest", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
 gc.freeze()  # which also leaves the memory that the forked ones share as it is

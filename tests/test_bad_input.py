@@ -391,23 +391,25 @@ def test_what_an_earlier_stage_should_have_written_is_named(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("broken", [False, True])
-@pytest.mark.parametrize("file", ["data/prior.json", "data/embed/manifest.json"])
-def test_what_rank_stands_on_is_named(checkout: Checkout, file: str, broken: bool) -> None:
+@pytest.mark.parametrize(
+    "file", ["data/annotate/annotations.json", "data/fingerprint/manifest.json"]
+)
+def test_what_fit_stands_on_is_named(checkout: Checkout, file: str, broken: bool) -> None:
     path = checkout.folder / file
     path.unlink()
     if broken:
         path.write_text('{"weights": {}}')
-    assert_refused(checkout, "rank", f"{file}: ", "run `dvc repro`")
+    assert_refused(checkout, "fit", f"{file}: ", "run `dvc repro`")
 
 
 @pytest.mark.slow
-def test_without_a_usable_train_episode_there_is_nothing_to_rank_by(checkout: Checkout) -> None:
+def test_without_a_usable_train_episode_there_is_nothing_to_fit_to(checkout: Checkout) -> None:
     path = checkout.folder / "data" / "annotate" / "annotations.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     for row in content["episodes"]:
         row |= {"start_s": None, "end_s": None, "status": "unusable"}
     path.write_text(json.dumps(content))
-    assert_refused(checkout, "rank", "no usable train episode", "add labelled episodes to it")
+    assert_refused(checkout, "fit", "no usable train episode", "add labelled episodes to it")
 
 
 # Params
@@ -482,10 +484,14 @@ def test_impossible_params_are_refused_by_their_name(
             {"train.augmentation.substituted_least": 0.5},
             "train.augmentation: substituted_least is greater",
         ),
-        ("rank", {"rank.folds": 1}, "rank.folds: Input should be greater than or equal to 2"),
-        ("rank", {"rank.similarities": []}, "rank.similarities: "),
+        ("fit", {"fit.folds": 1}, "fit.folds: Input should be greater than or equal to 2"),
+        ("fit", {"fit.further_trees": []}, "fit.further_trees: "),
         ("evaluate", {"evaluate.threshold": 1.5}, "evaluate.threshold: Input should be less"),
-        ("evaluate", {"evaluate.detector": "best"}, "evaluate.detector: Input should be 'series'"),
+        (
+            "evaluate",
+            {"evaluate.detector": "best"},
+            "evaluate.detector: Input should be 'openings'",
+        ),
         ("evaluate", {"evaluate.bootstrap.level": 95}, "evaluate.bootstrap.level: Input should be"),
         ("evaluate", {"evaluate.baselines.fold": 5}, "evaluate.baselines.fold: Extra inputs are"),
         ("track", {"track.model": ""}, "track.model: String should have at least 1 character"),

@@ -10,11 +10,10 @@ import pytest
 from conftest import EMBEDDING, ENCODER, ROOT, run_command
 from experiment_cases import copy_empty_store, main_workspace
 from report_cases import report
-from series_cases import CANDIDATES
+from season_cases import CONFIG
 from skipintro.core.files import write_json
-from skipintro.core.layout import EVALUATED, RANKED, TRAINED
+from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.detection.folder import DetectionConfig, assemble
-from skipintro.detection.series_detector import SeriesConfig
 from skipintro.evaluation.figures import EvaluateManifest
 from skipintro.evaluation.report import HeadlineFigures, render
 from skipintro.tracking.champion import CHAMPION, Champion, beside, existing_store, find_champion
@@ -39,9 +38,9 @@ FIGURES = HeadlineFigures(
     without_intro=3,
 )
 MANIFEST = EvaluateManifest(
-    detector="series",
+    detector="openings",
     head=DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1),
-    series=SeriesConfig(candidates=CANDIDATES, near_within_s=3, min_confidence=0.5),
+    openings=CONFIG,
     encoder=ENCODER,
     embedding=EMBEDDING,
     test_data_sha256="here",
@@ -106,7 +105,7 @@ def write_evaluated(folder: Path) -> None:
         shutil.copy(ROOT / name, folder)
     for place, names in {
         TRAINED: ("model.safetensors", "config.json"),
-        RANKED: ("series.safetensors", "series.json"),
+        FITTED: ("openings.safetensors", "openings.json"),
     }.items():
         (folder / place).mkdir(parents=True)
         for name in names:
@@ -230,8 +229,8 @@ def test_of_the_champion_s_own_evaluation_the_page_says_that_it_is(
 ) -> None:
     folder = tmp_path / "detector"
     folder.mkdir()
-    config = MANIFEST.detector_config()
-    model = assemble(folder, head=TRAINED, series=RANKED, config=config)
+    config = MANIFEST.head_config()
+    model = assemble(folder, "openings", head=TRAINED, openings=FITTED, config=config)
     crown(store, measure(store, model=model), model)
     assert command()[0] == 0
     html = (workspace / "reports/report.html").read_text(encoding="utf-8")

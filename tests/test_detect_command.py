@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,9 @@ import pytest
 import torch
 from mlflow.pyfunc.model import PythonModelContext
 
-from conftest import EMBEDDING, write_toy_video
+from conftest import write_toy_video
 from damage_cases import flip_bit, without_length
 from library_cases import (
-    HEAD,
     INTERVALS,
     TOYS,
     Place,
@@ -29,13 +29,18 @@ from library_cases import (
     read_edl,
     shared_place,
     use_cheap_encoder,
+    write_head_detector,
 )
 from skipintro import cli
-from skipintro.core.files import read_model, sha256_of_file, write_json
+from skipintro.core.files import read_model, remembered, sha256_of_file, write_json
 from skipintro.core.scratch import key_of
-from skipintro.detection.detector import Detector, embed_checked
-from skipintro.detection.folder import DETECTION_FILE, DetectorConfig
+from skipintro.detection.folder import HeadDetectorConfig
+from skipintro.detection.head_detector import HeadOnVideos
+from skipintro.detection.kinds import DETECTION_FILE
+from skipintro.detectors.openings import load_openings, save_openings
 from skipintro.episodes.labels import read_labels
+from skipintro.evidence.recording import of_bytes
+from skipintro.library import fingerprinting
 from skipintro.library.memory import Memory, content_of
 from skipintro.tracking.pyfunc_model import IntroDetector
 
@@ -45,16 +50,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Give the library with a detector that was fitted to it; all is detected once."""
     place = shared_place(tmp_path_factory).copy(tmp_path_factory.mktemp("detect"))
     with pytest.MonkeyPatch.context() as patch:
-        use_cheap_encoder(patch)
         assert main(place.words(), patch) == 0
     return place
 
 
 @pytest.fixture
-def place(made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Give a copy of all to change; what was embedded is remembered by content."""
-    use_cheap_encoder(monkeypatch)
+def place(made: Place, tmp_path: Path) -> Place:
+    """Give a copy of all to change; what was recorded is remembered by content."""
     return made.copy(tmp_path)
+
+
+@pytest.fixture
+def head_place(made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Give a copy with a head in the place of the detector; nothing is embedded yet."""
+    use_cheap_encoder(monkeypatch)
+    copy = made.copy(tmp_path / "of head")
+    return replace(copy, detector=write_head_detector(tmp_path / "head"))
 
 
 def main(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
@@ -156,15 +167,23 @@ def test_a_replaced_file_is_noticed_and_alone_is_decoded(
 def test_a_new_model_is_noticed_and_decodes_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_json(
-        place.detector / DETECTION_FILE,
-        DetectorConfig(detector="head", head=HEAD, embedding=EMBEDDING),
-    )
-    monkeypatch.setattr("skipintro.library.embedding.embed_checked", None)  # not to be called
+    detector = load_openings(place.detector)
+    certain = detector.config.model_copy(update={"min_confidence": 1.0})
+    save_openings(place.detector, replace(detector, config=certain))
+    monkeypatch.setattr("skipintro.library.fingerprinting.record", None)  # not to be called
     assert main(place.words(), monkeypatch) == 0
     told = capsys.readouterr()
-    assert "4 detected now (0 decoded)" in told.err
-    expected = Detector(place.detector, torch.device("cpu")).detect(place.videos())
+    assert "5 detected now (0 decoded)" in told.err
+    assert {row["start_s"] for row in rows(told.out).values()} == {None}
+
+
+def test_a_head_tells_what_it_does_without_any_cache(
+    head_place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(head_place.words(), monkeypatch) == 0
+    told = capsys.readouterr()
+    assert "5 detected now (5 decoded)" in told.err
+    expected = HeadOnVideos(head_place.detector, torch.device("cpu")).detect(head_place.videos())
     found = [(row["start_s"], row["end_s"]) for row in rows(told.out).values()]
     assert found == [one.interval or (None, None) for one in expected]
     assert found != list(INTERVALS.values())
@@ -174,7 +193,7 @@ def test_a_bad_file_is_named_with_its_fault_and_the_others_go_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = place.videos()[0]
-    bad = good.with_name("Other Show S01E02.mp4")
+    bad = good.with_name("Other Show S01E03.mp4")
     bad.write_bytes(good.read_bytes()[:3000])
     empty = good.with_name("Third Show S01E01.mkv")
     empty.touch()
@@ -195,7 +214,7 @@ def test_a_fault_that_passes_is_not_remembered(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(place.cache)
-    real = embed_checked
+    real = fingerprinting.record
 
     def away(path: Path, *words: Any, **more: Any) -> Any:
         path.rename(path.with_suffix(".away"))  # the share is gone, just after it was hashed
@@ -205,10 +224,10 @@ def test_a_fault_that_passes_is_not_remembered(
             path.with_suffix(".away").rename(path)
 
     video = place.videos()[0]
-    monkeypatch.setattr("skipintro.library.embedding.embed_checked", away)
+    monkeypatch.setattr("skipintro.library.fingerprinting.record", away)
     assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 1
     assert "no such file" in capsys.readouterr().err
-    monkeypatch.setattr("skipintro.library.embedding.embed_checked", real)
+    monkeypatch.setattr("skipintro.library.fingerprinting.record", real)
     assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 0
 
 
@@ -240,10 +259,10 @@ def test_a_name_that_would_command_the_terminal_is_shown_and_not_obeyed(
 
 
 def test_without_search_as_much_is_looked_at_as_the_model_was_trained_on(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    head_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.rmtree(place.cache)
-    config = read_model(DetectorConfig, place.detector / DETECTION_FILE)
+    place = head_place
+    config = read_model(HeadDetectorConfig, place.detector / DETECTION_FILE)
     embedding = config.embedding.model_copy(update={"search": 9})
     changed = config.model_copy(update={"embedding": embedding})
     write_json(place.detector / DETECTION_FILE, changed)
@@ -333,26 +352,33 @@ def test_only_the_first_part_is_decoded_where_that_is_asked_for(
     shutil.rmtree(place.cache)
     video = str(next(video for video in place.videos() if video.stem == "Other Show S01E01"))
     for search, n_seconds in (("first-quarter", 7), ("9", 9)):
-        assert main(place.words(video, "--search", search), monkeypatch) == 0
-        [vectors] = place.cache.glob(f"vectors/*/*-first-{n_seconds}.npy")
-        assert vectors.stat().st_size == 128 + n_seconds * 192 * 4 + 32  # header, vectors, hash
+        assert main(place.words(video, "--search", search, "--beside", "0"), monkeypatch) == 0
+        [file] = place.cache.glob(f"fingerprints/*/*-first-{n_seconds}.npz")
+        evidence = of_bytes(remembered(file) or b"", file)
+        assert len(evidence.tracks["pictures"]) == n_seconds * 4
     assert "1 decoded" in capsys.readouterr().err
 
 
-def test_vectors_that_are_damaged_in_the_cache_are_made_anew(
-    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", ["fingerprints", "vectors"])
+def test_what_is_damaged_in_the_cache_is_made_anew(
+    place: Place,
+    head_place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
 ) -> None:
+    place = place if kind == "fingerprints" else head_place
     video = str(next(video for video in place.videos() if video.stem == "Other Show S01E01"))
     shutil.rmtree(place.cache)
-    assert main(place.words(video), monkeypatch) == 0
+    assert main(place.words(video, "--beside", "0"), monkeypatch) == 0
     told = capsys.readouterr().out
-    [vectors] = place.cache.glob("vectors/*/*.npy")
+    [vectors] = place.cache.glob(f"{kind}/*/*.np*")
     before = vectors.read_bytes()
     flip_bit(vectors, seed=1)
     (place.cache / "answers.sqlite").unlink()
     # The whole is asked for, then a part, for which the damaged whole would have served.
     for words in ((), ("--search", "9")):
-        assert main(place.words(video, *words), monkeypatch) == 0
+        assert main(place.words(video, *words, "--beside", "0"), monkeypatch) == 0
         found = capsys.readouterr()
         assert "1 decoded" in found.err
         if not words:
@@ -391,10 +417,14 @@ def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
     shutil.rmtree(place.cache)
     words = place.words(str(place.library), "--write", "edl", "--write", "json", "--jobs", jobs)
     script = (
-        "import pytest\n"
-        "from library_cases import use_cheap_encoder\n"
+        "import time\n"
         "from skipintro.cli import main\n"
-        "use_cheap_encoder(pytest.MonkeyPatch(), delay_s=0.5)\n"
+        "from skipintro.library import fingerprinting\n"
+        "record = fingerprinting.record\n"
+        "def slow(*words):\n"
+        "    time.sleep(1.0)\n"
+        "    return record(*words)\n"
+        "fingerprinting.record = slow\n"
         "main()\n"
     )
     process = subprocess.Popen(
@@ -417,7 +447,7 @@ def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
     assert 0 < len(left) < 2 * len(TOYS)
     assert main(words, monkeypatch) == 0
     told = capsys.readouterr()
-    assert "(4 decoded)" not in told.err
+    assert "(5 decoded)" not in told.err
     assert left.items() <= place.files().items()  # what was there was whole
     assert len(place.files()) == 2 * len(TOYS)
     assert {p.stem: read_edl(p)[0][:2] for p in place.library.rglob("*.edl")} == INTERVALS
@@ -456,7 +486,7 @@ def test_names_of_all_kinds_and_links_work(
 def test_a_file_whose_name_is_no_text_is_a_fault_and_the_others_go_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    odd = os.fsdecode(bytes(place.library / "Other Show") + b"/Other Show S01E02 \xff.mp4")
+    odd = os.fsdecode(bytes(place.library / "Other Show") + b"/Other Show S01E03 \xff.mp4")
     shutil.copy(place.videos()[0], odd)
     for form in ("json", "csv", "table"):
         assert main(place.words(str(place.library), "--format", form), monkeypatch) == 1

@@ -213,7 +213,7 @@ def test_the_committed_lock_files_know_the_same_dependencies_as_the_pipeline() -
     values = {
         "${ingest.source}": PARAMS["ingest"]["source"],
         "${annotate.overrides}": PARAMS["annotate"]["overrides"],
-        "${rank.prior}": PARAMS["rank"]["prior"],
+        "${fit.start_from}": PARAMS["fit"]["start_from"],
     }
     for name, stage in STAGES.items():
         known = {dep["path"] for dep in locked[name]["deps"]}

@@ -17,7 +17,8 @@ from damage_cases import flip_bit
 from library_cases import HEAD, names
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sha256_of_file, sha256_of_json, write_json
-from skipintro.detection.folder import DETECTION_FILE, DetectorConfig
+from skipintro.detection.folder import HeadDetectorConfig
+from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_file
 from skipintro.library.answers import Answer
@@ -368,7 +369,7 @@ def described(folder: Path, **changes: Any) -> Path:
     """Give a detector's folder whose files have their hashes in detection.json."""
     hashes = {name: sha256_of_file(folder / name) for name in ("config.json", "model.safetensors")}
     head = HEAD.model_copy(update=changes)
-    config = DetectorConfig(detector="head", head=head, embedding=EMBEDDING, sha256=hashes)
+    config = HeadDetectorConfig(head=head, embedding=EMBEDDING, sha256=hashes)
     write_json(folder / DETECTION_FILE, config)
     return folder
 
@@ -394,12 +395,13 @@ def test_a_flipped_bit_that_size_and_time_do_not_tell_is_named(tmp_path: Path) -
             model.opened().__enter__()
 
 
-def trained(folder: Path) -> Path:
-    """Give a checkout whose train and rank stages have run."""
-    for name in ("train/config.json", "train/model.safetensors", "rank/series.json"):
+def trained(folder: Path, detector: str = "openings") -> Path:
+    """Give a checkout whose train and fit stages have run."""
+    for name in ("train/config.json", "train/model.safetensors"):
         touch(folder / "models" / name)
-    touch(folder / "models" / "rank" / "series.safetensors")
-    (folder / "params.yaml").write_text("evaluate: {detector: series}\n")
+    for name in ("fit/openings.json", "fit/openings.safetensors"):
+        touch(folder / "models" / name)
+    (folder / "params.yaml").write_text(f"evaluate: {{detector: {detector}}}\n")
     embedded_with(folder)
     return folder
 
@@ -432,22 +434,24 @@ def test_without_a_champion_the_detector_of_the_package_serves(
         find_model(None, checkout, memory)
 
 
+@pytest.mark.parametrize(("detector", "folder"), [("openings", "fit"), ("head", "train")])
 def test_the_last_trained_model_serves_where_it_is_asked_for_and_that_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detector: str, folder: str
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    memory, checkout = Memory(tmp_path / "cache"), trained(tmp_path / "checkout")
+    memory, checkout = Memory(tmp_path / "cache"), trained(tmp_path / "checkout", detector)
     model, warning = find_model("last-trained", checkout, memory)
     assert "which no gate has judged" in warning
-    touch(checkout / "models" / "train" / "config.json")
-    (checkout / "models" / "train" / "model.safetensors").write_bytes(b"other")
+    [weights] = (checkout / "models" / folder).glob("*.safetensors")
+    weights.write_bytes(b"other")
     trained_anew, _ = find_model("last-trained", checkout, memory)
     assert trained_anew.identity != model.identity
     embedded_with(checkout, search=600)
-    assert find_model("last-trained", checkout, memory)[0].identity != trained_anew.identity
+    same = find_model("last-trained", checkout, memory)[0].identity == trained_anew.identity
+    assert same == (detector == "openings")  # which goes by no embedding
     with pytest.raises(InputError, match="no store at"):
         find_model(CHAMPION, checkout, memory)
-    (checkout / "models" / "rank" / "series.json").unlink()
+    weights.unlink()
     for place in (checkout, None):
         with pytest.raises(InputError, match="last-trained: no trained one here"):
             find_model("last-trained", place, memory)

@@ -484,8 +484,18 @@ def test_weights_that_are_others_than_the_config_tells_are_refused(
 
 
 def reconfigured(folder: Path, **changed: Any) -> None:
+    """Change a config by hand, and take the hash of its content out."""
     path = folder / OPENINGS_CONFIG
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": ""} | changed))
+
+
+def test_a_config_that_is_not_as_it_was_made_is_refused(folder: Path, tmp_path: Path) -> None:
+    path = copied(folder, tmp_path) / OPENINGS_CONFIG
+    path.write_text(path.read_text().replace('"min_confidence": 0.5', '"min_confidence": 0.6'))
+    with pytest.raises(InputError, match=rf"{OPENINGS_CONFIG}: not as it was made"):
+        load_openings(tmp_path)
+    reconfigured(tmp_path)
+    assert load_openings(tmp_path).config.min_confidence == 0.6
 
 
 def resealed(folder: Path) -> None:

@@ -30,9 +30,10 @@ OUTPUTS = (
     "data/ingest",
     "data/annotate",
     "data/embed",
+    "data/fingerprint",
     "data/window",
     "models/train",
-    "models/rank",
+    "models/fit",
 )
 TOY = ("toy-s01e01", "toy-s01e02", "toy-s01e03", "toy-s01e04")
 
@@ -137,21 +138,20 @@ def test_train_may_be_whole_episodes_and_test_stays_as_it_is(copied: Checkout) -
     assert (copied.folder / "data/window/test.npz").read_bytes() == before
 
 
-def test_the_series_detector_is_fitted_and_its_words_on_held_out_series_are_kept(
+def test_the_opening_detector_goes_on_from_the_shipped_one_and_its_held_out_words_are_kept(
     reproduced: Checkout,
 ) -> None:
-    ranked = reproduced.read_json("models/rank/manifest.json")
-    assert (ranked["episodes"], ranked["series"], ranked["references"]) == (3, 2, 3)
-    assert ranked["encoder"]["name"] == "efficientnet-lite0"
-    assert ranked["prior_learned_from"] != ""
-    assert ranked["chosen"] in ranked["trials"]
-    assert (ranked["chosen"]["right"], ranked["chosen"]["wrong"]) == (3, 0)
-    held_out = reproduced.read_json("models/rank/held_out.json")
-    assert {row["id"]: row["interval"] for row in held_out} == {
-        "toy-s01e01": [0, 16],
-        "toy-s01e02": [4, 20],
-        "другой «сериал» 🎬 s01e01": [8, 24],
-    }
+    fitted = reproduced.read_json("models/fit/manifest.json")
+    assert (fitted["episodes"], fitted["series"]) == (3, 2)
+    assert "composed" in fitted["start_learned_from"]
+    assert [trial["further_trees"] for trial in fitted["trials"]] == [0, 3]
+    assert fitted["chosen"] in fitted["trials"]
+    assert (fitted["chosen"]["right"], fitted["chosen"]["wrong"]) == (2, 0)
+    held_out = reproduced.read_json("models/fit/held_out.json")
+    found = {row["id"]: row["interval"] for row in held_out}
+    assert found["toy-s01e01"] == pytest.approx([0, 16], abs=1)
+    assert found["toy-s01e02"] == pytest.approx([4, 20], abs=1)
+    assert found["другой «сериал» 🎬 s01e01"] is None  # alone in its series
 
 
 def test_the_toy_is_learnt_so_that_the_figures_mean_something(reproduced: Checkout) -> None:
@@ -162,9 +162,9 @@ def test_the_toy_is_learnt_so_that_the_figures_mean_something(reproduced: Checko
     assert metrics["episodes"]["leaked"]["intervals"]["episodes"] == 1
     assert metrics["episodes"]["all_without_leaked"]["intervals"]["episodes"] == 2
     assert metrics["episodes"]["seen"]["intervals"]["episodes"] == 2
-    assert metrics["detectors"]["series"]["mean_iou"] > 0.9
+    assert metrics["detectors"]["openings"]["mean_iou"] > 0.9
     assert metrics["detectors"]["all_negative"]["f1_within_3s"] == 0
-    assert {"head", "series_alone", "repeated_frames"} < metrics["detectors"].keys()
+    assert {"head", "repeated_frames"} < metrics["detectors"].keys()
 
 
 def test_the_report_is_one_page_with_its_tables_and_pictures_beside_it(
@@ -182,7 +182,7 @@ def test_the_report_is_one_page_with_its_tables_and_pictures_beside_it(
     metrics = reproduced.read_json("reports/evaluate/metrics.json")
     assert {row["detector"] for row in rows} == metrics["detectors"].keys()
     for row in rows:
-        if row["detector"] == "series":
+        if row["detector"] == "openings":
             assert metrics["episodes"][row["slice_name"]]["intervals"] == row["figures"]
     told = reproduced.read_json("reports/evaluate/episodes.json")
     assert [row["id"] for row in told] == ["toy-s01e03", "toy-s01e04", "toy-s01e01"]
@@ -206,7 +206,7 @@ def test_an_experiment_with_other_epochs_reuses_the_data_and_gets_a_run_of_its_o
     longer: tuple[Checkout, str],
 ) -> None:
     checkout, output = longer
-    for stage in ("ingest", "annotate", "embed", "window", "rank"):
+    for stage in ("ingest", "annotate", "embed", "fingerprint", "window", "fit"):
         assert f"Stage '{stage}' didn't change" in output
     assert "longer" in checkout.run("dvc", "exp", "show", "--csv", "--no-pager")
     finished = runs(checkout, complete="true")
@@ -263,7 +263,7 @@ def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Chec
         "detectors/all_negative/false_alarms": 0,
     }.items():
         assert run.data.metrics[name] == value, name
-    assert run.data.params["evaluate.detector"] == "series"
+    assert run.data.params["evaluate.detector"] == "openings"
     assert run.data.params["rank.regularisations"] == "[100.0]"
     assert run.data.tags["encoder.name"] == "efficientnet-lite0"
     assert len(run.data.tags["encoder.weights_sha256"]) == 64
@@ -385,7 +385,7 @@ def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_he
 ) -> None:
     copied.fork("skipintro", "promote")
     output = copied.run("dvc", "exp", "run", "-S", "evaluate.detector=head", "-n", "head")
-    for stage in ("window", "train", "rank"):
+    for stage in ("window", "train", "fit"):
         assert f"Stage '{stage}' didn't change" in output
     assert copied.read_json("reports/evaluate/manifest.json")["detector"] == "head"
     metrics = copied.read_json("reports/evaluate/metrics.json")

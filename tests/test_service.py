@@ -26,7 +26,7 @@ from service_cases import MOST_BYTES, Served, plan_of, serving, serving_apart, v
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
-from skipintro.detection.folder import DETECTION_FILE
+from skipintro.detection.kinds import OPENINGS_CONFIG
 from skipintro.service.connections import Timed
 from skipintro.service.finder import Finder
 from skipintro.service.listening import listen
@@ -529,8 +529,8 @@ def test_a_model_that_is_replaced_is_told_and_what_it_has_found_is_still_answere
     with serving(plan_of(own)) as served:
         found = served.detect(known)
         assert found.status == 200
-        config = own.detector / DETECTION_FILE
-        config.write_text(config.read_text("utf-8").replace('"series"', '"head"'), "utf-8")
+        config = own.detector / OPENINGS_CONFIG
+        config.write_text(config.read_text("utf-8").replace("0.5", "0.6"), "utf-8")
         assert served.detect(known).json() == found.json()
         told = served.detect(unknown)
         assert told.status == 500

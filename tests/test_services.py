@@ -156,7 +156,7 @@ def test_an_experiment_on_one_machine_is_pulled_and_its_champion_used_on_another
     here.run("git", "clone", "-q", str(here.folder), str(there.folder))
     assert not (there.folder / "data" / "embed").exists()
     there.run("dvc", "pull")
-    for name in ("data/embed", "models/rank", "reports/evaluate/report.html"):
+    for name in ("data/embed", "models/fit", "reports/evaluate/report.html"):
         assert same(here.folder / name, there.folder / name), name
     output = there.run("dvc", "repro")
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]

@@ -150,7 +150,7 @@ def forget(checkout: Checkout, *, all_of_it: bool) -> Checkout:
         shutil.rmtree(checkout.folder / name)
     if not all_of_it:  # DVC runs nothing whose outputs are in its cache
         lock = yaml.safe_load((checkout.folder / "dvc.lock").read_text("utf-8"))
-        for stage in ("train", "rank", "evaluate"):
+        for stage in ("train", "fit", "evaluate"):
             for out in lock["stages"][stage]["outs"]:
                 cached = checkout.folder / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]
                 cached.unlink(missing_ok=True)

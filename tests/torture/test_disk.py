@@ -248,9 +248,9 @@ FLIPPED = {  # stage: the stages whose output it reads
     "annotate": ("ingest",),
     "window": ("annotate", "embed"),
     "train": ("window",),
-    "rank": ("annotate", "embed"),
-    "evaluate": ("train", "rank", "window", "embed", "ingest", "annotate"),
-    "track": ("train", "rank", "evaluate"),
+    "fit": ("annotate", "fingerprint"),
+    "evaluate": ("train", "fit", "window", "embed", "fingerprint", "ingest", "annotate"),
+    "track": ("train", "fit", "evaluate"),
 }
 
 

@@ -40,7 +40,18 @@ from torture.conftest import Attack
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("demo", "ingest", "annotate", "embed", "window", "train", "rank", "evaluate", "track")
+STAGES = (
+    "demo",
+    "ingest",
+    "annotate",
+    "embed",
+    "fingerprint",
+    "window",
+    "train",
+    "fit",
+    "evaluate",
+    "track",
+)
 LATER = STAGES[5:]
 N_CHAINS = 2  # side by side, each in a checkout of its own
 WITH_MUCH_TO_DO = ("demo", "embed", "train", "evaluate", "track")  # so that it can be stopped

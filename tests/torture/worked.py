@@ -8,20 +8,21 @@ from embed_cases import write_embeddings
 from forked import Forked
 from skipintro.core.files import SUMS_FILE, sha256_of_file
 
-STAGES = ("ingest", "annotate", "window", "train", "rank", "evaluate", "track")
+STAGES = ("ingest", "annotate", "fingerprint", "window", "train", "fit", "evaluate", "track")
 OUTPUTS: Mapping[str, str] = {
     "ingest": "data/ingest",
     "annotate": "data/annotate",
     "embed": "data/embed",
+    "fingerprint": "data/fingerprint",
     "window": "data/window",
     "train": "models/train",
-    "rank": "models/rank",
+    "fit": "models/fit",
     "evaluate": "reports/evaluate",
     "track": "reports/track",
 }
 # Makes embed and `skipintro detect` load the encoder that takes no time.
 CHEAP = """
-import skipintro.detection.detector as detector, skipintro.encoder.engine as engine
+import skipintro.detection.head_detector as detector, skipintro.encoder.engine as engine
 from library_cases import CheapEncoder
 detector.load_encoder = engine.load_encoder = lambda *_, **__: CheapEncoder()
 """

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model, sha256_of_file, write_json
+from skipintro.core.files import read_model, sha256_of_file, sha256_of_json, write_json
 from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
@@ -50,6 +50,7 @@ class OpeningConfig(SeasonSettings):
     features: tuple[str, ...]
     learned_from: str
     weights_sha256: str
+    sha256: str = ""  # of all fields above; empty: put together by hand, and taken as it is
 
     @model_validator(mode="after")
     def _calibration_is_a_curve(self) -> "OpeningConfig":
@@ -58,6 +59,10 @@ class OpeningConfig(SeasonSettings):
         if list(self.calibration_scores) != sorted(self.calibration_scores):
             raise ValueError("calibration_scores: not in order")
         return self
+
+    def own_sha256(self) -> str:
+        """Return the hash of all fields but itself."""
+        return sha256_of_json(self.model_dump(mode="json", exclude={"sha256"}))
 
     def confidence(self, score: float) -> float:
         """Return how often a best candidate of such a score is right, 0 to 1."""
@@ -151,6 +156,7 @@ def save_openings(folder: Path, detector: OpeningDetector) -> OpeningDetector:
     (folder / OPENINGS_WEIGHTS).write_bytes(save(content))
     sha256 = sha256_of_file(folder / OPENINGS_WEIGHTS)
     config = detector.config.model_copy(update={"weights_sha256": sha256})
+    config = config.model_copy(update={"sha256": config.own_sha256()})
     write_json(folder / OPENINGS_CONFIG, config)
     return load_openings(folder)
 
@@ -160,6 +166,11 @@ def load_openings(folder: Path) -> OpeningDetector:
     config = read_model(OpeningConfig, folder / OPENINGS_CONFIG)
     path = folder / OPENINGS_WEIGHTS
     remedy = "install skipintro anew, or fit it anew"
+    if config.sha256 and config.sha256 != config.own_sha256():
+        raise InputError(
+            f"{folder / OPENINGS_CONFIG}: not as it was made (the hash in it is of another "
+            f"content); {remedy}"
+        )
     if not path.is_file():
         raise InputError(f"{path}: missing; {remedy}")
     if (found := sha256_of_file(path)) != config.weights_sha256:
