@@ -22,6 +22,7 @@ from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.detectors.openings import save_openings, season_candidates
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evidence.recording import record
+from skipintro.library import fingerprinting
 from skipintro.model.head import IntroHead, save_head
 
 TOYS = {
@@ -127,6 +128,17 @@ def use_cheap_encoder(patch: pytest.MonkeyPatch, delay_s: float = 0.0) -> None:
         return CheapEncoder()
 
     patch.setattr("skipintro.detection.head_detector.load_encoder", load)
+
+
+def record_slowly(patch: pytest.MonkeyPatch, delay_s: float) -> None:
+    """Make `detect` and `serve` wait before they record the fingerprints of each video."""
+    real = fingerprinting.record
+
+    def slow(*words: Any, **more: Any) -> Any:
+        time.sleep(delay_s)
+        return real(*words, **more)
+
+    patch.setattr(fingerprinting, "record", slow)
 
 
 @dataclass(frozen=True)

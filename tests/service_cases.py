@@ -28,9 +28,10 @@ from skipintro.service.server import make_server
 MOST_BYTES = 300_000
 _APART = """
 import pytest
-from library_cases import use_cheap_encoder
+from library_cases import record_slowly, use_cheap_encoder
 from skipintro.cli import main
-use_cheap_encoder(pytest.MonkeyPatch(), delay_s={delay_s})
+use_cheap_encoder(pytest.MonkeyPatch())
+record_slowly(pytest.MonkeyPatch(), {delay_s})
 {more}
 main()
 """

@@ -149,7 +149,7 @@ def test_the_command_detect_names_what_ends_the_decoder_and_tries_it_again_the_n
     use_cheap_encoder(monkeypatch)
     place = shared_place(tmp_path_factory).copy(tmp_path)
     use_booby_traps(tmp_path / "traps", monkeypatch)
-    first = place.videos()[1]
+    first = place.videos()[2]
     bad = first.with_name("Toy S01E04 segfault.mp4")
     bad.write_bytes(first.read_bytes() + unlike("bad"))
     code, out, err = run_command(place.words(), monkeypatch, capsys)

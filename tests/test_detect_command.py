@@ -417,14 +417,10 @@ def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
     shutil.rmtree(place.cache)
     words = place.words(str(place.library), "--write", "edl", "--write", "json", "--jobs", jobs)
     script = (
-        "import time\n"
+        "import pytest\n"
+        "from library_cases import record_slowly\n"
         "from skipintro.cli import main\n"
-        "from skipintro.library import fingerprinting\n"
-        "record = fingerprinting.record\n"
-        "def slow(*words):\n"
-        "    time.sleep(1.0)\n"
-        "    return record(*words)\n"
-        "fingerprinting.record = slow\n"
+        "record_slowly(pytest.MonkeyPatch(), 1.0)\n"
         "main()\n"
     )
     process = subprocess.Popen(

@@ -26,7 +26,7 @@ from service_cases import MOST_BYTES, Served, plan_of, serving, serving_apart, v
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
-from skipintro.detection.kinds import OPENINGS_CONFIG
+from skipintro.detectors.openings import load_openings, save_openings
 from skipintro.service.connections import Timed
 from skipintro.service.finder import Finder
 from skipintro.service.listening import listen
@@ -92,7 +92,7 @@ def test_the_rows_are_those_of_the_command_line(
 def test_an_upload_has_the_row_of_the_same_file_by_itself(
     served: Served, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = place.videos()[1]
+    source = place.videos()[2]
     alone = tmp_path / source.name
     shutil.copy(source, alone)
     told = served.ask("PUT", f"/detect/{source.name.replace(' ', '%20')}", source.read_bytes())
@@ -139,7 +139,7 @@ def test_nothing_outside_of_the_roots_is_answered(
     beside = place.library.with_name("library-2")  # begins like the root
     beside.mkdir()
     link, folder = place.library / "link.mp4", place.library / "folder"
-    inner = place.library / "Other Show" / "Other Show S01E02.mp4"
+    inner = place.library / "Other Show" / "Other Show S01E03.mp4"
     folder.symlink_to(beside)
     assert served.detect(place.library).status == 403  # though there is no video
     folder.unlink()
@@ -149,7 +149,7 @@ def test_nothing_outside_of_the_roots_is_answered(
         outside = (tmp_path, secret, "/", "/etc/passwd", "/nowhere", beside, link, folder)
         for path in (*outside, folder / secret.name, folder / "gone.mp4"):
             assert served.detect(path).status == 403, path
-            assert "--root" in served.detect(place.videos()[1], path).fault()
+            assert "--root" in served.detect(place.videos()[2], path).fault()
         assert served.detect(place.library).status == 403  # a link in it leads out
         assert served.detect(place.library / "Other Show").status == 403
         assert served.detect(place.library / "Other Show" / "Other Show S01E01.mp4").status == 403
@@ -525,12 +525,13 @@ def test_a_model_that_is_replaced_is_told_and_what_it_has_found_is_still_answere
 ) -> None:
     own = replace(place, detector=tmp_path / "detector", cache=tmp_path / "cache")
     shutil.copytree(place.detector, own.detector)
-    known, unknown = place.videos()[:2]  # of two series
+    known, unknown = place.videos()[0], place.videos()[2]  # of two series
     with serving(plan_of(own)) as served:
         found = served.detect(known)
         assert found.status == 200
-        config = own.detector / OPENINGS_CONFIG
-        config.write_text(config.read_text("utf-8").replace("0.5", "0.6"), "utf-8")
+        detector = load_openings(own.detector)
+        other = detector.config.model_copy(update={"min_confidence": 0.6})
+        save_openings(own.detector, replace(detector, config=other))
         assert served.detect(known).json() == found.json()
         told = served.detect(unknown)
         assert told.status == 500

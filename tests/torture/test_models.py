@@ -19,36 +19,54 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 
 from conftest import EMBEDDING
-from library_cases import HEAD, Place, use_cheap_encoder
+from library_cases import HEAD, Place, use_cheap_encoder, write_head_detector
 from service_cases import serving_apart
 from skipintro import cli
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file, sha256_of_json
-from skipintro.detection.detector import EpisodeDetector
-from skipintro.detection.folder import DETECTION_FILE, DetectorConfig, assemble
-from skipintro.detection.series_files import SERIES_CONFIG, SERIES_WEIGHTS
+from skipintro.core.files import sha256_of_file, sha256_of_json, write_sums
+from skipintro.detection.folder import HeadDetectorConfig, assemble
+from skipintro.detection.head_detector import HeadDetector
+from skipintro.detection.kinds import (
+    DETECTION_FILE,
+    FILES,
+    HEAD_CONFIG,
+    HEAD_WEIGHTS,
+    OPENINGS_CONFIG,
+    OPENINGS_WEIGHTS,
+    Kind,
+    kind_of,
+)
+from skipintro.detectors.openings import load_openings
 from skipintro.library.answers import Settings
 from skipintro.library.memory import Memory
 from skipintro.library.models import find_model
-from skipintro.model.config import CONFIG_FILE, WEIGHTS_FILE
 from skipintro.service.finder import Finder, Plan
 from skipintro.service.roots import Roots
 from torture.conftest import Attack
 from torture.mutation import mutated, read_or_refused
 
 CPU = torch.device("cpu")
-WEIGHTS = (WEIGHTS_FILE, SERIES_WEIGHTS)
-FILES = (*WEIGHTS, CONFIG_FILE, SERIES_CONFIG)
+SEALED: dict[Kind, tuple[str, ...]] = {  # of which one byte that changes is told
+    "openings": FILES["openings"],
+    "head": (HEAD_WEIGHTS, HEAD_CONFIG),
+}
+WEIGHTS: dict[Kind, str] = {"openings": OPENINGS_WEIGHTS, "head": HEAD_WEIGHTS}
 
 
-@pytest.fixture(scope="module")
-def made(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Give a library, its vectors in a cache, and a detector's folder as `track` assembles it."""
-    parts, folder = place.detector, tmp_path_factory.mktemp("models")
+@pytest.fixture(scope="module", params=["openings", "head"])
+def made(
+    place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Place:
+    """Give a library, its evidence in a cache, and a detector's folder as `track` assembles it."""
+    folder = tmp_path_factory.mktemp("models")
+    head, openings = write_head_detector(folder / "head"), folder / "openings"
+    shutil.copytree(place.detector, openings)
+    for part in (head, openings):
+        write_sums(part)
     place = Place(place.library, folder / "detector", folder / "cache")
     place.detector.mkdir()
-    config = DetectorConfig(detector="series", head=HEAD, embedding=EMBEDDING)
-    assemble(place.detector, head=parts, series=parts, config=config)
+    config = HeadDetectorConfig(head=HEAD, embedding=EMBEDDING)
+    assemble(place.detector, request.param, head=head, openings=openings, config=config)
     with pytest.MonkeyPatch.context() as patch:
         use_cheap_encoder(patch)
         assert run(place.words(), patch) == 0
@@ -59,6 +77,13 @@ def made(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Place:
 def folder(made: Place, tmp_path: Path) -> Path:
     """Give a copy of the detector's folder to change."""
     return Path(shutil.copytree(made.detector, tmp_path / "detector"))
+
+
+def load(folder: Path) -> object:
+    """Load a detector of either kind."""
+    if kind_of(folder) == "openings":
+        return load_openings(folder)
+    return HeadDetector(folder, CPU)
 
 
 def run(words: list[str], patch: pytest.MonkeyPatch) -> int:
@@ -78,14 +103,17 @@ def restore(folder: Path, good: Path) -> None:
 def unsealed(folder: Path) -> None:
     """Make it a folder that was put together by hand: without hashes."""
     path = folder / DETECTION_FILE
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "sha256": {}}))
+    sealed: dict[str, Any] = {"sha256": {}}
+    if kind_of(folder) == "openings":
+        path = folder / OPENINGS_CONFIG
+        sealed = {"sha256": "", "weights_sha256": sha256_of_file(folder / OPENINGS_WEIGHTS)}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **sealed}))
 
 
 def refusal(folder: Path) -> str:
     """Load what must be refused; give the message, one line that names a file of the folder."""
     with pytest.raises(InputError) as caught:
-        EpisodeDetector(folder, CPU)
+        load(folder)
     told = str(caught.value)
     assert told.splitlines() == [told]
     assert f"{folder}{os.sep}" in told
@@ -97,7 +125,8 @@ def refusal(folder: Path) -> str:
 )
 def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) -> None:
     for number in attack.cases(quick=40, wide=200, full=1_000):
-        name = FILES[number % len(FILES)]
+        names = SEALED[kind_of(made.detector)]
+        name = names[number % len(names)]
         good = (made.detector / name).read_bytes()
         content = mutated(attack.rng, good)
         if number % 3 == 0:
@@ -109,7 +138,7 @@ def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) 
             (folder / name).write_bytes(content)
             assert str(folder / name) in refusal(folder)
         (folder / name).write_bytes(good)
-    EpisodeDetector(folder, CPU)  # as it was
+    load(folder)  # as it was
 
 
 @pytest.mark.promise(
@@ -118,13 +147,15 @@ def test_changed_bytes_of_a_detector(attack: Attack, made: Place, folder: Path) 
 )
 def test_any_bytes_of_a_detector_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
     for number in attack.cases(quick=20, wide=100, full=1_000):
-        name = (*FILES, DETECTION_FILE)[number % 5]
+        names = FILES[kind_of(made.detector)]
+        name = names[number % len(names)]
         good = (made.detector / name).read_bytes()
         content = mutated(attack.rng, good[:400]) + good[400:]  # the header, above all
-        unsealed(folder)
         (folder / name).write_bytes(content)
         with attack.case((name, content[:400])):
-            read_or_refused(folder, lambda: EpisodeDetector(folder, CPU))
+            if name in WEIGHTS.values():
+                unsealed(folder)
+            read_or_refused(folder, lambda: load(folder))
         restore(folder, made.detector)
 
 
@@ -151,7 +182,8 @@ def _header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def _first(arrays: Mapping[str, Any], rng: random.Random) -> str:
-    return rng.choice(sorted(name for name in arrays if arrays[name].size))
+    floats = (name for name in arrays if arrays[name].size and arrays[name].dtype.kind == "f")
+    return rng.choice(sorted(floats))
 
 
 def _spoil(arrays: dict[str, Any], rng: random.Random, value: float) -> None:
@@ -204,12 +236,9 @@ SPOILT: dict[str, Callable[[Path, random.Random], object]] = {
     "a dimension more": lambda path, rng: _rewritten(path, lambda a: _turned(a, rng)),
     "a pickle": lambda path, _: path.write_bytes(pickle.dumps(Evil())),
     "a torch checkpoint": lambda path, _: torch.save({"weights": Evil()}, path),
-    "of the other": lambda path, _: shutil.copyfile(
-        path.with_name(WEIGHTS[path.name == WEIGHTS[0]]), path
-    ),
 }
 LIES: dict[str, dict[str, tuple[Any, ...]]] = {
-    CONFIG_FILE: {
+    HEAD_CONFIG: {
         "length": (0, -1, 11, 10**9, 10**12, 10**30, 1.5, None, "ten", float("nan")),
         "dimension": (0, 191, 193, 10**9, 10**30, [192]),
         "layers": (0, 2, 10**9, 10**30),
@@ -219,15 +248,19 @@ LIES: dict[str, dict[str, tuple[Any, ...]]] = {
         "encoder": (None, {}, "cheap"),
         "more": (1,),
     },
-    SERIES_CONFIG: {
-        "config": (None, {}, []),
-        "references": ([], None, [{"series": "a", "id": "b", "n_seconds": 10**30}]),
+    OPENINGS_CONFIG: {
+        "matching": (None, {}, []),
+        "candidates": (None, {}, []),
+        "min_confidence": (-1, 2, float("nan"), "half"),
+        "calibration_scores": ((), (1, 0), None, (float("inf"),)),
+        "features": ((), ("alike",), None),
+        "weights_sha256": ("", "0" * 64),
+        "sha256": ("0" * 64,),
         "more": (1,),
     },
     DETECTION_FILE: {
-        "detector": ("both", None, 1),
         "head": (None, {}, [1]),
-        "sha256": ({"../x": "0"}, {"": ""}, [], {WEIGHTS_FILE: "0" * 64}, {"gone": "0"}),
+        "sha256": ({"../x": "0"}, {"": ""}, [], {HEAD_WEIGHTS: "0" * 64}, {"gone": "0"}),
         "more": (1,),
     },
 }
@@ -239,20 +272,22 @@ LIES: dict[str, dict[str, tuple[Any, ...]]] = {
 )
 def test_tampered_detectors_without_hashes(attack: Attack, made: Place, folder: Path) -> None:
     for _ in attack.cases(quick=1, wide=1, full=8):
-        for name in WEIGHTS:
-            for told, spoil in SPOILT.items():
-                with attack.case((name, told)):
-                    unsealed(folder)
-                    spoil(folder / name, attack.rng)
-                    assert str(folder / name) in refusal(folder)
-                restore(folder, made.detector)
-    for name, lies in LIES.items():
-        good = json.loads((made.detector / name).read_text())
+        name = WEIGHTS[kind_of(made.detector)]
+        for told, spoil in SPOILT.items():
+            with attack.case((name, told)):
+                spoil(folder / name, attack.rng)
+                unsealed(folder)
+                assert str(folder / name) in refusal(folder)
+            restore(folder, made.detector)
+    for name in FILES[kind_of(made.detector)]:
+        lies = LIES.get(name, {})
+        if not lies:
+            continue
         for key, values in lies.items():
             for value in values:
                 with attack.case((name, key, value)):
                     unsealed(folder)
-                    content = {**good, **({"sha256": {}} if name == DETECTION_FILE else {})}
+                    content = json.loads((folder / name).read_text())
                     (folder / name).write_text(json.dumps({**content, key: value}))
                     refusal(folder)
                 restore(folder, made.detector)
@@ -272,7 +307,8 @@ def test_tampered_models_at_work(
     use_cheap_encoder(monkeypatch)
     place = Place(made.library, folder, made.cache)
     for number in attack.cases(quick=3, wide=6, full=30):
-        name = FILES[number % len(FILES)]
+        names = SEALED[kind_of(made.detector)]
+        name = names[number % len(names)]
         good = (made.detector / name).read_bytes()
         at = attack.rng.randrange(len(good))
         (folder / name).write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
@@ -323,7 +359,8 @@ def test_registered_models_of_another_hash(
     memory = Memory(tmp_path / "cache")
     assert find_model(None, None, memory)[0].identity == sha256
     for number in attack.cases(quick=6, wide=15, full=100):
-        name = (*FILES, DETECTION_FILE)[number % 5]
+        names = FILES[kind_of(made.detector)]
+        name = names[number % len(names)]
         good = (made.detector / name).read_bytes()
         (folder / name).write_bytes(good + b" ")
         wanted = (None, "models:/intro-detector@champion", "models:/intro-detector/1")[number % 3]

@@ -174,11 +174,15 @@ def check_sums(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that a person can read; models become objects. The file appears whole."""
+    with replacing(path) as draft:
+        draft.write_bytes(as_json(value))
+
+
+def as_json(value: Any) -> bytes:
+    """Return the bytes that `write_json` writes."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    with replacing(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def read_model(model: type[M], path: Path) -> M:

@@ -15,7 +15,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import read_model, sha256_of_file, sha256_of_json, write_json
+from skipintro.core.files import (
+    as_json,
+    read_model,
+    sha256_of_file,
+    sha256_of_json,
+    write_json,
+)
 from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
@@ -166,7 +172,8 @@ def load_openings(folder: Path) -> OpeningDetector:
     config = read_model(OpeningConfig, folder / OPENINGS_CONFIG)
     path = folder / OPENINGS_WEIGHTS
     remedy = "install skipintro anew, or fit it anew"
-    if config.sha256 and config.sha256 != config.own_sha256():
+    content = (folder / OPENINGS_CONFIG).read_bytes()
+    if config.sha256 and (config.sha256 != config.own_sha256() or content != as_json(config)):
         raise InputError(
             f"{folder / OPENINGS_CONFIG}: not as it was made (the hash in it is of another "
             f"content); {remedy}"
@@ -188,6 +195,8 @@ def load_openings(folder: Path) -> OpeningDetector:
         trees = {name: Trees.of_arrays(arrays, name) for name in ("alone", "agreed")}
     except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"{path}: broken ({error}); {remedy}") from error
+    if surplus := set(arrays) - {key for name in trees for key in trees[name].arrays(name)}:
+        raise InputError(f"{path}: broken ({min(surplus)} is of no tree); {remedy}")
     n_features = {"alone": len(wanted) - len(AGREEMENT), "agreed": len(wanted)}
     for name, each in trees.items():
         if each.feature.max() >= n_features[name]:

@@ -7,6 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FIELDS = ("roots", "feature", "threshold", "left", "right", "value")
+_TYPES = {  # in a file: small ones
+    **{"roots": np.int32, "feature": np.int16, "left": np.int32, "right": np.int32},
+    **{"threshold": np.float64, "value": np.float64},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +56,7 @@ class Trees:
 
     def arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
         """Return the arrays for a file, each named after the trees; small types."""
-        small = {"roots": np.int32, "feature": np.int16, "left": np.int32, "right": np.int32}
-        found = {f: getattr(self, f).astype(small.get(f, np.float64)) for f in _FIELDS}
+        found = {f: getattr(self, f).astype(_TYPES[f]) for f in _FIELDS}
         return {f"{name}.{f}": np.ascontiguousarray(array) for f, array in found.items()} | {
             f"{name}.base": np.array([self.base])
         }
@@ -63,6 +66,9 @@ class Trees:
         """Read what `arrays` gave. Raises KeyError or ValueError where it is something else."""
         read = {f: np.asarray(arrays[f"{name}.{f}"]) for f in _FIELDS}
         base = np.asarray(arrays[f"{name}.base"]).astype(np.float64)
+        for f, array in read.items():
+            if array.dtype != _TYPES[f]:
+                raise ValueError(f"{name}.{f}: expected {np.dtype(_TYPES[f])}, got {array.dtype}")
         if base.shape != (1,) or any(array.ndim != 1 for array in read.values()):
             raise ValueError(f"{name}: its arrays are of another shape")
         floats = {f: read[f].astype(np.float64) for f in ("threshold", "value")}
