@@ -28,7 +28,8 @@ from skipintro.detection import detector
 from skipintro.library import cuts, embedding, models, writing
 from skipintro.review import app, doubts
 from skipintro.sidecars import mux
-for name in ("annotate", "demo", "embed", "evaluate", "ingest", "rank", "track", "train", "window"):
+first_half = ("annotate", "demo", "embed", "evaluate", "fingerprint")
+for name in (*first_half, "ingest", "rank", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
 gc.freeze()  # which also leaves the memory that the forked ones share as it is

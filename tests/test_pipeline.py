@@ -30,6 +30,7 @@ OUTPUTS = (
     "data/ingest",
     "data/annotate",
     "data/embed",
+    "data/fingerprint",
     "data/window",
     "models/train",
     "models/rank",
@@ -206,7 +207,7 @@ def test_an_experiment_with_other_epochs_reuses_the_data_and_gets_a_run_of_its_o
     longer: tuple[Checkout, str],
 ) -> None:
     checkout, output = longer
-    for stage in ("ingest", "annotate", "embed", "window", "rank"):
+    for stage in ("ingest", "annotate", "embed", "fingerprint", "window", "rank"):
         assert f"Stage '{stage}' didn't change" in output
     assert "longer" in checkout.run("dvc", "exp", "show", "--csv", "--no-pager")
     finished = runs(checkout, complete="true")
