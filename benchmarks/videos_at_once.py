@@ -18,8 +18,10 @@ from clips import DEMO, compose
 from cost import SECONDS
 from skipintro.core.device import choose_device
 from skipintro.core.files import sha256_of_file
-from skipintro.encoder.engine import EncoderSpec, Job, LocalEngine
-from skipintro.encoder.engine_choice import engine_precision, n_at_once
+from skipintro.encoder.hardware import encoder_precision, n_at_once
+from skipintro.encoder.spec import EncoderSpec
+from skipintro.engines.base import Job
+from skipintro.engines.local import LocalEngine
 from tables import tell
 
 LENGTH_S, LEAST_FILES = 100, 4
@@ -32,7 +34,7 @@ def main(sources: Sequence[Path]) -> None:
         name="clip-vit-b-32",
         weights="untrained",
         device="cuda" if device == "cuda" else "cpu",
-        precision=engine_precision("local", "auto", "clip-vit-b-32", device),
+        precision=encoder_precision("local", "auto", "clip-vit-b-32", device),
         batch_size=16,
         search="whole",
     )
@@ -49,9 +51,9 @@ def main(sources: Sequence[Path]) -> None:
                 for index in range(max(LEAST_FILES, 2 * number))
             ]
             engine = LocalEngine(spec, number)
-            list(engine.embed(jobs[:1]))  # a GPU's first batch takes seconds
+            list(engine.run(jobs[:1]))  # a GPU's first batch takes seconds
             began = time.perf_counter()
-            for job in engine.embed(jobs):
+            for job in engine.run(jobs):
                 made.add(job.target.read_bytes())
             speed = len(jobs) * LENGTH_S / (time.perf_counter() - began)
             rows.append(

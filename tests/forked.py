@@ -24,11 +24,12 @@ import gc, importlib, json, os, signal, sys, traceback
 gc.disable()
 import library_cases, uvicorn  # for preludes, and for what commands import when they run
 from skipintro import cli
-from skipintro.detection import detector
+from skipintro.detection import head_detector, videos
 from skipintro.library import cuts, embedding, models, writing
 from skipintro.review import app, doubts
 from skipintro.sidecars import mux
-for name in ("annotate", "demo", "embed", "evaluate", "fit", "ingest", "track", "train", "window"):
+first_half = ("annotate", "demo", "embed", "evaluate", "fingerprint")
+for name in (*first_half, "ingest", "fit", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
 gc.freeze()  # which also leaves the memory that the forked ones share as it is

@@ -21,6 +21,7 @@ from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.detectors.openings import save_openings, season_candidates
 from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.evidence import recording
 from skipintro.evidence.recording import record
 from skipintro.library import fingerprinting
 from skipintro.model.head import IntroHead, save_head
@@ -132,13 +133,13 @@ def use_cheap_encoder(patch: pytest.MonkeyPatch, delay_s: float = 0.0) -> None:
 
 def record_slowly(patch: pytest.MonkeyPatch, delay_s: float) -> None:
     """Make `detect` and `serve` wait before they record the fingerprints of each video."""
-    real = fingerprinting.record
+    real = recording.record_checked
 
     def slow(*words: Any, **more: Any) -> Any:
         time.sleep(delay_s)
         return real(*words, **more)
 
-    patch.setattr(fingerprinting, "record", slow)
+    patch.setattr(fingerprinting, "record_checked", slow)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import SUMS_FILE, output_folder, sha256_of_file
 from skipintro.core.params import load_params
 from skipintro.episodes.embeddings import write_vectors
-from skipintro.stages import annotate, demo, ingest, rank, window
+from skipintro.stages import annotate, demo, embed, fingerprint, fit, ingest, window
 
 EPISODE = "toy-s01e02"  # in train
 ODD_NAMES = ['don\'t "wake" the tide', "Северный ветер s01e01", "moon 🌙 hotel", "a.b (1) & c"]
@@ -454,8 +454,13 @@ def test_a_stage_refuses_impossible_params_by_their_name(
         (window, {"window.stride": 2.5}, "window.stride: Input should be a valid integer"),
         (window, {"window.stride": True}, "window.stride: expected a number or text"),
         (window, {"window.stride": None}, "window.stride: Input should be a valid integer"),
-        (rank, {"rank.min_length_s": 200}, "rank: min_length_s is greater than max_length_s"),
-        (rank, {"rank.similarities": [1.5]}, "rank.similarities.0: Input should be less than 1"),
+        (embed, {"embed.engine": "ray"}, "embed.engine: unknown key"),
+        (embed, {"compute.engine": "dask"}, "compute.engine: Input should be 'local' or 'ray'"),
+        (fingerprint, {"compute.ray.workers": 0}, "compute.ray.workers: Input should be greater"),
+        (fingerprint, {"fingerprint.compute": {}}, "fingerprint.compute: unknown key"),
+        (fingerprint, {"fingerprint.sound.bands": 1}, "fingerprint.sound.bands: Input should be"),
+        (fit, {"fit.matching.rate": 0}, "fit.matching.rate: Input should be greater than or equal"),
+        (fit, {"fit.trees.depth": 1}, "fit.trees.depth: Extra inputs are not permitted"),
         (demo, {"demo.seed": -1}, "demo.seed: Input should be greater"),
         (demo, {"demo.picture.crf": 99}, "demo.picture.crf: Input should be less"),
         (demo, {"demo.picture": MISSPELT}, "demo.picture.cfr: Extra inputs are not permitted"),

@@ -39,8 +39,7 @@ from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.detectors.openings import load_openings, save_openings
 from skipintro.episodes.labels import read_labels
-from skipintro.evidence.recording import of_bytes
-from skipintro.library import fingerprinting
+from skipintro.evidence.recording import of_bytes, record_checked
 from skipintro.library.memory import Memory, content_of
 from skipintro.tracking.pyfunc_model import IntroDetector
 
@@ -170,7 +169,7 @@ def test_a_new_model_is_noticed_and_decodes_nothing(
     detector = load_openings(place.detector)
     certain = detector.config.model_copy(update={"min_confidence": 1.0})
     save_openings(place.detector, replace(detector, config=certain))
-    monkeypatch.setattr("skipintro.library.fingerprinting.record", None)  # not to be called
+    monkeypatch.setattr("skipintro.library.fingerprinting.record_checked", None)  # not to be called
     assert main(place.words(), monkeypatch) == 0
     told = capsys.readouterr()
     assert "5 detected now (0 decoded)" in told.err
@@ -214,7 +213,7 @@ def test_a_fault_that_passes_is_not_remembered(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(place.cache)
-    real = fingerprinting.record
+    real = record_checked
 
     def away(path: Path, *words: Any, **more: Any) -> Any:
         path.rename(path.with_suffix(".away"))  # the share is gone, just after it was hashed
@@ -224,10 +223,10 @@ def test_a_fault_that_passes_is_not_remembered(
             path.with_suffix(".away").rename(path)
 
     video = place.videos()[0]
-    monkeypatch.setattr("skipintro.library.fingerprinting.record", away)
+    monkeypatch.setattr("skipintro.library.fingerprinting.record_checked", away)
     assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 1
     assert "no such file" in capsys.readouterr().err
-    monkeypatch.setattr("skipintro.library.fingerprinting.record", real)
+    monkeypatch.setattr("skipintro.library.fingerprinting.record_checked", real)
     assert main(place.words(str(video), "--beside", "0"), monkeypatch) == 0
 
 

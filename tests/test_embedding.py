@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from conftest import EMBEDDING, ENCODER
 from skipintro.core.device import Precision
 from skipintro.encoder.embedding import embed_video
-from skipintro.episodes.embeddings import Search, searched_seconds
+from skipintro.episodes.search import Search, searched_seconds, seconds_to_decode
 from skipintro.video.encoding import encode_h264
 from skipintro.video.opening import VideoError
 from torch_cases import torch_threads
@@ -117,6 +117,6 @@ def test_as_much_is_looked_at_without_a_length_as_with_one(
     search: Search, length_s: float | None, decoded: int | None, looked_at: int
 ) -> None:
     config = EMBEDDING.model_copy(update={"search": search})
-    assert config.seconds(length_s) == decoded
+    assert seconds_to_decode(search, length_s) == decoded
     vectors = np.zeros((9, 2), np.float32)[:decoded]
     assert len(config.looked_at(vectors, length_s)) == looked_at

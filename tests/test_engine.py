@@ -1,9 +1,9 @@
-"""The engines that embed: the same bytes from each, and what becomes of faults and lost workers.
+"""Engines: the same bytes from each, and what becomes of faults and lost workers.
 
-A test with Ray's workers takes some 10 s: each worker loads torch, and a cluster has ten processes.
+They embed here; `test_fingerprint.py` has the other kind of evidence. A test with Ray's workers
+takes some 10 s: each worker loads torch, and a cluster has ten processes.
 """
 
-import io
 import os
 import shutil
 import signal
@@ -13,28 +13,27 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import psutil
 import pytest
 import torch
 
 from conftest import Checkout, make_checkout, write_toy_video
 from isolation_cases import are_gone
+from season_cases import FINGERPRINT, PICTURES
 from server_cases import free_port, wait_until
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
-from skipintro.encoder import engine as engine_module
-from skipintro.encoder.engine import EncoderSpec, Engine, Job, LocalEngine, RayParams
-from skipintro.encoder.engine_choice import (
-    engine_device,
-    engine_precision,
-    n_at_once,
-    open_engine,
-)
+from skipintro.encoder.hardware import encoder_device, encoder_precision, n_at_once
+from skipintro.encoder.spec import EncoderOrigin, EncoderSpec
+from skipintro.engines.base import ComputeParams, Engine, Job, RayParams
+from skipintro.engines.choice import open_engine
+from skipintro.engines.local import LocalEngine
+from skipintro.evidence.spec import FingerprintSpec
 from skipintro.video.opening import VideoError
 from torch_cases import torch_threads
 
@@ -46,7 +45,17 @@ SPEC = EncoderSpec(
     batch_size=8,
     search="whole",
 )
+FINGERPRINTS = FingerprintSpec(FINGERPRINT)
 RAY = RayParams(workers=2, cpus_per_worker=1, gpus_per_worker=0, address=None)
+
+
+LOCAL = ComputeParams(engine="local", ray=RAY)
+
+
+def with_ray(**changes: Any) -> ComputeParams:
+    return ComputeParams(engine="ray", ray=RAY.model_copy(update=changes))
+
+
 N_VIDEOS, N_SECONDS = 4, 11  # one batch that is full and one that is not, each
 
 
@@ -65,27 +74,30 @@ def jobs_for(videos: list[Path], folder: Path) -> list[Job]:
     ]
 
 
-def embedded(engine: Engine, videos: list[Path], folder: Path) -> dict[str, bytes]:
+def embedded(engine: Engine[EncoderOrigin], videos: list[Path], folder: Path) -> dict[str, bytes]:
     jobs = jobs_for(videos, folder)
-    done = list(engine.embed(jobs))
+    done = list(engine.run(jobs))
     assert sorted(job.path for job in done) == sorted(videos)
     return {job.path.name: job.target.read_bytes() for job in done}
 
 
 @pytest.fixture(scope="module")
-def local() -> LocalEngine:
+def local() -> LocalEngine[EncoderOrigin]:
     return LocalEngine(SPEC, n_at_once=1)
 
 
 @pytest.fixture(scope="module")
 def expected(
-    local: LocalEngine, videos: list[Path], tmp_path_factory: pytest.TempPathFactory
+    local: LocalEngine[EncoderOrigin], videos: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, bytes]:
     return embedded(local, videos, tmp_path_factory.mktemp("local"))
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_threads(
-    local: LocalEngine, videos: list[Path], expected: dict[str, bytes], tmp_path: Path
+    local: LocalEngine[EncoderOrigin],
+    videos: list[Path],
+    expected: dict[str, bytes],
+    tmp_path: Path,
 ) -> None:
     assert torch.get_num_threads() == 1  # where what is expected was made
     with torch_threads(3):
@@ -110,7 +122,7 @@ def test_a_fault_among_videos_at_once_is_told_and_what_was_done_before_is_kept(
     jobs = jobs_for(videos, tmp_path)
     jobs[2] = replace(jobs[2], sha256="0" * 64)
     with pytest.raises(InputError, match="gone or changed since it was ingested"):
-        list(LocalEngine(SPEC, n_at_once=2).embed(jobs))
+        list(LocalEngine(SPEC, n_at_once=2).run(jobs))
     for job in jobs[:2]:
         assert job.target.read_bytes() == expected[job.path.name]
     assert not jobs[2].target.exists()
@@ -124,14 +136,16 @@ def test_half_of_the_threads_feed_a_processor_and_each_of_them_a_gpu() -> None:
 
 
 def test_a_target_is_there_as_soon_as_its_job_is_yielded(
-    local: LocalEngine, videos: list[Path], tmp_path: Path
+    local: LocalEngine[EncoderOrigin], videos: list[Path], tmp_path: Path
 ) -> None:
     jobs = jobs_for(videos, tmp_path)
-    next(iter(local.embed(jobs)))
+    next(iter(local.run(jobs)))
     assert [job.target.exists() for job in jobs] == [True, False, False, False]
 
 
-def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(local: LocalEngine) -> None:
+def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(
+    local: LocalEngine[EncoderOrigin],
+) -> None:
     origin = local.origin
     others = [
         replace(origin, spec=replace(SPEC, batch_size=9)),
@@ -144,14 +158,33 @@ def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(local: LocalEng
     ]
     assert len({origin.key, *(other.key for other in others)}) == 1 + len(others)
     assert replace(origin, spec=replace(SPEC, weights="path/of/the/same")).key == origin.key
-    assert open_engine("ray", SPEC, RAY).origin.key == origin.key
+    assert open_engine(with_ray(), SPEC).origin.key == origin.key
 
 
-def test_the_key_covers_all_code_of_the_encoders_but_the_engines() -> None:
-    folder = Path(engine_module.__file__).parent
-    files = {f"encoder/{file.stem}" for file in folder.glob("*.py")}
-    engines = {"encoder/engine", "encoder/engine_choice", "encoder/ray_engine"}
-    assert set(engine_module._CODE) == files - engines | {"video"}
+def test_what_differs_in_a_worker_is_told_in_words(local: LocalEngine[EncoderOrigin]) -> None:
+    ours = local.origin
+    assert ours.unlike(ours) == []
+    theirs = replace(
+        ours,
+        identity=ours.identity.model_copy(update={"weights_sha256": "0" * 64}),
+        code="other",
+        versions={**ours.versions, "torch": "2.0"},
+    )
+    packages = f"torch 2.0 (here {ours.versions['torch']})"
+    assert ours.unlike(theirs) == ["code of skipintro", packages, "weights"]
+
+
+def test_the_key_of_fingerprints_follows_settings_code_and_packages() -> None:
+    origin = FINGERPRINTS.origin()
+    faster = FINGERPRINT.model_copy(update={"pictures": PICTURES.model_copy(update={"rate": 5})})
+    others = [
+        FingerprintSpec(faster).origin(),
+        replace(origin, code="other"),
+        replace(origin, versions={**origin.versions, "av": "1.0"}),
+    ]
+    assert len({origin.key, *(other.key for other in others)}) == 1 + len(others)
+    assert open_engine(with_ray(), FINGERPRINTS).origin.key == origin.key
+    assert origin.unlike(others[0]) == ["settings"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +199,7 @@ def test_the_key_covers_all_code_of_the_encoders_but_the_engines() -> None:
 def test_a_cluster_s_gpus_work_in_bf16_where_the_encoder_bears_it(
     precision: Literal["auto", "fp32", "bf16"], encoder: str, chosen: str
 ) -> None:
-    assert engine_precision("ray", precision, encoder, "cuda") == chosen
+    assert encoder_precision("ray", precision, encoder, "cuda") == chosen
 
 
 @pytest.mark.parametrize(
@@ -174,26 +207,24 @@ def test_a_cluster_s_gpus_work_in_bf16_where_the_encoder_bears_it(
     [("auto", 0, "cpu"), ("auto", 0.5, "cuda"), ("cpu", 0, "cpu"), ("cuda", 1, "cuda")],
 )
 def test_workers_work_on_the_gpus_that_they_ask_for(device: str, gpus: float, chosen: str) -> None:
-    asked = RAY.model_copy(update={"gpus_per_worker": gpus})
-    assert engine_device("ray", device, asked) == chosen
+    assert encoder_device(with_ray(gpus_per_worker=gpus), device) == chosen
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 1), ("cuda", 0)])
 def test_a_device_that_the_workers_do_not_ask_for_is_refused(device: str, gpus: float) -> None:
-    asked = RAY.model_copy(update={"gpus_per_worker": gpus})
-    with pytest.raises(InputError, match=r"embed.ray.gpus_per_worker is [01]; .*correct one"):
-        engine_device("ray", device, asked)
+    with pytest.raises(InputError, match=r"compute.ray.gpus_per_worker is [01]; .*correct one"):
+        encoder_device(with_ray(gpus_per_worker=gpus), device)
 
 
 def test_without_ray_the_remedy_is_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "skipintro.encoder.ray_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "skipintro.engines.ray_engine", raising=False)
     with pytest.raises(
         InputError, match=r"uv pip install -c requirements.lock --editable '.\[cluster\]'"
     ):
-        open_engine("ray", SPEC, RAY)
+        open_engine(with_ray(), SPEC)
 
 
 @pytest.mark.parametrize(
@@ -208,23 +239,23 @@ def test_an_address_where_nothing_answers_is_told_within_seconds(
     videos: list[Path], tmp_path: Path, address: str, told: str
 ) -> None:
     place = address.format(port=free_port())
-    engine = open_engine("ray", SPEC, RAY.model_copy(update={"address": place}))
+    engine = open_engine(with_ray(address=place), SPEC)
     started = time.monotonic()
     with pytest.raises(InputError) as refused:
-        list(engine.embed(jobs_for(videos, tmp_path)))
+        list(engine.run(jobs_for(videos, tmp_path)))
     assert time.monotonic() - started < 20
-    assert str(refused.value).startswith("params.yaml: embed.ray.address: ")
+    assert str(refused.value).startswith("params.yaml: compute.ray.address: ")
     assert told in str(refused.value)
 
 
 def test_faults_are_results_of_a_worker_not_exceptions(
-    local: LocalEngine,
+    local: LocalEngine[EncoderOrigin],
     videos: list[Path],
     expected: dict[str, bytes],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from skipintro.encoder.ray_engine import Worker  # noqa: PLC0415  imports Ray
+    from skipintro.engines.ray_engine import Worker  # noqa: PLC0415  imports Ray
 
     monkeypatch.chdir(tmp_path)  # the worker changes it
     worker = Worker()
@@ -232,16 +263,15 @@ def test_faults_are_results_of_a_worker_not_exceptions(
     assert "unknown encoder" in str(worker.prepare(tmp_path, replace(SPEC, name="other")))
     assert worker.prepare(tmp_path, SPEC) == local.origin
     job = jobs_for(videos, tmp_path)[0]
-    vectors = worker.vectors(job)
-    assert isinstance(vectors, np.ndarray)
-    assert np.array_equal(vectors, np.load(io.BytesIO(expected[job.path.name])))
-    assert "changed since" in str(worker.vectors(replace(job, sha256="0" * 64)))
+    made = worker.make(job)
+    assert isinstance(made, bytes)
+    assert made == expected[job.path.name][:-32]  # less the hash that tells damage
+    assert "changed since" in str(worker.make(replace(job, sha256="0" * 64)))
     assert worker.where() == (socket.gethostname(), os.getpid())
 
 
 def test_with_nothing_to_do_no_cluster_is_started() -> None:
-    nowhere = RAY.model_copy(update={"address": "127.0.0.1:1"})
-    assert list(open_engine("ray", SPEC, nowhere).embed([])) == []
+    assert list(open_engine(with_ray(address="127.0.0.1:1"), SPEC).run([])) == []
 
 
 @dataclass(frozen=True)
@@ -251,8 +281,8 @@ class Cluster:
     address: str
     process: psutil.Process
 
-    def params(self, **changes: Any) -> RayParams:
-        return RAY.model_copy(update={"address": self.address, **changes})
+    def params(self, **changes: Any) -> ComputeParams:
+        return with_ray(address=self.address, **changes)
 
     def workers(self) -> list[psutil.Process]:
         """Give the processes that hold an encoder."""
@@ -306,7 +336,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
         for index, path in enumerate(busy)
     ]
     done: list[Job] = []
-    for job in open_engine("ray", SPEC, cluster.params()).embed(jobs):
+    for job in open_engine(cluster.params(), SPEC).run(jobs):
         done.append(job)
         if not killed:  # the others are at work or about to be
             for worker in cluster.workers():
@@ -323,16 +353,35 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(
 
 
 @pytest.mark.slow
+def test_fingerprints_are_the_same_from_workers_which_load_no_encoder_and_ask_for_no_gpu(
+    cluster: Cluster, videos: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "local").mkdir()
+    (tmp_path / "ray").mkdir()
+    jobs = jobs_for(videos, tmp_path / "local")
+    list(open_engine(LOCAL, FINGERPRINTS).run(jobs))
+    by_ray = jobs_for(videos, tmp_path / "ray")
+    loaded: set[str] = set()
+    for _ in open_engine(cluster.params(gpus_per_worker=64), FINGERPRINTS).run(by_ray):
+        for worker in cluster.workers():
+            with suppress(psutil.Error):
+                loaded |= {Path(one.path).name for one in worker.memory_maps()}
+    assert [one.target.read_bytes() for one in by_ray] == [one.target.read_bytes() for one in jobs]
+    assert any(name.startswith("libpython") or "_raylet" in name for name in loaded)
+    assert not [name for name in loaded if "torch" in name]
+
+
+@pytest.mark.slow
 def test_a_bad_video_is_told_by_a_worker_as_it_is_without_one(
-    cluster: Cluster, local: LocalEngine, videos: list[Path], tmp_path: Path
+    cluster: Cluster, local: LocalEngine[EncoderOrigin], videos: list[Path], tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(videos[0].read_bytes()[:3000])
     jobs = jobs_for([bad], tmp_path)
     with pytest.raises(VideoError) as alone:
-        list(local.embed(jobs))
+        list(local.run(jobs))
     with pytest.raises(VideoError) as by_worker:
-        list(open_engine("ray", SPEC, cluster.params()).embed(jobs))
+        list(open_engine(cluster.params(), SPEC).run(jobs))
     assert str(by_worker.value) == str(alone.value)
     assert by_worker.value.fault == alone.value.fault
 
@@ -344,7 +393,7 @@ def test_more_than_any_machine_has_is_refused(
     spec = replace(SPEC, device="cuda")
     wanted = cluster.params(gpus_per_worker=64)
     with pytest.raises(InputError, match="a worker wants 1 CPUs and 64 GPUs, but the largest"):
-        list(open_engine("ray", spec, wanted).embed(jobs_for(videos, tmp_path)))
+        list(open_engine(wanted, spec).run(jobs_for(videos, tmp_path)))
 
 
 @pytest.fixture(scope="module")
@@ -377,9 +426,9 @@ def test_the_stage_writes_the_same_with_each_engine_and_remembers_across_them(
         array.unlink()
     ingested.set_params(
         {
-            "embed.engine": "ray",
-            "embed.ray.address": cluster.address,
-            "embed.ray.cpus_per_worker": 1,
+            "compute.engine": "ray",
+            "compute.ray.address": cluster.address,
+            "compute.ray.cpus_per_worker": 1,
         }
     )
     output = ingested.stage("embed")
@@ -387,7 +436,7 @@ def test_the_stage_writes_the_same_with_each_engine_and_remembers_across_them(
     assert [line for line in output.splitlines() if not line.startswith("embed: ")] == []
     assert arrays(ingested) == by_local
     wait_until(lambda: not cluster.workers(), 30, "a worker is left")
-    ingested.set_params({"embed.ray.address": "127.0.0.1:1"})  # all is remembered: no one asks it
+    ingested.set_params({"compute.ray.address": "127.0.0.1:1"})  # all is remembered: no one asks it
     assert "6 episodes, 0 of them embedded now" in ingested.stage("embed")
     assert arrays(ingested) == by_local
 
@@ -404,7 +453,7 @@ def test_a_stage_that_is_told_to_end_takes_its_cluster_along_and_keeps_what_was_
     memory = ingested.folder / ".skipintro" / "embeddings"
     shutil.rmtree(memory)
     ingested.set_params(
-        {"embed.engine": "ray", "embed.ray.address": None, "embed.ray.cpus_per_worker": 1}
+        {"compute.engine": "ray", "compute.ray.address": None, "compute.ray.cpus_per_worker": 1}
     )
     process = ingested.start(sys.executable, "-m", "skipintro.stages.embed", PYTHONPATH="src")
     try:

@@ -112,7 +112,7 @@ def test_a_video_that_ends_too_early_by_the_model_s_tolerance_is_named(
     cut = folder / "cut.mkv"
     write_toy_video(cut, 3, seconds=26)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
-    with pytest.raises(VideoError, match=r"cut\.mkv: truncated: \d+ s can be decoded of 26\.0 s"):
+    with pytest.raises(VideoError, match=r"cut\.mkv: truncated: \d+\.0 s can be .* of 26\.0 s"):
         HeadOnVideos(folder, CPU).detect([videos[0], cut])
     tolerant = EMBEDDING.model_copy(update={"truncation_tolerance_s": 20.0})
     write_json(folder / DETECTION_FILE, CONFIG.model_copy(update={"embedding": tolerant}))

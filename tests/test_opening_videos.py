@@ -56,7 +56,7 @@ def test_a_video_that_ends_too_early_is_named(place: Place, tmp_path: Path) -> N
     cut = tmp_path / "cut.mkv"
     write_toy_video(cut, 3, seconds=26)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
-    with pytest.raises(VideoError, match=r"cut\.mkv: truncated: \d+ s can be decoded of 26\.0 s"):
+    with pytest.raises(VideoError, match=r"cut\.mkv: truncated: \d+\.0 s can be .* of 26\.0 s"):
         load_detector(place.detector).detect([cut])
 
 

@@ -35,6 +35,7 @@ from season_cases import (
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.detection.episode import Interval, Prediction
+from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
 from skipintro.detectors.candidates import Candidates, names
 from skipintro.detectors.fitting import (
@@ -45,8 +46,6 @@ from skipintro.detectors.fitting import (
     grades_of,
 )
 from skipintro.detectors.openings import (
-    OPENINGS_CONFIG,
-    OPENINGS_WEIGHTS,
     OpeningConfig,
     OpeningDetector,
     load_openings,

@@ -450,7 +450,7 @@ def test_the_params_of_a_run_are_the_file_s_but_for_the_gate_and_the_weights_in_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    embed = "embed: {weights: openai, engine: ray, ray: {workers: 2}}"
+    embed = "embed: {weights: openai}\ncompute: {engine: ray, ray: {workers: 2}}"
     sections = f"{embed}\ndemo: {{library: {{n_shows: 8}}}}\ntrack: {{}}\npromote: {{}}\n"
     Path("params.yaml").write_text(f"epochs: 3\n{sections}", encoding="utf-8")
     used = ENCODER.model_copy(update={"weights": "imagenet"})

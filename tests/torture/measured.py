@@ -23,9 +23,9 @@ from library_cases import CheapEncoder
 from skipintro import cli
 from skipintro.core.isolation import end_idle
 from skipintro.core.params import load_params
-from skipintro.detection import detector
-from skipintro.encoder import engine
-from skipintro.library import embedding  # noqa: F401  loaded before anything is measured
+from skipintro.detection import head_detector
+from skipintro.encoder import spec
+from skipintro.library import embedding, fingerprinting  # noqa: F401  loaded before anything is measured
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def measured(pieces: list[list[str]], *, is_counted: bool = False) -> Measured:
         n_calls += event in {"call", "c_call"}
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (detector, engine):
+        for module in (head_detector, spec):
             patch.setattr(module, "load_encoder", lambda *_, **__: CheapEncoder())
         for folder, *words in pieces:
             began_s, n_calls = processor_s(), 0

@@ -98,7 +98,7 @@ GUARDS = (
     ),
     Guard(
         "the hash of a video between ingest and embed",
-        "encoder/engine.py",
+        "engines/base.py",
         "or sha256_of_file(job.path) != job.sha256:",
         "or False:",
         "test_bad_input.py::test_a_video_that_is_gone_or_changed_since_ingest_is_not_embedded",

@@ -40,19 +40,9 @@ from torture.conftest import Attack
 
 pytestmark = pytest.mark.slow
 
-STAGES = (
-    "demo",
-    "ingest",
-    "annotate",
-    "embed",
-    "fingerprint",
-    "window",
-    "train",
-    "fit",
-    "evaluate",
-    "track",
-)
-LATER = STAGES[5:]
+FIRST = ("demo", "ingest", "annotate", "embed", "fingerprint", "window")
+LATER = ("train", "fit", "evaluate", "track")
+STAGES = FIRST + LATER
 N_CHAINS = 2  # side by side, each in a checkout of its own
 WITH_MUCH_TO_DO = ("demo", "embed", "train", "evaluate", "track")  # so that it can be stopped
 WAITING = "another stage is at work in this workspace; waiting for its end"

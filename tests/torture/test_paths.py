@@ -305,10 +305,8 @@ def test_permissions_of_a_run(attack: Attack, tmp_path: Path, toy_series: Path) 
     umask = 0o027
     with umask_of(umask):
         checkout = make_checkout(tmp_path / "checkout", toy_series)
-        stages = (
-            *("ingest", "annotate", "embed", "fingerprint", "window"),
-            *("train", "fit", "evaluate", "track"),
-        )
+        first = ("ingest", "annotate", "embed", "fingerprint", "window")
+        stages = (*first, "train", "fit", "evaluate", "track")
         for name in stages[: attack.size(quick=1, wide=2, full=len(stages))]:
             with attack.case(name):
                 checkout.stage(name)

@@ -22,9 +22,9 @@ OUTPUTS: Mapping[str, str] = {
 }
 # Makes embed and `skipintro detect` load the encoder that takes no time.
 CHEAP = """
-import skipintro.detection.head_detector as detector, skipintro.encoder.engine as engine
+import skipintro.detection.head_detector as detector, skipintro.encoder.spec as spec
 from library_cases import CheapEncoder
-detector.load_encoder = engine.load_encoder = lambda *_, **__: CheapEncoder()
+detector.load_encoder = spec.load_encoder = lambda *_, **__: CheapEncoder()
 """
 
 

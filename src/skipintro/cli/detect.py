@@ -25,7 +25,7 @@ from skipintro.core.errors import InputError, one_line
 from skipintro.library.choices import Form, Kind
 
 if TYPE_CHECKING:
-    from skipintro.episodes.embeddings import Search
+    from skipintro.episodes.search import Search
     from skipintro.library.answers import Answer
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory

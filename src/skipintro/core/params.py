@@ -17,6 +17,7 @@ SECTIONS = (
     "ingest",
     "annotate",
     "embed",
+    "fingerprint",
     "window",
     "train",
     "fit",
@@ -24,12 +25,11 @@ SECTIONS = (
     "track",
     "promote",
 )
-# Stands at the top level, so that `dvc exp run -S epochs=40` works as written.
-TOP_LEVEL = ("epochs",)
-# These shape no result: the same experiment with another gate is the same.
-_NOT_RESULTS = ("track", "promote")
-# Nor do these of a section: where embeddings are computed changes no byte of them.
-_NOT_RESULTS_OF = {"embed": ("engine", "ray")}
+# Read together with a section: `epochs`, so that `dvc exp run -S epochs=40` works as written, and
+# what stages share.
+TOP_LEVEL = ("epochs", "compute")
+# These shape no result: the same experiment with another gate, or made elsewhere, is the same.
+_NOT_RESULTS = ("compute", "track", "promote")
 
 
 class StageParams(BaseModel):
@@ -96,11 +96,8 @@ def flat_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
 
     Raises InputError as `read_params_file` does.
     """
-    content = {k: v for k, v in read_params_file(path).items() if k not in _NOT_RESULTS}
-    for section, keys in _NOT_RESULTS_OF.items():
-        if isinstance(values := content.get(section), dict):
-            content[section] = {k: v for k, v in values.items() if k not in keys}
-    return dict(_flat("", content))
+    content = read_params_file(path).items()
+    return dict(_flat("", {key: value for key, value in content if key not in _NOT_RESULTS}))
 
 
 def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:

@@ -1,6 +1,5 @@
 """The head of a detector's folder, and its use on video files."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from skipintro.detection.folder import checked_config
 from skipintro.encoder import ENCODERS, HUB_WEIGHTS, TOLERATE_BF16, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.embeddings import EmbeddingConfig
+from skipintro.episodes.search import seconds_to_decode
 from skipintro.model.head import load_head
 from skipintro.video.decoder import length_s
-from skipintro.video.opening import VideoError
+from skipintro.video.opening import check_not_truncated
 
 
 class HeadDetector:
@@ -81,16 +81,14 @@ def load_same_encoder(
 def embed_checked(
     video: Path, encoder: Encoder, config: EmbeddingConfig, promised_s: float | None
 ) -> NDArray[np.float32]:
-    """Give the vectors of as much of a video as `config.seconds` says, as float32 (n_seconds, D).
+    """Give the vectors of as much of a video as `config.search` says, as float32 (n_seconds, D).
 
     `promised_s` is the length that the container tells. Raises VideoError where the video cannot be
     decoded, or ends before that.
     """
-    n_seconds = config.seconds(promised_s)
+    n_seconds = seconds_to_decode(config.search, promised_s)
     vectors = embed_video(video, encoder, config.batch_size, n_seconds)
-    wanted_s = min(promised_s or 0.0, math.inf if n_seconds is None else n_seconds)
-    if len(vectors) < wanted_s - config.truncation_tolerance_s:
-        raise VideoError(video, f"truncated: {len(vectors)} s can be decoded of {promised_s:.1f} s")
+    check_not_truncated(video, len(vectors), promised_s, config.truncation_tolerance_s, n_seconds)
     return vectors
 
 

@@ -9,7 +9,9 @@ from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import kind_of
 from skipintro.detectors.openings import load_openings
 from skipintro.episodes.naming import series_of_file
-from skipintro.evidence.recording import record
+from skipintro.evidence.recording import record_checked
+from skipintro.evidence.track import Evidence
+from skipintro.video.decoder import length_s
 
 
 class VideoDetector(Protocol):
@@ -33,9 +35,12 @@ class OpeningsOnVideos:
             series[series_of_file(video)].append(place)
         found: dict[int, Prediction] = {}
         for places in series.values():
-            evidence = [record(videos[k], self._detector.config.fingerprint) for k in places]
+            evidence = [self._record(videos[k]) for k in places]
             found |= zip(places, self._detector.detect(evidence), strict=True)
         return [found[place] for place in range(len(videos))]
+
+    def _record(self, video: Path) -> Evidence:
+        return record_checked(video, self._detector.config.fingerprint, None, length_s(video))
 
 
 def load_detector(

@@ -129,6 +129,8 @@ class _Library:
             self._settings,
             self._rate,
         )
+        if not len(rows):  # nothing comes back in the kept seasons
+            return Trees.none()
         trees = self._settings.trees.model_copy(update={"max_iter": n_trees})
         unexplained = grades - self._start.agreed.predict(rows)
         return fit_trees(rows, unexplained, trees.model_dump(), self._settings.seed)

@@ -30,6 +30,12 @@ class Trees:
     right: NDArray[np.int64]
     value: NDArray[np.float64]
 
+    @classmethod
+    def none(cls) -> "Trees":
+        """Return no trees, which predict 0."""
+        ints, floats = np.zeros(0, np.int64), np.zeros(0)
+        return cls(0.0, ints, ints, floats, ints, ints, floats)
+
     def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return float64 (n,) for features (n, F)."""
         rows = np.arange(len(features))[:, None]

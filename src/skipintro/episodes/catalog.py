@@ -43,6 +43,10 @@ class IngestManifest(BaseModel):
         """Give the episodes whose video can be used, by (split, id)."""
         return {(e.split, e.id): e for e in self.episodes if e.problem is None}
 
+    def left_out(self) -> dict[str, str]:
+        """Return why a video cannot be used, by `<split>/<id>`."""
+        return {f"{e.split}/{e.id}": e.problem for e in self.episodes if e.problem}
+
 
 def find_videos(folder: Path, extensions: Collection[str]) -> dict[str, Path]:
     """Give the videos of a split folder by id: `<id>/<id>.<ext>` or `<id>.<ext>`, names in NFC.

@@ -1,9 +1,8 @@
 """The embeddings of all episodes as files: one array an episode, and a manifest of their origin."""
 
-import math
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, replacing
-
-# The part of an episode that is looked at, from its beginning; a number is of seconds.
-Search = Literal["whole", "first-quarter"] | Annotated[int, Field(ge=1)]
+from skipintro.episodes.search import Search, searched_seconds, seconds_to_decode
 
 
 class EncoderIdentity(BaseModel):
@@ -42,34 +39,14 @@ class EmbeddingConfig(BaseModel):
     search: Search
     truncation_tolerance_s: float = Field(ge=0)  # as ingest had it
 
-    def seconds(self, length_s: float | None) -> int | None:
-        """Give how many seconds of an episode are decoded; None: all there are.
-
-        Without a length, a first quarter is known at the end alone.
-        """
-        if isinstance(self.search, int) and length_s is None:
-            return self.search
-        if self.search == "whole" or length_s is None:
-            return None
-        return searched_seconds(self.search, math.ceil(length_s))
-
     def looked_at(
         self, vectors: NDArray[np.float32], length_s: float | None
     ) -> NDArray[np.float32]:
         """Give those of the decoded vectors (n_seconds, D) that are looked at."""
-        n_seconds = self.seconds(length_s)
+        n_seconds = seconds_to_decode(self.search, length_s)
         if n_seconds is None:
             n_seconds = searched_seconds(self.search, len(vectors))
         return vectors[:n_seconds]
-
-
-def searched_seconds(search: Search, n_seconds: int) -> int:
-    """Give how many seconds of an episode are looked at."""
-    if search == "whole":
-        return n_seconds
-    if search == "first-quarter":
-        return math.ceil(n_seconds / 4)
-    return min(search, n_seconds)
 
 
 class EmbeddedEpisode(BaseModel):
@@ -110,22 +87,27 @@ def read_vectors(path: Path) -> NDArray[np.float32]:
 def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Write one episode's array, whole or not at all."""
     with replacing(path) as draft:
-        draft.write_bytes(_as_npy(vectors))
+        draft.write_bytes(npy_bytes(vectors))
 
 
 def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Keep an array for later runs; one that is damaged meanwhile will not be taken for it."""
-    remember(path, _as_npy(vectors))
+    remember(path, npy_bytes(vectors))
 
 
 def remembered_vectors(path: Path) -> NDArray[np.float32] | None:
     """Give the array that was kept, float32 (n_seconds, D); None where it is missing or damaged."""
     content = remembered(path)
-    return None if content is None else np.asarray(np.load(BytesIO(content)), np.float32)
+    return None if content is None else vectors_of_npy(content)
 
 
-def _as_npy(vectors: NDArray[np.float32]) -> bytes:
-    """Give the bytes of a .npy file; NumPy itself does not tell why it cannot write one."""
+def vectors_of_npy(content: bytes) -> NDArray[np.float32]:
+    """Return the float32 (n_seconds, D) of an .npy file that is whole."""
+    return np.asarray(np.load(BytesIO(content)), np.float32)
+
+
+def npy_bytes(vectors: NDArray[np.float32]) -> bytes:
+    """Return the bytes of an .npy file; NumPy itself does not tell why it cannot write one."""
     buffer = BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
     return buffer.getvalue()

@@ -21,8 +21,10 @@ from skipintro.evidence.track import Evidence, Track
 from skipintro.video import decoding, sound
 from skipintro.video.decoder import decoded
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
+from skipintro.video.opening import check_not_truncated
 
 _FIELDS = ("rows", "level", "change")
+TRUNCATION_TOLERANCE_S = 2.0  # s that may lack of the length that a container promises
 _BLOCK_S = 10  # of sound that is decoded at a time
 # What reading a damaged .npz file raises: of the archive, of the arrays in it, of what they lack.
 _UNREADABLE = (
@@ -63,6 +65,18 @@ def record(
         )
     }
     return Evidence(tracks, len(tracks["pictures"]) / settings.pictures.rate)
+
+
+def record_checked(
+    path: Path, settings: FingerprintSettings, n_seconds: int | None, promised_s: float | None
+) -> Evidence:
+    """Return the fingerprints of a video, which must be as long as its container promises.
+
+    Raises VideoError where the pictures cannot be decoded, or end before `promised_s`.
+    """
+    evidence = record(path, settings, n_seconds)
+    check_not_truncated(path, evidence.length_s, promised_s, TRUNCATION_TOLERANCE_S, n_seconds)
+    return evidence
 
 
 def _arrays(

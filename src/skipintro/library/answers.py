@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skipintro.episodes.embeddings import Search
+    from skipintro.episodes.search import Search
 
 Interval = tuple[float, float]
 

@@ -14,6 +14,7 @@ from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.head_detector import HeadDetector, embed_checked, load_same_encoder
 from skipintro.encoder import Encoder
 from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
+from skipintro.episodes.search import seconds_to_decode
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.memory import Memory
@@ -94,7 +95,7 @@ class Embedder:
         return promised_s if n_decoded < promised_s + 1 else float(n_decoded)
 
     def _first_s(self, answer: Answer) -> int | None:
-        return self._config.seconds(self._lengths[answer.sha256])
+        return seconds_to_decode(self._config.search, self._lengths[answer.sha256])
 
     def _file(self, answer: Answer) -> Path:
         """Give the vectors of the whole video where there are any, else those that are wanted."""

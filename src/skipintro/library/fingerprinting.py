@@ -5,19 +5,16 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, sweep
-from skipintro.core.scratch import key_of
-from skipintro.core.stage import versions
 from skipintro.detection.episode import Prediction
 from skipintro.detectors.openings import load_openings
-from skipintro.episodes.embeddings import searched_seconds
-from skipintro.evidence.recording import of_bytes, record, to_bytes
+from skipintro.episodes.search import Search, seconds_to_decode
+from skipintro.evidence.recording import of_bytes, record_checked, to_bytes
+from skipintro.evidence.spec import FingerprintSpec
 from skipintro.evidence.track import Evidence
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.memory import Memory
 from skipintro.video.opening import VideoError
-
-_TRUNCATION_TOLERANCE_S = 2.0  # s that may lack of the length that the container promises
 
 
 class Fingerprinter:
@@ -25,16 +22,10 @@ class Fingerprinter:
 
     def __init__(self, folder: Path, memory: Memory, settings: Settings) -> None:
         self._detector = load_openings(folder)
-        self._search = settings.search or "whole"
+        self._search: Search = settings.search or "whole"
         self._lengths: dict[str, float | None] = {}  # by sha256
-        fingerprint = self._detector.config.fingerprint
-        key = key_of(
-            "evidence",
-            "video",
-            fingerprint=fingerprint.model_dump(),
-            versions=versions("av", "numpy", "scipy"),
-        )
-        self._folder = memory.folder / "fingerprints" / key
+        origin = FingerprintSpec(self._detector.config.fingerprint).origin()
+        self._folder = memory.folder / "fingerprints" / origin.key
         self._folder.mkdir(parents=True, exist_ok=True)
         sweep(self._folder)
 
@@ -51,16 +42,11 @@ class Fingerprinter:
         promised_s = self._lengths[answer.sha256]
         n_seconds = self._n_seconds(answer)
         try:
-            evidence = record(answer.video, self._detector.config.fingerprint, n_seconds)
+            return record_checked(
+                answer.video, self._detector.config.fingerprint, n_seconds, promised_s
+            )
         except VideoError as error:
             return error
-        wanted_s = min(promised_s or 0.0, n_seconds or float("inf"))
-        if evidence.length_s < wanted_s - _TRUNCATION_TOLERANCE_S:
-            return VideoError(
-                answer.video,
-                f"truncated: {evidence.length_s:.0f} s can be decoded of {promised_s:.1f} s",
-            )
-        return evidence
 
     def keep(self, answer: Answer, made: Evidence) -> None:
         """Write the evidence, whole or not at all."""
@@ -82,10 +68,7 @@ class Fingerprinter:
         return of_bytes(content, file)
 
     def _n_seconds(self, answer: Answer) -> int | None:
-        promised_s = self._lengths[answer.sha256]
-        if self._search == "whole" or (promised_s is None and self._search == "first-quarter"):
-            return None
-        return searched_seconds(self._search, round(promised_s or 1e9))
+        return seconds_to_decode(self._search, self._lengths[answer.sha256])
 
     def _file(self, answer: Answer) -> Path:
         n_seconds = self._n_seconds(answer)

@@ -26,6 +26,7 @@ from skipintro.video.info import VideoInfo
 from skipintro.video.opening import (
     SEEKABLE,
     VideoError,
+    check_not_truncated,
     fault_of,
     opened,
     origin_of,
@@ -56,10 +57,7 @@ def inspect(
         if not n_frames:
             raise VideoError(path, "no picture in it can be decoded")
         promised = promised_length(container, stream)
-        if promised is not None and float(end) < promised - truncation_tolerance_s:
-            raise VideoError(
-                path, f"truncated: {float(end):.1f} s can be decoded of {promised:.1f} s"
-            )
+        check_not_truncated(path, float(end), promised, truncation_tolerance_s)
         return VideoInfo(
             duration_s=round(float(end), 3),
             n_seconds=n_seconds,

@@ -167,6 +167,24 @@ def _stated_length(
     return length - max(0, container.start_time or 0) / av.time_base
 
 
+def check_not_truncated(
+    path: Path,
+    found_s: float,
+    promised_s: float | None,
+    tolerance_s: float,
+    wanted_s: float | None = None,
+) -> None:
+    """Raise VideoError where less was decoded than the container promises.
+
+    `wanted_s` is the beginning that was asked for; None: all.
+    """
+    if promised_s is None:
+        return
+    least_s = promised_s if wanted_s is None else min(promised_s, wanted_s)
+    if found_s < least_s - tolerance_s:
+        raise VideoError(path, f"truncated: {found_s:.1f} s can be decoded of {promised_s:.1f} s")
+
+
 def fault_of(path: Path, fault: str, error: Exception) -> VideoError:
     """Give the error for what libav has said, which passes on what the system has.
 

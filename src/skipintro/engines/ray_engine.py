@@ -1,52 +1,50 @@
-"""Embeds side by side in Ray's workers, on this machine or on many; the only importer of ray.
+"""Makes evidence in Ray's workers, on this machine or on many; the only importer of ray.
 
-A worker is a process with one encoder. It reads videos and gives vectors; this process writes
-them. A worker that is lost (killed, out of memory, its machine gone) is replaced, and its episode
-is done again.
+A worker is a process with one maker. It reads videos and gives bytes; this process writes them. A
+worker that is lost (killed, out of memory, its machine gone) is replaced, and its episode is done
+again.
 """
 
 import logging
+import math
 import os
 import signal
 import socket
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 # Ray reads these when it is imported. The second keeps a cluster on this machine to the loopback
 # interface: whoever reaches a port of Ray's can run code.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 from ray.exceptions import RayError, RayTaskError, UnserializableException
 
 from skipintro.core.errors import InputError
-from skipintro.encoder.engine import Embedder, EncoderSpec, Job, Origin, RayParams
-from skipintro.episodes.embeddings import remember_vectors
+from skipintro.core.files import remember
+from skipintro.engines.base import Job, Origin, OriginT, RayParams, Spec, made
 
 _ATTEMPTS = 3  # of one episode; what ends its worker that often will do so again
 _CONNECT_S = 5.0
 _TELL_EVERY_S = 30.0
-_OBJECT_STORE = 256 * 2**20  # bytes; an hour of video is 7 MB of vectors
+_OBJECT_STORE = 256 * 2**20  # bytes; the evidence of an hour is some MB
 _SOURCE = Path(__file__).resolve().parents[2]
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs in a process of Ray's, in the folder of the checkout, with one encoder.
+    """Runs in a process of Ray's, in the folder of the checkout, with one maker.
 
     A fault of the input is a result, not an exception: Ray would wrap that into others.
     """
 
-    def prepare(self, folder: Path, spec: EncoderSpec) -> Origin | InputError | OSError:
-        """Load the encoder; gives what its vectors are made by."""
+    def prepare(self, folder: Path, spec: Spec[Origin]) -> Origin | InputError | OSError:
+        """Open the maker; returns what its bytes are made by."""
         try:
             os.chdir(folder)
         except OSError:
@@ -55,40 +53,40 @@ class Worker:
                 "same place on every machine of the cluster"
             )
         try:
-            self._embedder = Embedder(spec)
+            self._maker = spec.open()
         except (InputError, OSError) as error:
             return error
-        return self._embedder.origin
+        return self._maker.origin
 
-    def vectors(self, job: Job) -> NDArray[np.float32] | InputError | OSError:
-        """Give a job's vectors."""
+    def make(self, job: Job) -> bytes | InputError | OSError:
+        """Return the bytes of a job's target."""
         try:
-            return self._embedder.vectors(job)
+            return made(self._maker, job)
         except (InputError, OSError) as error:
             return error
 
     def where(self) -> tuple[str, int]:
-        """Give the machine and the process."""
+        """Return the machine and the process."""
         return socket.gethostname(), os.getpid()
 
 
-class RayEngine:
+class RayEngine(Generic[OriginT]):
     """As many jobs at a time as there are workers."""
 
-    def __init__(self, spec: EncoderSpec, ray_params: RayParams) -> None:
+    def __init__(self, spec: Spec[OriginT], ray_params: RayParams) -> None:
         self._params, self._spec = ray_params, spec
-        own = Embedder(replace(spec, device="cpu")).origin  # to know it, not to work with it
-        self.origin = replace(own, spec=spec)
+        self._n_gpus = ray_params.gpus_per_worker if spec.uses_gpu else 0.0
+        self.origin = spec.origin()
 
-    def embed(self, jobs: Sequence[Job]) -> Iterator[Job]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[Job]:
         """Yield each job when its target is written, in the order in which they are done."""
         if not jobs:
             return
         with _cluster(self._params):
             self._check_room()
-            yield from self._embed(deque(jobs))
+            yield from self._run(deque(jobs))
 
-    def _embed(self, waiting: deque[Job]) -> Iterator[Job]:
+    def _run(self, waiting: deque[Job]) -> Iterator[Job]:
         running: dict[Any, tuple[Any, Job | None]] = {}  # what a worker does; None: it loads
         losses: Counter[Job | None] = Counter()
         workers = min(self._params.workers, len(waiting))
@@ -113,20 +111,20 @@ class RayEngine:
                     continue
                 if waiting:
                     following = waiting.popleft()
-                    running[worker.vectors.remote(following)] = (worker, following)
+                    running[worker.make.remote(following)] = (worker, following)
                 else:
                     ray.kill(worker)
                 if job:
                     yield job
 
     def _take(self, result: Any, worker: Any, job: Job | None) -> None:
-        """Write a job's vectors; of a worker that has loaded, look at what it will make."""
+        """Write a job's target; of a worker that has loaded, look at what it will make."""
         if isinstance(result, (InputError, OSError)):
             raise result
         if job is None:
             self._check(result, worker)
         else:
-            remember_vectors(job.target, result)
+            remember(job.target, result)
 
     def _start(self, running: dict[Any, tuple[Any, Job | None]]) -> None:
         """Ask for one more worker; it may have to wait until the cluster has room."""
@@ -138,7 +136,7 @@ class RayEngine:
         actor: Any = ray.remote(Worker)
         worker = actor.options(
             num_cpus=self._params.cpus_per_worker,
-            num_gpus=self._params.gpus_per_worker,
+            num_gpus=self._n_gpus,
             scheduling_strategy="SPREAD",
             runtime_env={"env_vars": environment},
         ).remote()
@@ -157,8 +155,8 @@ class RayEngine:
             log.warning("a worker was lost while it loaded (%s); starting another", reason)
         elif job is None:
             raise InputError(
-                f"{n_losses} workers of Ray's were lost while they loaded the encoder, the last "
-                f"one: {reason}; give each more memory, or set embed.ray.workers lower"
+                f"{n_losses} workers of Ray's were lost while they loaded, the last one: {reason}; "
+                "give each more memory, or set compute.ray.workers lower"
             )
         elif n_losses < _ATTEMPTS:
             log.warning("%s: its worker was lost (%s); doing it again", job.path, reason)
@@ -169,33 +167,23 @@ class RayEngine:
             )
 
     def _check(self, theirs: Origin, worker: Any) -> None:
-        """Refuse a worker whose vectors would be others than this process's."""
-        ours = self.origin
-        if theirs == ours:
+        """Refuse a worker whose bytes would be others than this process's."""
+        if theirs == self.origin:
             return
         host, _ = ray.get(worker.where.remote())
-        packages = {
-            f"{name} {found} (here {ours.versions[name]})"
-            for name, found in theirs.versions.items()
-            if found != ours.versions[name]
-        }
-        if theirs.code != ours.code:
-            packages.add("code of skipintro")
-        if theirs.identity != ours.identity:
-            packages.add("weights")
         raise InputError(
-            f"{host}: a worker with other {', '.join(sorted(packages))}; install "
+            f"{host}: a worker with other {', '.join(self.origin.unlike(theirs))}; install "
             "requirements.lock and the same commit on every machine of the cluster"
         )
 
     def _check_room(self) -> None:
         """Refuse workers that no machine of the cluster could ever hold."""
-        wanted = {"CPU": self._params.cpus_per_worker, "GPU": self._params.gpus_per_worker}
+        wanted = {"CPU": self._params.cpus_per_worker, "GPU": self._n_gpus}
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
         if not any(all(m.get(k, 0) >= n for k, n in wanted.items()) for m in machines):
             largest = {kind: max(m.get(kind, 0) for m in machines) for kind in wanted}
             raise InputError(
-                f"params.yaml: embed.ray: a worker wants {wanted['CPU']:g} CPUs and "
+                f"params.yaml: compute.ray: a worker wants {wanted['CPU']:g} CPUs and "
                 f"{wanted['GPU']:g} GPUs, but the largest machine of the cluster has "
                 f"{largest['CPU']:g} and {largest['GPU']:g}; correct cpus_per_worker or "
                 "gpus_per_worker, or start a larger machine"
@@ -211,7 +199,7 @@ def _cluster(params: RayParams) -> Iterator[None]:
         if params.address is None:
             ray.init(
                 "local",
-                num_cpus=max(1, int(np.ceil(params.workers * params.cpus_per_worker))),
+                num_cpus=max(1, math.ceil(params.workers * params.cpus_per_worker)),
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE,
                 **quiet,
@@ -232,7 +220,7 @@ def _cluster(params: RayParams) -> Iterator[None]:
 def _join(address: str, quiet: dict[str, Any]) -> None:
     """Join a running cluster. Raises InputError, within seconds, where there is none."""
     remedy = (
-        "start one (`ray start --head`), correct embed.ray.address, or set it to null for a "
+        "start one (`ray start --head`), correct compute.ray.address, or set it to null for a "
         "cluster on this machine alone"
     )
     place = address.removeprefix("ray://")
@@ -243,11 +231,11 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
                 pass  # Ray itself would try for many minutes
         except ValueError as error:
             raise InputError(
-                f"params.yaml: embed.ray.address: expected host:port, got {address!r}; correct it"
+                f"params.yaml: compute.ray.address: expected host:port, got {address!r}; correct it"
             ) from error
         except OSError as error:
             raise InputError(
-                f"params.yaml: embed.ray.address: {address}: no Ray cluster answers "
+                f"params.yaml: compute.ray.address: {address}: no Ray cluster answers "
                 f"({error.strerror or error}); {remedy}"
             ) from error
     try:
@@ -261,5 +249,5 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
                 "copy ~/.ray/auth_token from its first machine, and `export RAY_AUTH_MODE=token`"
             )
         raise InputError(
-            f"params.yaml: embed.ray.address: {address}: cannot be joined ({fault}); {remedy}"
+            f"params.yaml: compute.ray.address: {address}: cannot be joined ({fault}); {remedy}"
         ) from error
