@@ -96,6 +96,7 @@ def test_each_usable_episode_has_the_evidence_of_its_whole_video(fingerprinted: 
         assert to_bytes(read_evidence(folder / one.file)) == to_bytes(expected)
         assert (one.length_s, one.video_sha256) == (expected.length_s, source.sha256)
     check_sums(folder)
+    assert len((folder / "SHA256SUMS").read_text("utf-8").splitlines()) == len(RECORDED) + 1
 
 
 def test_a_video_without_sound_has_pictures_alone(fingerprinted: Path) -> None:
