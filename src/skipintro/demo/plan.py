@@ -132,7 +132,7 @@ class PictureForm(StageParams):
 class Levels(StageParams):
     """How loud each kind of sound is, as its root mean square in dB of full scale."""
 
-    title: float = Field(le=0)
+    music: float = Field(le=0)
     voices: float = Field(le=0)
     surroundings: float = Field(le=0)
     scene_music: float = Field(le=0)
@@ -192,10 +192,10 @@ class Heard:
     """
 
     length_s: Fraction
-    title: Entropy | None = None
+    music: Entropy | None = None  # title or closing music, alone
     voices: Entropy | None = None
     surroundings: Entropy | None = None
-    scene_music: Entropy | None = None
+    scene_music: Entropy | None = None  # behind the voices
 
 
 @dataclass(frozen=True)
@@ -308,8 +308,13 @@ def plan_library(
             rate=Fraction(picture.rates[(turn + slot.show // 2) % len(picture.rates)]),
             has_sound=slot not in mute,
             shots=_plan_shots(
-                seed, slot, episode, sound, closing_music=looks[slot.show].closing_music,
-                opening=look, before=before,
+                seed,
+                slot,
+                episode,
+                sound,
+                closing_music=looks[slot.show].closing_music,
+                opening=look,
+                before=before,
             ),
             faults=tuple(fault for fault in Fault if slot in roles.of_fault[fault]),
         )
@@ -456,7 +461,7 @@ def _plan_shots(
         recap = _excerpts(rng, before, between((form.recap_s, form.recap_s + 1)), form.steps_a_s)
     title: list[_Part] = []
     if opening is not None:
-        heard = Heard(opening.opening_s, title=opening.title_music)
+        heard = Heard(opening.opening_s, music=opening.title_music)
         title = [_Part(ShotKind.OPENING, opening.opening_s, (seed, _NAMES, *own), heard)]
     rest_s = length_s - sum(part.length_s for part in recap + title)
     rest_s -= cold_s + form.establishing_s + closing_s
@@ -464,30 +469,28 @@ def _plan_shots(
     films: list[list[_Part]] = [[], []]
     for half, lengths in enumerate(cuts):
         for index, seconds in enumerate(lengths):
-            place = (*own, half, index)
-            heard = _plan_scene(seed, place, seconds, sound)
-            films[half].append(_Part(ShotKind.FILM, seconds, (seed, _FILM, *place), heard))
+            scene = (*own, half, index)
+            heard = _plan_scene(seed, scene, seconds, sound)
+            films[half].append(_Part(ShotKind.FILM, seconds, (seed, _FILM, *scene), heard))
     half = int(rng.integers(2)) if cold_s else 1
     place = int(rng.integers(len(films[half]) + 1))
     establishing_s = Fraction(form.establishing_s)
     heard = _plan_scene(seed, own, establishing_s, sound)
     entropy = (seed, _RETURNING, slot.show)
     films[half].insert(place, _Part(ShotKind.ESTABLISHING, establishing_s, entropy, heard))
-    heard = Heard(closing_s, title=closing_music)
+    heard = Heard(closing_s, music=closing_music)
     closing = _Part(ShotKind.CLOSING, closing_s, (seed, _CLOSING, *own), heard)
     return _in_a_row([*recap, *films[0], *title, *films[1], closing])
 
 
-def _plan_scene(
-    seed: int, place: tuple[int, ...], length_s: Fraction, sound: SoundForm
-) -> Heard:
+def _plan_scene(seed: int, scene: tuple[int, ...], length_s: Fraction, sound: SoundForm) -> Heard:
     """Draw what is heard in a scene of film."""
-    talks, plays = np.random.default_rng([seed, _HEARD, *place]).random(2)
+    talks, plays = np.random.default_rng([seed, _HEARD, *scene]).random(2)
     return Heard(
         length_s,
-        voices=(seed, _HEARD, *place, 1) if talks < sound.voices_share else None,
-        surroundings=(seed, _HEARD, *place, 2),
-        scene_music=(seed, _SCENE_MUSIC, *place) if plays < sound.scene_music_share else None,
+        voices=(seed, _HEARD, *scene, 1) if talks < sound.voices_share else None,
+        surroundings=(seed, _HEARD, *scene, 2),
+        scene_music=(seed, _SCENE_MUSIC, *scene) if plays < sound.scene_music_share else None,
     )
 
 
@@ -542,7 +545,7 @@ def _cuts(between: _Draw, total_s: Fraction, shot_s: tuple[int, int]) -> list[Fr
     shortest, longest = shot_s
     lengths = []
     while total_s > longest:
-        lengths.append(between((shortest, min(longest, total_s - shortest))))
+        lengths.append(between((shortest, min(Fraction(longest), total_s - shortest))))
         total_s -= lengths[-1]
     return [*lengths, total_s] if total_s else lengths
 

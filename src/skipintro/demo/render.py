@@ -173,9 +173,7 @@ def labels(episodes: list[Episode], faults: FaultForm) -> dict[str, dict[str, st
     return content
 
 
-def labelled_times(
-    episode: Episode, faults: FaultForm
-) -> tuple[Fraction | None, Fraction | None]:
+def labelled_times(episode: Episode, faults: FaultForm) -> tuple[Fraction | None, Fraction | None]:
     """Give start and end, in seconds, as the label says."""
     if episode.intro is None:
         return None, None
@@ -248,7 +246,7 @@ def hear(heard: Heard, form: SoundForm) -> Samples:
     total = np.zeros(n_samples, np.float32)
     levels = form.level_db
     for entropy, draw_sound, level_db in (
-        (heard.title, sound.music, levels.title),
+        (heard.music, sound.music, levels.music),
         (heard.voices, sound.murmur, levels.voices),
         (heard.surroundings, sound.surroundings, levels.surroundings),
         (heard.scene_music, sound.music, levels.scene_music),
@@ -256,7 +254,7 @@ def hear(heard: Heard, form: SoundForm) -> Samples:
         if entropy is not None:
             drawn = draw_sound(np.random.default_rng(entropy), n_samples, rate)
             total += sound.at_level(drawn, level_db)
-    if heard.title is not None:
+    if heard.music is not None:
         total = sound.faded(total, round(form.fade_s * rate))
     return total
 
@@ -272,9 +270,7 @@ def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoMa
         without_intro=[episode.id for episode in library.episodes if episode.intro is None],
         without_sound=[episode.id for episode in library.episodes if not episode.has_sound],
         silent_openings=[
-            SHOWS[show].name
-            for show, look in enumerate(library.looks)
-            if look.title_music is None
+            SHOWS[show].name for show, look in enumerate(library.looks) if look.title_music is None
         ],
         faults={
             fault: [episode.id for episode in library.episodes if fault in episode.faults]

@@ -79,7 +79,9 @@ def surroundings(rng: np.random.Generator, n_samples: int, rate: int) -> Samples
     out = (air / max(float(np.abs(air).max(initial=0)), 1e-9)).astype(np.float32)
     for _ in range(int(rng.poisson(0.4 * n_samples / rate))):
         at, loudness = int(rng.integers(n_samples)), float(rng.uniform(1, 4))
-        sound = _thump(rng, rate) if rng.random() < 0.5 else _hiss(rng, int(rng.integers(400, 4000)))
+        sound = (
+            _thump(rng, rate) if rng.random() < 0.5 else _hiss(rng, int(rng.integers(400, 4000)))
+        )
         _add(out, at, loudness * sound)
     return out
 
@@ -162,8 +164,7 @@ def _beat(rng: np.random.Generator, rate: int) -> tuple[tuple[Samples, ...], ...
     drums, cymbals = rng.random(_EIGHTHS) < 0.3, rng.random(_EIGHTHS) < 0.6
     drums[0] = True
     return tuple(
-        (drum,) * int(low) + (cymbal,) * int(high)
-        for low, high in zip(drums, cymbals, strict=True)
+        (drum,) * int(low) + (cymbal,) * int(high) for low, high in zip(drums, cymbals, strict=True)
     )
 
 
@@ -177,7 +178,8 @@ def _tone(tune: _Tune, note: _Note, n_samples: int, rate: int) -> Samples:
     time = np.arange(n_samples, dtype=np.float32) / rate
     envelope = np.minimum(time / tune.attack_s, 1) * np.exp(-time / tune.decay_s)
     envelope *= np.minimum((n_samples - np.arange(n_samples)) / (0.01 * rate), 1)
-    return (_played(tune.wave, np.full(n_samples, note.hz / rate)) * envelope).astype(np.float32)
+    sound = _played(tune.wave, np.full(n_samples, note.hz / rate))
+    return np.asarray(sound * envelope, np.float32)
 
 
 def _syllable(
@@ -192,8 +194,8 @@ def _syllable(
     wave = _wave(strength, rng.uniform(0, 2 * np.pi, len(hz)))
     bend = float(rng.uniform(0.88, 1.12))
     sound = _played(wave, np.linspace(pitch, pitch * bend, n_samples) / rate)
-    loudness = float(rng.uniform(0.5, 1))
-    return (sound * (loudness * np.sin(np.linspace(0, np.pi, n_samples)) ** 0.5)).astype(np.float32)
+    envelope = float(rng.uniform(0.5, 1)) * np.sin(np.linspace(0, np.pi, n_samples)) ** 0.5
+    return np.asarray(sound * envelope, np.float32)
 
 
 def _hiss(rng: np.random.Generator, n_samples: int) -> Samples:
@@ -205,15 +207,14 @@ def _hiss(rng: np.random.Generator, n_samples: int) -> Samples:
 def _thump(rng: np.random.Generator, rate: int) -> Samples:
     """Give a dull blow, a fifth of a second long."""
     time = np.arange(rate // 5) / rate
-    low = float(rng.uniform(45, 90))
-    return (np.sin(2 * np.pi * (low * time + 2 * (1 - np.exp(-time * 30)))) * np.exp(-time * 18)
-            ).astype(np.float32)
+    periods = float(rng.uniform(45, 90)) * time + 2 * (1 - np.exp(-time * 30))
+    return np.asarray(np.sin(2 * np.pi * periods) * np.exp(-time * 18), np.float32)
 
 
 def _wave(strength: NDArray[np.float64], phase: NDArray[np.float64]) -> Samples:
     """Give one period of the sum of harmonics 0, 1, …, at most 1."""
     wave = np.fft.irfft(strength * np.exp(1j * phase), _TABLE)
-    return (wave / np.abs(wave).max()).astype(np.float32)
+    return np.asarray(wave / np.abs(wave).max(), np.float32)
 
 
 def _played(wave: Samples, periods: NDArray[np.float64]) -> Samples:

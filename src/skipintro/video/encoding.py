@@ -80,7 +80,7 @@ class _Sounding:
         self._stream.options = {"aac_coder": "fast"}
         self._stream.codec_context.flags |= av.codec.context.Flags.bitexact
 
-    def until(self, time_s: Fraction) -> "Iterator[Packet]":
+    def until(self, time_s: Fraction) -> "Iterator[Packet[AudioStream]]":
         """Yield what there is of the frames that begin before a time."""
         n_wanted = min(int(time_s * self._sound.rate), len(self._sound.samples))
         while self._n_taken < n_wanted:
@@ -92,7 +92,7 @@ class _Sounding:
             self._n_taken += len(piece)
             yield from self._stream.encode(frame)
 
-    def rest(self) -> "Iterator[Packet]":
+    def rest(self) -> "Iterator[Packet[AudioStream]]":
         """Yield all that is left."""
         yield from self.until(Fraction(len(self._sound.samples), self._sound.rate))
         yield from self._stream.encode(None)
