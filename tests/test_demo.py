@@ -244,14 +244,14 @@ def test_true_intervals_hold_the_opening_that_episodes_of_a_series_share(
 @pytest.mark.parametrize("steps_a_s", [1, 25])
 def test_the_picture_on_a_full_second_belongs_to_the_shot_that_goes_on_then(steps_a_s: int) -> None:
     plan = small_plan(episode=EPISODE.model_copy(update={"steps_a_s": steps_a_s}))
-    episode = next(one for one in plan.episodes if one.rate.denominator > 1)
-    look, canvas = plan.looks[episode.show], Canvas(*episode.size)
-    pictures = list(frames(episode, look, 0.0))
-    for second in range(episode.n_seconds):
-        index = int(second * episode.rate)  # the last frame at or before that second
-        shot = next(one for one in episode.shots if one.start_s <= second < one.end_s)
-        since_s = max(0.0, float(index / episode.rate - shot.start_s))
-        assert np.array_equal(pictures[index], draw(canvas, look, shot, 0.0)(since_s)), second
+    for episode in plan.episodes:
+        look, canvas = plan.looks[episode.show], Canvas(*episode.size)
+        pictures = list(frames(episode, look, 0.0))
+        for second in range(episode.n_seconds):
+            index = int(second * episode.rate)  # the last frame at or before that second
+            shot = next(one for one in episode.shots if one.start_s <= second < one.end_s)
+            since_s = max(0.0, float(index / episode.rate - shot.start_s))
+            assert np.array_equal(pictures[index], draw(canvas, look, shot, 0.0)(since_s)), second
 
 
 def shots_of(episode: Episode, kind: ShotKind) -> list[Shot]:
