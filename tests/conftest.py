@@ -258,6 +258,7 @@ TINY: dict[str, Any] = {
     "train.learning_rate": 0.001,
     "demo.library": {"n_shows": 2, "n_unseen_shows": 1, "episodes_per_show": [4, 2]},
     "demo.episode": {
+        "steps_a_s": 25,
         "length_s": [14, 16],
         "opening_s": [3, 3],
         "cold_open_s": [2, 3],
@@ -271,6 +272,7 @@ TINY: dict[str, Any] = {
     },
     "demo.picture.sizes": [[64, 36]],
     "demo.picture.rates": ["5"],
+    "demo.sound.n_without_sound": 0,
     "demo.faults.n_without_intro_per_split": 0,
     "demo.faults.n_leaked": 1,
     "fit.further_trees": [0, 3],

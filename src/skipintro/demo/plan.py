@@ -1,13 +1,15 @@
 """Plans a small library of invented series, with the faults of real label files.
 
-A plan is drawn from the seed alone; each shot has a generator of its own, so that episodes can
-be rendered in any order. Nothing here reads or writes files.
+A plan is drawn from the seed alone; each shot has generators of its own, so that episodes can
+be rendered in any order. Times are exact fractions. Nothing here reads or writes files.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from pydantic import Field, PositiveInt, field_validator, model_validator
@@ -46,6 +48,7 @@ SHOWS = (
 )  # fmt: skip
 # First number of each generator's entropy, after the seed: what it draws.
 _SERIES, _SHOW, _EPISODE, _FILM, _RETURNING, _OPENING, _NAMES, _CLOSING, _FAULTS = range(9)
+_SOUND, _TITLE_MUSIC, _CLOSING_MUSIC, _SCENE_MUSIC, _HEARD = range(9, 14)
 _N_MOODS = 5  # of a series, among all of scenes.MOODS
 _EXCERPT_S = 2  # of the episode before, in a recap
 
@@ -53,8 +56,12 @@ Range = tuple[PositiveInt, PositiveInt]  # both ends included
 
 
 class EpisodeForm(StageParams):
-    """How long the parts of an episode are, in whole seconds, and how often they occur."""
+    """How long the parts of an episode are, in seconds, and how often they occur.
 
+    Lengths are drawn in steps of `1 / steps_a_s` s.
+    """
+
+    steps_a_s: PositiveInt
     length_s: Range
     opening_s: Range
     cold_open_s: Range
@@ -66,6 +73,13 @@ class EpisodeForm(StageParams):
     closing_s: Range
     lettering_share: float = Field(ge=0, le=1)
 
+    @field_validator("steps_a_s")
+    @classmethod
+    def _written_in_full(cls, value: int) -> int:
+        if 1000 % value:
+            raise ValueError("a step must be a whole number of milliseconds, as labels have it")
+        return value
+
     @field_validator("length_s", "opening_s", "cold_open_s", "shot_s", "closing_s")
     @classmethod
     def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
@@ -75,13 +89,13 @@ class EpisodeForm(StageParams):
 
     @model_validator(mode="after")
     def _cuts_fit(self) -> "EpisodeForm":
-        if self.shot_s[1] < 2 * self.shot_s[0] - 1:
-            raise ValueError("shot_s: the longest must be about twice the shortest, or more")
+        if self.shot_s[1] < 2 * self.shot_s[0]:
+            raise ValueError("shot_s: the longest must be twice the shortest, or more")
         return self
 
     @model_validator(mode="after")
     def _film_remains(self) -> "EpisodeForm":
-        rest = self.recap_s + self.cold_open_s[1] + self.opening_s[1] + self.closing_s[1]
+        rest = self.recap_s + 1 + self.cold_open_s[1] + self.opening_s[1] + self.closing_s[1]
         if self.length_s[0] < rest + self.establishing_s + self.shot_s[0]:
             raise ValueError("length_s: the shortest episode has no room for all other parts")
         return self
@@ -115,6 +129,29 @@ class PictureForm(StageParams):
         return value
 
 
+class Levels(StageParams):
+    """How loud each kind of sound is, as its root mean square in dB of full scale."""
+
+    music: float = Field(le=0)
+    voices: float = Field(le=0)
+    surroundings: float = Field(le=0)
+    scene_music: float = Field(le=0)
+
+
+class SoundForm(StageParams):
+    """The encoder's settings, what is heard how often, and how loud."""
+
+    rate_hz: int = Field(ge=8000, le=48000)
+    bit_rate: PositiveInt
+    fade_s: float = Field(ge=0)
+    voices_share: float = Field(ge=0, le=1)
+    scene_music_share: float = Field(ge=0, le=1)
+    closing_with_title_share: float = Field(ge=0, le=1)
+    n_silent_openings: int = Field(ge=0)
+    n_without_sound: int = Field(ge=0)
+    level_db: Levels
+
+
 class LibraryForm(StageParams):
     """How many series and episodes there are; the last series stand in test alone."""
 
@@ -144,14 +181,32 @@ class ShotKind(StrEnum):
     CLOSING = "closing"
 
 
+Entropy = tuple[int, ...]  # seeds a generator
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is heard along a scene: each part's entropy, None where it lacks.
+
+    A recap has but the beginning of the `length_s` that the scene had.
+    """
+
+    length_s: Fraction
+    music: Entropy | None = None  # title or closing music, alone
+    voices: Entropy | None = None
+    surroundings: Entropy | None = None
+    scene_music: Entropy | None = None  # behind the voices
+
+
 @dataclass(frozen=True)
 class Shot:
-    """What is on screen in `[start_s, end_s)`; `entropy` seeds its drawing."""
+    """What is on screen and heard in `[start_s, end_s)`; `entropy` seeds its drawing."""
 
     kind: ShotKind
-    start_s: int
-    end_s: int
-    entropy: tuple[int, ...]
+    start_s: Fraction
+    end_s: Fraction
+    entropy: Entropy
+    heard: Heard
 
 
 class Fault(StrEnum):
@@ -173,6 +228,7 @@ class Episode:
     number: int
     size: tuple[int, int]
     rate: Fraction
+    has_sound: bool
     shots: tuple[Shot, ...]
     faults: tuple[Fault, ...]
 
@@ -183,11 +239,11 @@ class Episode:
 
     @property
     def n_seconds(self) -> int:
-        """Give the length, a whole number of seconds."""
-        return self.shots[-1].end_s
+        """Give the number of full seconds 0, 1, … that it has begun."""
+        return math.ceil(self.shots[-1].end_s)
 
     @property
-    def intro(self) -> tuple[int, int] | None:
+    def intro(self) -> tuple[Fraction, Fraction] | None:
         """Give the true `[start_s, end_s)` of the opening; None where there is none."""
         for shot in self.shots:
             if shot.kind is ShotKind.OPENING:
@@ -197,11 +253,13 @@ class Episode:
 
 @dataclass(frozen=True)
 class Look:
-    """What the episodes of one series share."""
+    """What the episodes of one series share; without title music, its opening is silent."""
 
     design: openings.Design
-    opening_s: int
+    opening_s: Fraction
     moods: tuple[int, ...]
+    title_music: Entropy | None
+    closing_music: Entropy
 
 
 @dataclass(frozen=True)
@@ -224,18 +282,21 @@ def plan_library(
     library: LibraryForm,
     episode: EpisodeForm,
     picture: PictureForm,
+    sound: SoundForm,
     faults: FaultForm,
 ) -> Library:
     """Plan every series and episode.
 
-    Raises InputError where train or test has too few episodes for the faults asked for.
+    Raises InputError where there are too few episodes for the faults asked for, or too few series
+    or episodes for those without sound.
     """
-    looks = _plan_looks(seed, library, episode)
+    looks = _plan_looks(seed, library, episode, sound)
     slots = list(_slots(library))
     roles = _plan_roles(np.random.default_rng([seed, _FAULTS]), slots, faults)
+    mute = _plan_mute(np.random.default_rng([seed, _SOUND, 1]), slots, roles, sound)
     planned: dict[tuple[int, int], Episode] = {}
     for slot in slots:
-        opening_s = None if slot in roles.without_intro else looks[slot.show].opening_s
+        look = None if slot in roles.without_intro else looks[slot.show]
         before = planned.get((slot.show, slot.number - 1))
         turn = slot.show + slot.number  # sizes and rates vary within a series, too
         planned[slot.show, slot.number] = Episode(
@@ -245,7 +306,16 @@ def plan_library(
             number=slot.number,
             size=picture.sizes[turn % len(picture.sizes)],
             rate=Fraction(picture.rates[(turn + slot.show // 2) % len(picture.rates)]),
-            shots=_plan_shots(seed, slot, episode, opening_s, before),
+            has_sound=slot not in mute,
+            shots=_plan_shots(
+                seed,
+                slot,
+                episode,
+                sound,
+                closing_music=looks[slot.show].closing_music,
+                opening=look,
+                before=before,
+            ),
             faults=tuple(fault for fault in Fault if slot in roles.of_fault[fault]),
         )
     in_order = sorted(planned.values(), key=lambda one: one.split != TRAIN)
@@ -306,12 +376,34 @@ def _plan_roles(rng: np.random.Generator, slots: list[_Slot], faults: FaultForm)
     )
 
 
-def _plan_looks(seed: int, library: LibraryForm, episode: EpisodeForm) -> list[Look]:
-    """Plan each series; the lengths of openings are spread over their range, in random order."""
+def _plan_mute(
+    rng: np.random.Generator, slots: list[_Slot], roles: _Roles, sound: SoundForm
+) -> frozenset[_Slot]:
+    """Draw the episodes whose files have no sound, among those with an intro and no fault."""
+    taken = roles.without_intro.union(*roles.of_fault.values())
+    able = _shuffled(rng, [slot for slot in slots if slot not in taken])
+    if len(able) < sound.n_without_sound:
+        raise InputError(
+            f"params.yaml: demo.sound.n_without_sound: {sound.n_without_sound} is more than the "
+            f"{len(able)} episodes that have an intro and no fault; plan more or ask for fewer"
+        )
+    return frozenset(able[: sound.n_without_sound])
+
+
+def _plan_looks(
+    seed: int, library: LibraryForm, episode: EpisodeForm, sound: SoundForm
+) -> list[Look]:
+    """Plan each series; the lengths of openings are spread over their range, in random order.
+
+    They are the middles of equal parts of it: its ends are whole numbers.
+    """
     rng = np.random.default_rng([seed, _SERIES])
     motifs = rng.permutation(len(openings.MOTIFS))
     palettes = rng.permutation(len(openings.PALETTES))
-    lengths = rng.permutation(np.linspace(*episode.opening_s, library.n_shows).round().astype(int))
+    shortest, longest = episode.opening_s
+    parts = (np.arange(library.n_shows) + 0.5) / library.n_shows
+    lengths = rng.permutation(shortest + (longest - shortest) * parts)
+    silent, returning = _plan_music(np.random.default_rng([seed, _SOUND]), library.n_shows, sound)
     looks = []
     for show in range(library.n_shows):
         style = openings.design(
@@ -319,73 +411,143 @@ def _plan_looks(seed: int, library: LibraryForm, episode: EpisodeForm) -> list[L
         )
         own = np.random.default_rng([seed, _SHOW, show])
         moods = own.permutation(len(scenes.MOODS))[:_N_MOODS]
-        looks.append(Look(style, int(lengths[show]), tuple(int(mood) for mood in moods)))
+        title_music = (seed, _TITLE_MUSIC, show)
+        looks.append(
+            Look(
+                design=style,
+                opening_s=Fraction(round(lengths[show] * episode.steps_a_s), episode.steps_a_s),
+                moods=tuple(int(mood) for mood in moods),
+                title_music=None if show in silent else title_music,
+                closing_music=title_music if show in returning else (seed, _CLOSING_MUSIC, show),
+            )
+        )
     return looks
 
 
+def _plan_music(
+    rng: np.random.Generator, n_shows: int, sound: SoundForm
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Draw the series with silent openings, and of the others those whose music closes, too."""
+    if sound.n_silent_openings > n_shows:
+        raise InputError(
+            f"params.yaml: demo.sound.n_silent_openings: {sound.n_silent_openings} is more than "
+            f"the {n_shows} series; plan more or ask for fewer"
+        )
+    shows = [int(show) for show in rng.permutation(n_shows)]
+    heard = shows[sound.n_silent_openings :]
+    n_returning = round(sound.closing_with_title_share * len(heard))
+    return frozenset(shows[: sound.n_silent_openings]), frozenset(heard[:n_returning])
+
+
 def _plan_shots(
-    seed: int, slot: _Slot, form: EpisodeForm, opening_s: int | None, before: Episode | None
+    seed: int,
+    slot: _Slot,
+    form: EpisodeForm,
+    sound: SoundForm,
+    *,
+    closing_music: Entropy,
+    opening: Look | None,
+    before: Episode | None,
 ) -> tuple[Shot, ...]:
     """Plan recap, cold open, opening, film and closing roll, each without a gap after the last."""
     rng = np.random.default_rng([seed, _EPISODE, slot.show, slot.number])
     own = (slot.show, slot.number)
-    length_s, closing_s = _between(rng, form.length_s), _between(rng, form.closing_s)
+    between = _Draw(rng, form.steps_a_s)
+    length_s, closing_s = between(form.length_s), between(form.closing_s)
     has_recap = before is not None and rng.random() < form.recap_share
-    cold_s = _between(rng, form.cold_open_s) if rng.random() < form.cold_open_share else 0
-    recap = _excerpts(rng, before, form.recap_s) if before is not None and has_recap else []
-    opening = [] if opening_s is None else [(ShotKind.OPENING, opening_s, (seed, _NAMES, *own))]
-    rest_s = length_s - sum(part[1] for part in recap + opening)
+    cold_s = between(form.cold_open_s) if rng.random() < form.cold_open_share else Fraction()
+    recap: list[_Part] = []
+    if before is not None and has_recap:
+        recap = _excerpts(rng, before, between((form.recap_s, form.recap_s + 1)), form.steps_a_s)
+    title: list[_Part] = []
+    if opening is not None:
+        heard = Heard(opening.opening_s, music=opening.title_music)
+        title = [_Part(ShotKind.OPENING, opening.opening_s, (seed, _NAMES, *own), heard)]
+    rest_s = length_s - sum(part.length_s for part in recap + title)
     rest_s -= cold_s + form.establishing_s + closing_s
-    cuts = [_cuts(rng, cold_s, form.shot_s), _cuts(rng, rest_s, form.shot_s)]
+    cuts = [_cuts(between, cold_s, form.shot_s), _cuts(between, rest_s, form.shot_s)]
     films: list[list[_Part]] = [[], []]
     for half, lengths in enumerate(cuts):
         for index, seconds in enumerate(lengths):
-            films[half].append((ShotKind.FILM, seconds, (seed, _FILM, *own, half, index)))
+            scene = (*own, half, index)
+            heard = _plan_scene(seed, scene, seconds, sound)
+            films[half].append(_Part(ShotKind.FILM, seconds, (seed, _FILM, *scene), heard))
     half = int(rng.integers(2)) if cold_s else 1
     place = int(rng.integers(len(films[half]) + 1))
-    films[half].insert(
-        place, (ShotKind.ESTABLISHING, form.establishing_s, (seed, _RETURNING, slot.show))
+    establishing_s = Fraction(form.establishing_s)
+    heard = _plan_scene(seed, own, establishing_s, sound)
+    entropy = (seed, _RETURNING, slot.show)
+    films[half].insert(place, _Part(ShotKind.ESTABLISHING, establishing_s, entropy, heard))
+    heard = Heard(closing_s, music=closing_music)
+    closing = _Part(ShotKind.CLOSING, closing_s, (seed, _CLOSING, *own), heard)
+    return _in_a_row([*recap, *films[0], *title, *films[1], closing])
+
+
+def _plan_scene(seed: int, scene: tuple[int, ...], length_s: Fraction, sound: SoundForm) -> Heard:
+    """Draw what is heard in a scene of film."""
+    talks, plays = np.random.default_rng([seed, _HEARD, *scene]).random(2)
+    return Heard(
+        length_s,
+        voices=(seed, _HEARD, *scene, 1) if talks < sound.voices_share else None,
+        surroundings=(seed, _HEARD, *scene, 2),
+        scene_music=(seed, _SCENE_MUSIC, *scene) if plays < sound.scene_music_share else None,
     )
-    closing = (ShotKind.CLOSING, closing_s, (seed, _CLOSING, *own))
-    return _in_a_row([*recap, *films[0], *opening, *films[1], closing])
 
 
-_Part = tuple[ShotKind, int, tuple[int, ...]]  # what, seconds, entropy
+@dataclass(frozen=True)
+class _Part:
+    """A shot whose place is yet to be told."""
+
+    kind: ShotKind
+    length_s: Fraction
+    entropy: Entropy
+    heard: Heard
 
 
 def _in_a_row(parts: list[_Part]) -> tuple[Shot, ...]:
-    shots, start_s = [], 0
-    for kind, seconds, entropy in parts:
-        shots.append(Shot(kind, start_s, start_s + seconds, entropy))
-        start_s += seconds
+    shots, start_s = [], Fraction()
+    for part in parts:
+        end_s = start_s + part.length_s
+        shots.append(Shot(part.kind, start_s, end_s, part.entropy, part.heard))
+        start_s = end_s
     return tuple(shots)
 
 
-def _excerpts(rng: np.random.Generator, before: Episode, recap_s: int) -> list[_Part]:
+def _excerpts(
+    rng: np.random.Generator, before: Episode, recap_s: Fraction, steps_a_s: int
+) -> list[_Part]:
     """Give scenes of the episode before, in their order, that fill `recap_s`."""
     films = [shot for shot in before.shots if shot.kind is ShotKind.FILM]
-    n_excerpts = min(len(films), max(1, recap_s // _EXCERPT_S))
+    n_excerpts = min(len(films), max(1, int(recap_s) // _EXCERPT_S))
     picked = np.sort(rng.choice(len(films), n_excerpts, replace=False))
-    lengths = np.full(n_excerpts, recap_s // n_excerpts)
-    lengths[: recap_s % n_excerpts] += 1
+    bounds = [int(recap_s * steps_a_s) * index // n_excerpts for index in range(n_excerpts + 1)]
     return [
-        (ShotKind.RECAP, int(seconds), films[index].entropy)
-        for index, seconds in zip(picked, lengths, strict=True)
+        _Part(ShotKind.RECAP, Fraction(stop - start, steps_a_s), film.entropy, film.heard)
+        for film, (start, stop) in zip((films[i] for i in picked), pairwise(bounds), strict=True)
     ]
 
 
-def _cuts(rng: np.random.Generator, total_s: int, shot_s: tuple[int, int]) -> list[int]:
+@dataclass(frozen=True)
+class _Draw:
+    """Draws lengths between two bounds, both included, in steps."""
+
+    rng: np.random.Generator
+    steps_a_s: int
+
+    def __call__(self, bounds: tuple[int | Fraction, int | Fraction]) -> Fraction:
+        """Give seconds."""
+        first, last = (int(bound * self.steps_a_s) for bound in bounds)
+        return Fraction(int(self.rng.integers(first, last + 1)), self.steps_a_s)
+
+
+def _cuts(between: _Draw, total_s: Fraction, shot_s: tuple[int, int]) -> list[Fraction]:
     """Give lengths within `shot_s` that add up to `total_s`; a shorter total is one shot."""
     shortest, longest = shot_s
     lengths = []
     while total_s > longest:
-        lengths.append(_between(rng, (shortest, min(longest, total_s - shortest))))
+        lengths.append(between((shortest, min(Fraction(longest), total_s - shortest))))
         total_s -= lengths[-1]
     return [*lengths, total_s] if total_s else lengths
-
-
-def _between(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
-    return int(rng.integers(bounds[0], bounds[1] + 1))
 
 
 def _shuffled(rng: np.random.Generator, slots: list[_Slot]) -> list[_Slot]:

@@ -4,6 +4,7 @@ Writes `<split>/labels.json` and `<split>/<id>/<id>.mp4`. The bytes depend on th
 one machine, not on the number of processes that render it.
 """
 
+import math
 import multiprocessing
 import os
 import shutil
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -19,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.core.progress import progress
-from skipintro.demo import openings, scenes
+from skipintro.demo import openings, scenes, sound
 from skipintro.demo.drawing import Canvas, Picture, Scene
 from skipintro.demo.plan import (
     SHOWS,
@@ -28,17 +30,21 @@ from skipintro.demo.plan import (
     Episode,
     Fault,
     FaultForm,
+    Heard,
     Library,
     Look,
     PictureForm,
     Shot,
     ShotKind,
+    SoundForm,
 )
-from skipintro.video.encoding import encode_h264
+from skipintro.demo.sound import Samples
+from skipintro.video.encoding import Soundtrack, encode_h264
 
 _FIRST_NAMES = ("Anna", "Jun", "Marta", "Idris", "Leonie", "Tomas", "Priya", "Oskar", "Wren")
 _LAST_NAMES = ("Kestrel", "Okafor", "Lindqvist", "Moreau", "Tanaka", "Vale", "Brandt", "Ruiz")
 _N_CLOSING_NAMES = 9
+_EDGE_S = 0.01  # over which each scene's sound rises and sinks, so that no cut clicks
 _SHORT_CLOCK_EVERY, _URL_EVERY = 4, 3  # labels written by several hands differ in form
 
 
@@ -48,8 +54,8 @@ class ShotRecord(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: ShotKind
-    start_s: int
-    end_s: int
+    start_s: float
+    end_s: float
 
 
 class EpisodeRecord(BaseModel):
@@ -64,9 +70,10 @@ class EpisodeRecord(BaseModel):
     split: str
     id: str
     series: str
-    start_s: int | None
-    end_s: int | None
+    start_s: float | None
+    end_s: float | None
     duration_s: float
+    has_sound: bool
     width: int
     height: int
     rate: str
@@ -85,6 +92,8 @@ class DemoManifest(BaseModel):
     n_files: int
     duration_s: float
     without_intro: list[str]
+    without_sound: list[str]
+    silent_openings: list[str]  # series
     faults: dict[Fault, list[str]]
     episodes: list[EpisodeRecord]
     versions: dict[str, str]
@@ -98,6 +107,7 @@ class _Job:
     episode: Episode
     look: Look
     picture: PictureForm
+    sound: SoundForm
     lettering_share: float
 
 
@@ -106,6 +116,7 @@ def render_library(
     library: Library,
     *,
     picture: PictureForm,
+    sound: SoundForm,
     faults: FaultForm,
     lettering_share: float,
     n_workers: int,
@@ -116,7 +127,7 @@ def render_library(
         path = video_path(folder, episode.split, episode)
         path.parent.mkdir(parents=True)
         look = library.looks[episode.show]
-        jobs.append(_Job(path, episode, look, picture, lettering_share))
+        jobs.append(_Job(path, episode, look, picture, sound, lettering_share))
     _run(jobs, n_workers)
     for episode in library.episodes:
         made = video_path(folder, episode.split, episode)
@@ -162,7 +173,7 @@ def labels(episodes: list[Episode], faults: FaultForm) -> dict[str, dict[str, st
     return content
 
 
-def labelled_times(episode: Episode, faults: FaultForm) -> tuple[int | None, int | None]:
+def labelled_times(episode: Episode, faults: FaultForm) -> tuple[Fraction | None, Fraction | None]:
     """Give start and end, in seconds, as the label says."""
     if episode.intro is None:
         return None, None
@@ -174,20 +185,23 @@ def labelled_times(episode: Episode, faults: FaultForm) -> tuple[int | None, int
     return start_s, end_s
 
 
-def clock(seconds: int | None, *, short: bool) -> str | None:
-    """Write whole seconds as `H:MM:SS`, or as `MM:SS`; None stays."""
+def clock(seconds: Fraction | None, *, short: bool) -> str | None:
+    """Write seconds as `H:MM:SS`, or as `MM:SS`, with milliseconds as far as needed; None stays."""
     if seconds is None:
         return None
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    fraction = f".{thousandths:03d}".rstrip("0").rstrip(".")
     if short:
-        return f"{seconds // 60:02d}:{seconds % 60:02d}"
-    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        return f"{whole // 60:02d}:{whole % 60:02d}{fraction}"
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}{fraction}"
 
 
 def frames(episode: Episode, look: Look, lettering_share: float) -> Iterator[Picture]:
     """Yield an episode's frames, uint8 (height, width, 3).
 
-    A shot begins with the frame that is on screen at its `start_s`, which at odd rates appears
-    a little before it, and ends before the frame that is on screen at its `end_s`.
+    A shot begins with the first frame that appears at its `start_s` or after it; or, where a full
+    second comes before that frame, with the frame on screen at that second. So what is on screen
+    at a full second is the shot that goes on then.
     """
     canvas = Canvas(*episode.size)
     for shot in episode.shots:
@@ -198,7 +212,7 @@ def frames(episode: Episode, look: Look, lettering_share: float) -> Iterator[Pic
 
 def draw(canvas: Canvas, look: Look, shot: Shot, lettering_share: float) -> Scene:
     """Give the scene of a shot."""
-    length_s = shot.end_s - shot.start_s
+    length_s = float(shot.end_s - shot.start_s)
     match shot.kind:
         case ShotKind.OPENING:
             first, second = _names(shot.entropy, 2)
@@ -214,6 +228,37 @@ def draw(canvas: Canvas, look: Look, shot: Shot, lettering_share: float) -> Scen
             return scenes.film(canvas, look.moods, shot.entropy, lettering_share)
 
 
+def soundtrack(episode: Episode, form: SoundForm) -> Samples:
+    """Give an episode's sound, float32 (n,) in [-1, 1], as long as its frames."""
+    n_samples = round(_n_frames(episode) / episode.rate * form.rate_hz)
+    track = np.zeros(n_samples, np.float32)
+    for shot in episode.shots:
+        first, last = (round(at_s * form.rate_hz) for at_s in (shot.start_s, shot.end_s))
+        room = track[first:last]
+        heard = hear(shot.heard, form)[: len(room)]
+        room[: len(heard)] = sound.faded(heard, round(_EDGE_S * form.rate_hz))
+    return track.clip(-1, 1)
+
+
+def hear(heard: Heard, form: SoundForm) -> Samples:
+    """Give the sound of a scene, float32 (n,)."""
+    n_samples, rate = round(heard.length_s * form.rate_hz), form.rate_hz
+    total = np.zeros(n_samples, np.float32)
+    levels = form.level_db
+    for entropy, draw_sound, level_db in (
+        (heard.music, sound.music, levels.music),
+        (heard.voices, sound.murmur, levels.voices),
+        (heard.surroundings, sound.surroundings, levels.surroundings),
+        (heard.scene_music, sound.music, levels.scene_music),
+    ):
+        if entropy is not None:
+            drawn = draw_sound(np.random.default_rng(entropy), n_samples, rate)
+            total += sound.at_level(drawn, level_db)
+    if heard.music is not None:
+        total = sound.faded(total, round(form.fade_s * rate))
+    return total
+
+
 def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoManifest:
     """Describe a rendered library."""
     records = [
@@ -223,6 +268,10 @@ def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoMa
         n_files=len(records),
         duration_s=round(sum(record.duration_s for record in records), 3),
         without_intro=[episode.id for episode in library.episodes if episode.intro is None],
+        without_sound=[episode.id for episode in library.episodes if not episode.has_sound],
+        silent_openings=[
+            SHOWS[show].name for show, look in enumerate(library.looks) if look.title_music is None
+        ],
         faults={
             fault: [episode.id for episode in library.episodes if fault in episode.faults]
             for fault in Fault
@@ -234,8 +283,8 @@ def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoMa
 
 def _record(folder: Path, split: str, episode: Episode) -> EpisodeRecord:
     path = video_path(folder, split, episode)
-    start_s, end_s = episode.intro or (None, None)
-    n_frames = _frame_range(episode, episode.shots[-1]).stop
+    start_s, end_s = map(float, episode.intro) if episode.intro else (None, None)
+    n_frames = _n_frames(episode)
     return EpisodeRecord(
         split=split,
         id=episode.id,
@@ -243,6 +292,7 @@ def _record(folder: Path, split: str, episode: Episode) -> EpisodeRecord:
         start_s=start_s,
         end_s=end_s,
         duration_s=round(float(n_frames / episode.rate), 3),
+        has_sound=episode.has_sound,
         width=episode.size[0],
         height=episode.size[1],
         rate=str(episode.rate),
@@ -250,12 +300,24 @@ def _record(folder: Path, split: str, episode: Episode) -> EpisodeRecord:
         faults=list(episode.faults),
         n_bytes=path.stat().st_size,
         sha256=sha256_of_file(path),
-        shots=[ShotRecord(kind=s.kind, start_s=s.start_s, end_s=s.end_s) for s in episode.shots],
+        shots=[
+            ShotRecord(kind=shot.kind, start_s=float(shot.start_s), end_s=float(shot.end_s))
+            for shot in episode.shots
+        ],
     )
 
 
 def _frame_range(episode: Episode, shot: Shot) -> range:
-    return range(int(shot.start_s * episode.rate), int(shot.end_s * episode.rate))
+    return range(_first_frame(episode, shot.start_s), _first_frame(episode, shot.end_s))
+
+
+def _n_frames(episode: Episode) -> int:
+    return _first_frame(episode, episode.shots[-1].end_s)
+
+
+def _first_frame(episode: Episode, start_s: Fraction) -> int:
+    on_screen_at_second = int(math.ceil(start_s) * episode.rate)
+    return min(math.ceil(start_s * episode.rate), on_screen_at_second)
 
 
 def _names(entropy: tuple[int, ...], number: int) -> tuple[str, ...]:
@@ -294,10 +356,15 @@ def _end_with_parent() -> None:
 
 
 def _render(job: _Job) -> None:
+    heard: Soundtrack | None = None
+    if job.episode.has_sound:
+        samples = soundtrack(job.episode, job.sound)
+        heard = Soundtrack(samples, job.sound.rate_hz, job.sound.bit_rate)
     encode_h264(
         job.path,
         frames(job.episode, job.look, job.lettering_share),
         job.episode.rate,
         crf=job.picture.crf,
         keyframe_interval=job.picture.keyframe_interval,
+        sound=heard,
     )

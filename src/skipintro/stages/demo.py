@@ -13,7 +13,14 @@ from pydantic import Field
 from skipintro.core.files import write_json
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, stage_output, versions
-from skipintro.demo.plan import EpisodeForm, FaultForm, LibraryForm, PictureForm, plan_library
+from skipintro.demo.plan import (
+    EpisodeForm,
+    FaultForm,
+    LibraryForm,
+    PictureForm,
+    SoundForm,
+    plan_library,
+)
 from skipintro.demo.render import manifest, render_library
 
 OUT = Path("data/demo")
@@ -28,6 +35,7 @@ class Params(StageParams):
     library: LibraryForm
     episode: EpisodeForm
     picture: PictureForm
+    sound: SoundForm
     faults: FaultForm
 
 
@@ -38,6 +46,7 @@ def main(params: Params) -> None:
         library=params.library,
         episode=params.episode,
         picture=params.picture,
+        sound=params.sound,
         faults=params.faults,
     )
     with stage_output(OUT) as folder:
@@ -45,6 +54,7 @@ def main(params: Params) -> None:
             folder,
             library,
             picture=params.picture,
+            sound=params.sound,
             faults=params.faults,
             lettering_share=params.episode.lettering_share,
             n_workers=os.cpu_count() or 1,
@@ -53,6 +63,8 @@ def main(params: Params) -> None:
         write_json(folder / "manifest.json", made)
     log.info("%d files, %.0f s of video, in %s", made.n_files, made.duration_s, OUT)
     log.info("without intro: %s", ", ".join(made.without_intro))
+    log.info("without sound: %s", ", ".join(made.without_sound))
+    log.info("with a silent opening: %s", ", ".join(made.silent_openings))
     for fault, episodes in made.faults.items():
         log.info("%s: %s", fault, ", ".join(episodes))
 
