@@ -40,6 +40,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Ch
     made.stage("ingest")
     made.stage("annotate")
     write_embeddings(made)
+    made.stage("fingerprint")
     made.stage("window")
     for name in ("model.safetensors", "manifest.json"):
         (made.folder / "models" / "train").mkdir(parents=True, exist_ok=True)
