@@ -593,3 +593,16 @@ def test_features_of_another_version_are_told(
     reconfigured(tmp_path, features=change(features))
     with pytest.raises(InputError, match=rf"{OPENINGS_CONFIG}: features: .*{said}"):
         load_openings(tmp_path)
+
+
+def test_five_hundred_files_of_one_series_are_all_answered(detector: OpeningDetector) -> None:
+    """25 episodes in 20 copies each, compared with eight neighbours each: some five seconds."""
+    opening = theme(7800, 7.0)
+    episodes = [
+        episode(scene(7900 + 2 * k, 3.0 + k % 5), opening, scene(7901 + 2 * k, 14.0), seed=k)
+        for k in range(25)
+    ]
+    found = [prediction.interval for prediction in detector.detect(episodes * 20)]
+    assert len(found) == 500
+    for interval, k in zip(found, list(range(25)) * 20, strict=True):
+        assert interval == pytest.approx((3.0 + k % 5, 10.0 + k % 5), abs=1.0)

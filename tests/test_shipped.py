@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from season_cases import (
+    PICTURES,
+    SOUND,
     Interval,
     Part,
     black,
@@ -21,6 +24,8 @@ from season_cases import (
     theme,
 )
 from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
+from skipintro.evidence.pictures import THUMBNAIL, picture_track
+from skipintro.evidence.sound import SAMPLE_RATE, band_energies, sound_track
 from skipintro.evidence.track import Evidence
 
 OPENING = theme(7001, 18.0)
@@ -194,3 +199,24 @@ def test_likelier_seconds_are_those_of_the_interval() -> None:
 def test_the_curve_of_confidence_never_falls() -> None:
     shares = shipped().config.calibration_shares
     assert all(before <= after for before, after in pairwise(shares))
+
+
+@pytest.mark.parametrize(("what", "minutes"), [("tone", 60), ("noise", 10), ("silence", 10)])
+def test_an_hour_of_one_tone_in_the_dark_is_no_opening(what: str, minutes: int) -> None:
+    """Three such hours are matched, each against the others: three seconds."""
+    n = 60 * minutes * SOUND.rate
+    waves = {
+        "tone": np.sin(np.arange(SAMPLE_RATE * 10) * 2 * np.pi * 440 / SAMPLE_RATE),
+        "noise": np.random.default_rng(1).uniform(-1, 1, SAMPLE_RATE * 10).clip(-0.5, 0.5),
+        "silence": np.zeros(SAMPLE_RATE * 10),
+    }
+    blocks = (waves[what].astype(np.float32) for _ in range(6 * minutes))
+    dark = np.zeros((n, *THUMBNAIL), np.uint8)
+    hour = Evidence(
+        {
+            "pictures": picture_track(dark, PICTURES),
+            "sound": sound_track(band_energies(blocks, SOUND), n, SOUND),
+        },
+        60.0 * minutes,
+    )
+    assert told([hour, hour, hour]) == [None] * 3

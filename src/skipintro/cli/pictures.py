@@ -61,7 +61,10 @@ def show(
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,
 ) -> None:
-    """Draw what a detector says of one video: the ends that it found, and how sure it is by second.
+    """Draw what a detector predicts for one video, and why.
+
+    The ends that it found, how sure it is by second, and what the other episodes share with this
+    one, in pictures and in sound.
 
     Example: skipintro show Show.S01E01.mkv --open
     """
@@ -99,7 +102,14 @@ def show(
         told = f"{video.name}: {clock(start_s)} to {clock(end_s)}{sure}"
         strips = [strip(video, [end + step for step in range(-2, 3)]) for end in answer.interval]
     with replacing(out) as draft:
-        finding(draft, told, strips, detection.curve(answers, answer), answer.interval)
+        finding(
+            draft,
+            told,
+            strips,
+            detection.curve(answers, answer),
+            interval=answer.interval,
+            shared=detection.shared(answers, answer),
+        )
     typer.echo(told)
     typer.echo(out)
     if open_it:

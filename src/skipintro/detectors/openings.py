@@ -30,7 +30,8 @@ from skipintro.detectors.trees import Trees
 from skipintro.evidence.recording import FingerprintSettings
 from skipintro.evidence.track import Evidence
 from skipintro.matching.pairs import MatchingSettings, moments_of
-from skipintro.matching.siblings import SiblingSettings, season_of
+from skipintro.matching.shared import SharedEvidence, shared_by_kind
+from skipintro.matching.siblings import Season, SiblingSettings, season_of
 
 SHIPPED = Path(__file__).with_name("shipped")
 
@@ -84,12 +85,17 @@ def season_candidates(
     episodes: Sequence[Evidence], settings: SeasonSettings
 ) -> tuple[Candidates, ...]:
     """Return the candidates of each episode; all are of one series, in the order of the season."""
-    moments = [moments_of(episode, settings.matching) for episode in episodes]
-    season = season_of(moments, settings.matching, settings.siblings)
+    season = matched(episodes, settings)
     return tuple(
         find_candidates(season, position, settings.matching, settings.candidates)
         for position in range(len(episodes))
     )
+
+
+def matched(episodes: Sequence[Evidence], settings: SeasonSettings) -> Season:
+    """Return the episodes of a series with what they share."""
+    moments = [moments_of(episode, settings.matching) for episode in episodes]
+    return season_of(moments, settings.matching, settings.siblings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,14 @@ class OpeningDetector:
         return [
             self.read_off(found, score, episode.length_s)
             for found, score, episode in zip(candidates, scores, episodes, strict=True)
+        ]
+
+    def shared(self, episodes: Sequence[Evidence]) -> list[SharedEvidence]:
+        """Return for each episode of a series what its siblings share with it, by kind."""
+        season, matching = matched(episodes, self.config), self.config.matching
+        return [
+            SharedEvidence(matching.rate, shared_by_kind(season, position, matching))
+            for position in range(len(episodes))
         ]
 
     def scores(self, candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:

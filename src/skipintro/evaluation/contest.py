@@ -9,6 +9,7 @@ from skipintro.detection.folder import DetectionConfig
 from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
 from skipintro.evaluation.outcomes import Outcome, outcome_of
+from skipintro.matching.shared import SharedEvidence
 from skipintro.model.head import IntroHead
 
 DESCRIPTIONS: Mapping[str, str] = {
@@ -55,15 +56,31 @@ def predict_openings(
 
     An episode that stands among the others as well is no sibling of itself.
     """
-    seasons: dict[str, dict[str, Episode]] = defaultdict(dict)
-    for episode in (*others, *episodes):
-        seasons[episode.series][episode.id] = episode
     found: dict[tuple[str, str], Prediction] = {}
-    for series in dict.fromkeys(episode.series for episode in episodes):
-        season = [seasons[series][id_] for id_ in sorted(seasons[series])]
+    for series, season in _seasons(episodes, others).items():
         predictions = detector.detect([one.fingerprints for one in season])
         found |= zip([(series, one.id) for one in season], predictions, strict=True)
     return [found[episode.series, episode.id] for episode in episodes]
+
+
+def shared_evidence(
+    detector: OpeningDetector, episodes: Sequence[Episode], others: Sequence[Episode] = ()
+) -> dict[tuple[str, str], SharedEvidence]:
+    """Return by series and id what the siblings share with each episode."""
+    found: dict[tuple[str, str], SharedEvidence] = {}
+    for series, season in _seasons(episodes, others).items():
+        shared = detector.shared([one.fingerprints for one in season])
+        found |= zip([(series, one.id) for one in season], shared, strict=True)
+    return found
+
+
+def _seasons(episodes: Sequence[Episode], others: Sequence[Episode]) -> dict[str, list[Episode]]:
+    """Return the series of the episodes, each one once, in the order of their ids."""
+    seasons: dict[str, dict[str, Episode]] = defaultdict(dict)
+    for episode in (*others, *episodes):
+        seasons[episode.series][episode.id] = episode
+    wanted = dict.fromkeys(episode.series for episode in episodes)
+    return {name: [seasons[name][id_] for id_ in sorted(seasons[name])] for name in wanted}
 
 
 def judge(

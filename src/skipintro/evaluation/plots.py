@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from skipintro.evaluation.figures import EpisodeResult
+from skipintro.matching.shared import SharedEvidence
 
 TRUTH, PREDICTED, CURVE = "#009E73", "#D55E00", "#0072B2"
 
@@ -132,14 +133,21 @@ def finding(
     title: str,
     strips: Sequence[Sequence[tuple[float, NDArray[np.uint8] | None]]],
     curve: Sequence[float],
+    *,
     interval: tuple[float, float] | None,
+    shared: SharedEvidence | None = None,
 ) -> None:
-    """Draw strips of pictures with their seconds, and the probability by second below them.
+    """Draw strips of pictures with their seconds, and curves over time below them.
 
-    The pictures within the interval are framed in its colour.
+    The curves are the probability by second and, of each kind of evidence, the share of other
+    episodes that have a moment as well; where a kind says nothing (a blank picture, silence) the
+    line is broken. The pictures within the interval are framed in its colour.
     """
-    figure = Figure(figsize=(10, 1.5 * len(strips) + 2), layout="constrained")
-    grid = figure.add_gridspec(len(strips) + 1, len(strips[0]))
+    kinds = {} if shared is None else shared.kinds
+    n_rows = len(strips) + 1 + len(kinds)
+    figure = Figure(figsize=(10, 1.5 * len(strips) + 2 + 0.9 * len(kinds)), layout="constrained")
+    heights = [1.5] * len(strips) + [2.0] + [0.9] * len(kinds)
+    grid = figure.add_gridspec(n_rows, len(strips[0]), height_ratios=heights)
     for (row, column), _ in np.ndenumerate(np.empty((len(strips), len(strips[0])))):
         second, picture = strips[row][column]
         axes = figure.add_subplot(grid[row, column])
@@ -150,11 +158,22 @@ def finding(
         if picture is not None:
             axes.imshow(picture)
             axes.set_title(f"{second:g} s", fontsize=9)
-    axes = figure.add_subplot(grid[len(strips), :])
-    axes.step(np.arange(len(curve)), curve, where="post", color=CURVE)
-    if interval is not None:
-        axes.axvspan(*interval, color=PREDICTED, alpha=0.25)
-    axes.set(xlim=(0, max(1, len(curve))), ylim=(0, 1.05), xlabel="second", ylabel="probability")
+    length_s = max(1, len(curve))
+    rate = 1 if shared is None else shared.rate
+    rows = [("probability", 1, np.asarray(curve, np.float32))]
+    rows += [(f"{kind}\nshared", rate, share) for kind, share in kinds.items()]
+    for row, (name, per_second, values) in enumerate(rows):
+        seconds = np.arange(len(values)) / per_second
+        axes = figure.add_subplot(grid[len(strips) + row, :])
+        axes.step(seconds, values, where="post", color=CURVE)
+        if row:
+            axes.fill_between(seconds, np.nan_to_num(values), step="post", color=CURVE, alpha=0.2)
+        if interval is not None:
+            axes.axvspan(*interval, color=PREDICTED, alpha=0.25)
+        axes.set(xlim=(0, length_s), ylim=(0, 1.05), ylabel=name)
+        if row < len(rows) - 1:
+            axes.set_xticklabels([])
+    axes.set_xlabel("second")
     figure.suptitle(title, fontsize=10)
     _save(figure, path)
 

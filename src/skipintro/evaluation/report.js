@@ -114,6 +114,9 @@ function zoom(timeline, around) {
     : [0, Number(timeline.dataset.seconds)];
   const height = timeline.viewBox.baseVal.height;
   timeline.setAttribute("viewBox", `${from} 0 ${to - from} ${height}`);
+  for (const shared of timeline.parentNode.querySelectorAll(".shared")) {
+    shared.setAttribute("viewBox", `${from} 0 ${to - from} 100`);
+  }
   const scale = timeline.parentNode.querySelector(".scale");
   scale.querySelector(".from").textContent = clock(from);
   scale.querySelector(".to").textContent = clock(to);

@@ -30,6 +30,7 @@ from skipintro.evaluation.outcomes import (
     temporal_iou,
 )
 from skipintro.evaluation.slices import slices
+from skipintro.matching.shared import SharedEvidence
 
 HEADLINE_SLICE = "all_without_leaked"  # the part of which the numbers at the top are told
 TOLERANCE_S = 3.0  # at which an interval counts as found, as in those numbers
@@ -135,6 +136,7 @@ class EpisodeRow(BaseModel):
     wrong_s: float  # story that is skipped, plus intro that is not
     parts: tuple[str, ...]  # names of the slices that it belongs to
     curve: str  # SVG path of the probability in whole percent, see `probability_path`
+    shared: dict[str, str] = {}  # the same of the share of siblings that have a second, by kind
     pictures: tuple[EndPicture, ...] = ()
 
     @property
@@ -208,10 +210,15 @@ def picture_seconds(outcome: Outcome) -> list[float]:
     return [second for _, second in _ends(outcome)]
 
 
-def episode_row(outcome: Outcome, jpegs: Sequence[bytes | None] = ()) -> EpisodeRow:
+def episode_row(
+    outcome: Outcome,
+    jpegs: Sequence[bytes | None] = (),
+    shared: SharedEvidence | None = None,
+) -> EpisodeRow:
     """Give an episode's row; `jpegs` are the pictures at its `picture_seconds`, or none at all.
 
-    Raises ValueError where there are more or fewer pictures than seconds.
+    `shared` is what its siblings have of it, where the detector asks them. Raises ValueError where
+    there are more or fewer pictures than seconds.
     """
     ends = _ends(outcome) if jpegs else []
     errors = boundary_errors(outcome)
@@ -229,6 +236,12 @@ def episode_row(outcome: Outcome, jpegs: Sequence[bytes | None] = ()) -> Episode
         wrong_s=skipped_story_s(outcome) + _missed_s(outcome),
         parts=tuple(name for name, rows in slices([outcome]).items() if rows),
         curve=probability_path(outcome.probabilities),
+        shared={}
+        if shared is None
+        else {
+            kind: probability_path(curve[: outcome.n_seconds])
+            for kind, curve in shared.by_second().items()
+        },
         pictures=tuple(
             EndPicture(name=name, second=second, jpeg=jpeg)
             for (name, second), jpeg in zip(ends, jpegs, strict=True)

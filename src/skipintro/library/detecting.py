@@ -25,6 +25,7 @@ from skipintro.library.walking import Series
 
 if TYPE_CHECKING:
     from skipintro.detection.episode import Prediction
+    from skipintro.matching.shared import SharedEvidence
 
 _DETECTING = (
     "detection",
@@ -76,6 +77,19 @@ class Detection:
         """Give the probability of intro by second of one of the answers of a series."""
         curve = self._memory.get("curve", f"{self._group_key(answers)} {answer.sha256}")
         return [float(share) for share in curve or ()]
+
+    def shared(self, answers: Sequence[Answer], answer: Answer) -> "SharedEvidence | None":
+        """Return what siblings share with one of the answers of a series; None of a head."""
+        sound = [each for each in answers if not each.fault]
+        with self._model.opened() as folder:
+            worker = _worker(folder, self._memory, self._settings)
+            todo = [each for each in sound if not worker.has(each)]
+            for each in todo:  # forgotten meanwhile
+                made = worker.make(each)
+                if isinstance(made, InputError):
+                    raise made
+                worker.keep(each, made)
+            return worker.shared(sound, sound.index(answer))
 
     def _identified(self, video: Path, series: str) -> Answer:
         try:
@@ -181,6 +195,9 @@ class Worker(Protocol):
 
     def found(self, answers: Sequence[Answer]) -> "list[tuple[float, Prediction]]":
         """Return the length in seconds and the prediction of each video of a series."""
+
+    def shared(self, answers: Sequence[Answer], position: int) -> "SharedEvidence | None":
+        """Return what the others of a series share with one video, where the detector asks them."""
 
 
 def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:

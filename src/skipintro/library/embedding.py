@@ -83,6 +83,9 @@ class Embedder:
             )
         ]
 
+    def shared(self, answers: Sequence[Answer], position: int) -> None:
+        """Return nothing: the head asks no sibling."""
+
     def _vectors(self, answer: Answer) -> NDArray[np.float32]:
         vectors = remembered_vectors(file := self._file(answer))
         if vectors is None:

@@ -14,6 +14,7 @@ from skipintro.evidence.track import Evidence
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.memory import Memory
+from skipintro.matching.shared import SharedEvidence
 from skipintro.video.opening import VideoError
 
 
@@ -60,6 +61,10 @@ class Fingerprinter:
             (self._lengths[answer.sha256] or episode.length_s, prediction)
             for answer, episode, prediction in zip(answers, episodes, predictions, strict=True)
         ]
+
+    def shared(self, answers: Sequence[Answer], position: int) -> SharedEvidence:
+        """Return what the others of a series share with one video."""
+        return self._detector.shared([self._evidence(answer) for answer in answers])[position]
 
     def _evidence(self, answer: Answer) -> Evidence:
         content = remembered(file := self._file(answer))

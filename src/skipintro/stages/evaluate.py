@@ -38,7 +38,7 @@ from skipintro.evaluation import plots
 from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.calibration import reliability, risk_coverage
 from skipintro.evaluation.comparison import Comparison, compare, markdown
-from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict
+from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict, shared_evidence
 from skipintro.evaluation.figures import (
     EvaluateManifest,
     Metrics,
@@ -50,6 +50,7 @@ from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
 from skipintro.evaluation.slices import TAG
 from skipintro.evaluation.windows import window_metrics, window_outcome
+from skipintro.matching.shared import SharedEvidence
 from skipintro.model.head import load_head
 from skipintro.model.history import read_history
 from skipintro.model.windows import WindowManifest, read_sequence
@@ -138,6 +139,11 @@ def main(params: Params) -> None:
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )
+    shared = (
+        shared_evidence(openings, [e.episode for e in test], [e.episode for e in train])
+        if params.detector == "openings"
+        else {}
+    )
     labels, probabilities = windows["test"]
     told = results(outcomes[params.detector])
     history = _columns(read_history(TRAINED))
@@ -151,7 +157,7 @@ def main(params: Params) -> None:
             detector=params.detector,
             comparison=comparison,
             detectors=dict(DESCRIPTIONS),
-            episodes=tuple(_with_pictures(outcomes[params.detector])),
+            episodes=tuple(_with_pictures(outcomes[params.detector], shared)),
             training={name: tuple(column) for name, column in history.items()},
             reliability=reliability(outcomes[params.detector]),
             risk_coverage=risk_coverage(outcomes[params.detector]),
@@ -212,7 +218,9 @@ def _window_table(
     return WindowTable(train=train, test=test, test_without_leaked=rows["test_without_leaked"])
 
 
-def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
+def _with_pictures(
+    outcomes: Sequence[Outcome], shared: Mapping[tuple[str, str], SharedEvidence]
+) -> list[EpisodeRow]:
     """Give the report's rows, with pictures of the ends where the video can be read."""
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
     paths = {e.id: e.path for e in ingested.episodes if e.split == "test"}
@@ -225,7 +233,7 @@ def _with_pictures(outcomes: Sequence[Outcome]) -> list[EpisodeRow]:
         except VideoError as error:
             log.warning("%s; the report shows no pictures of it (%s)", error, _TRY_AGAIN)
             jpegs = []
-        return episode_row(outcome, jpegs)
+        return episode_row(outcome, jpegs, shared.get((outcome.series, outcome.id)))
 
     with side_by_side(os.cpu_count() or 1) as mapped:
         return list(progress(mapped(row, outcomes), len(outcomes), "episodes"))
