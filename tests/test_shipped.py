@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from conftest import ROOT
 from season_cases import (
     PICTURES,
     SOUND,
@@ -23,10 +24,13 @@ from season_cases import (
     still,
     theme,
 )
+from skipintro.core.params import load_params
 from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
 from skipintro.evidence.pictures import THUMBNAIL, picture_track
 from skipintro.evidence.sound import SAMPLE_RATE, band_energies, sound_track
 from skipintro.evidence.track import Evidence
+from skipintro.stages.fingerprint import Params as FingerprintParams
+from skipintro.stages.fit import Params as FitParams
 
 OPENING = theme(7001, 18.0)
 COLD = (3.0, 7.2, 12.45, 16.7)
@@ -220,3 +224,18 @@ def test_an_hour_of_one_tone_in_the_dark_is_no_opening(what: str, minutes: int) 
         60.0 * minutes,
     )
     assert told([hour, hour, hour]) == [None] * 3
+
+
+def test_the_pipeline_records_and_matches_as_the_detector_that_it_starts_from() -> None:
+    """Otherwise its features would mean something else than they did when it was fitted."""
+    ours = shipped().config
+    fitted = load_params(FitParams, "fit", ROOT / "params.yaml").learning()
+    recorded = load_params(FingerprintParams, "fingerprint", ROOT / "params.yaml")
+    assert fitted.season.matching == ours.matching
+    assert fitted.season.siblings == ours.siblings
+    assert fitted.season.candidates == ours.candidates
+    assert fitted.min_confidence == ours.min_confidence
+    assert recorded.pictures == ours.fingerprint.pictures
+    assert recorded.sound == ours.fingerprint.sound
+    assert fitted.start_from is not None
+    assert (ROOT / fitted.start_from).samefile(SHIPPED)
