@@ -171,7 +171,7 @@ def test_what_a_fit_said_is_held_against_the_label_as_it_is_now(labels: Labels) 
     ("label", "predicted", "doubted"),
     [
         ((10, 26), (10, 26), False),
-        ((10, 26), (13, 26), False),  # by rank.near_within_s
+        ((10, 26), (13, 26), False),  # by fit.right_within_s
         ((10, 26), (13.1, 26), True),
         ((10, 26), None, True),
         (None, (10, 26), True),
