@@ -69,7 +69,9 @@ def deal(
     groups = _groups(episodes, equal)
     names = {episode.key: episode.series for episode in reversed(episodes)}
     if len(names) < 2:
-        raise InputError(f"{len(episodes)} episodes of 1 series ({', '.join(names)!r}); {_REMEDY}")
+        raise InputError(
+            f"{len(episodes)} episodes of 1 series ({', '.join(names.values())!r}); {_REMEDY}"
+        )
     if len(groups) < 2:
         raise InputError(
             f"equal contents tie all {len(names)} series together; remove the copies, which are "
