@@ -51,6 +51,9 @@ def loaded(checkout: Checkout, *words: str) -> tuple[int, set[str]]:
     [
         ("--help", 0, set()),
         (f"labels check --train {LABELS[0]} --test {LABELS[1]}", 0, set()),
+        ("labels import data/ingest/train --from edl --out x.json", 1, set()),  # there is none
+        ("labels import data/ingest/train --from chapters --out x.json", 1, {"av"}),
+        (f"labels split {LABELS[0]} data/ingest/train --out split", 0, set()),
         ("detect data/ingest/train", 0, set()),
         ("models", 0, MLFLOW),
         ("runs", 0, MLFLOW),

@@ -1,0 +1,175 @@
+"""Makes labels of all that lies beside videos or in them."""
+
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from skipintro.core.errors import InputError
+from skipintro.core.progress import progress
+from skipintro.episodes.annotations import clock, span
+from skipintro.labelling import edl, segments, table
+from skipintro.labelling.ids import id_of
+from skipintro.labelling.kinds import Kind
+from skipintro.labelling.told import Interval, Told
+from skipintro.library.walking import Series, find_series
+
+AGREE_S = 1.0  # that two sources of one video may differ at an end
+_OF_MS = 1e-6  # ends are whole milliseconds
+
+
+@dataclass
+class Collected:
+    """Labels in the order of series and names, and what came of everything else."""
+
+    labels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    taken: Counter[Kind] = field(default_factory=Counter)  # labels by where their times are from
+    left_out: list[Path] = field(default_factory=list)  # nothing tells their intro
+    unread: list[str] = field(default_factory=list)  # faults of videos that may have chapters
+    faults: list[str] = field(default_factory=list)  # with any, the labels are not whole
+    n_videos: int = 0
+
+    def series(self) -> set[str]:
+        """Give the series that have a label."""
+        return {label["series"] for label in self.labels.values()}
+
+
+def collect(places: Sequence[Path], kinds: Collection[Kind]) -> Collected:
+    """Give the labels of all videos in folders, from sources of these kinds, in Kind's order.
+
+    Every fault of a source is told, none ends the search. Raises InputError where a place does
+    not exist, there is no video, or the videos cannot be read just now.
+    """
+    found = Collected()
+    groups = find_series(places, 0)
+    videos = {_real(video): video for series in groups for video in series.videos}
+    if not videos:
+        raise InputError(f"{', '.join(map(str, places))}: no video in it; correct the path")
+    found.n_videos = len(videos)
+    rows = _rows(found, places, videos) if Kind.CSV in kinds else {}
+    named: dict[str, list[Path]] = defaultdict(list)
+    for series, video in progress(list(_each(groups)), len(videos), "videos"):
+        told = [*rows.get(_real(video), ()), *_told_beside(found, video, kinds)]
+        if not told:
+            found.left_out.append(video)
+        with _kept(found.faults):
+            id_ = id_of(video)
+            named[id_].append(video)
+            if told:
+                _check_agreement(video, told)
+                found.labels[id_] = _label(id_, series, told)
+                found.taken[told[0].kind] += 1
+    for id_, same in named.items():
+        if id_ in found.labels and len(same) > 1:
+            found.faults.append(
+                f"{same[0]}: has the id {id_!r}, which {same[1]} has, too; rename one of the two"
+            )
+    return found
+
+
+def _rows(
+    found: Collected, places: Iterable[Path], videos: dict[str, Path]
+) -> dict[str, list[Told]]:
+    """Give what the tables in the videos' folders, and above them up to the places, tell."""
+    roots = [Path(os.path.abspath(place)) for place in places]  # noqa: PTH100  links stay
+    folders: set[Path] = set()
+    for video in videos.values():
+        folder = Path(os.path.abspath(video.parent))  # noqa: PTH100
+        above = (one for one in folder.parents if any(one.is_relative_to(root) for root in roots))
+        folders |= {folder, *above}
+    told: dict[str, list[Told]] = defaultdict(list)
+    for path in sorted(folder / table.NAME for folder in folders):
+        with _kept(found.faults):
+            for row in table.read(path) if _is_there(path) else ():
+                if (key := _real(row.video)) not in videos:
+                    found.faults.append(
+                        f"{row.place}: {row.video}: no such video in the given folders; correct "
+                        "the row, or give its folder, too"
+                    )
+                told[key].append(Told(Kind.CSV, row.place, row.interval, row.series))
+    return told
+
+
+def _told_beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iterator[Told]:
+    """Yield what the files beside a video tell, and its own chapters."""
+    readers: list[tuple[Kind, str, Callable[[Path], Interval | None]]] = [
+        (Kind.EDL, edl.SUFFIX, edl.read),
+        (Kind.SEGMENTS, segments.SUFFIX, segments.read),
+    ]
+    if Kind.CHAPTERS in kinds:
+        from skipintro.labelling import chapters  # noqa: PLC0415  loads PyAV
+        from skipintro.video.opening import PassingVideoError, VideoError  # noqa: PLC0415
+
+        readers.append((Kind.CHAPTERS, chapters.SUFFIX, chapters.of_metadata))
+    for kind, suffix, read in readers:
+        path = video.with_suffix(suffix)
+        with _kept(found.faults):
+            if kind in kinds and _is_there(path) and (interval := read(path)) is not None:
+                yield Told(kind, str(path), interval)
+    if Kind.CHAPTERS in kinds:
+        with _kept(found.faults):
+            try:
+                interval = chapters.of_video(video)
+            except PassingVideoError:
+                raise
+            except VideoError as error:
+                found.unread.append(str(error))
+                return
+            if interval is not None:
+                yield Told(Kind.CHAPTERS, str(video), interval)
+
+
+def _check_agreement(video: Path, told: Sequence[Told]) -> None:
+    for one, other in combinations(told, 2):
+        if not _agree(one.interval, other.interval):
+            raise InputError(
+                f"{video}: {one.place} tells {_told(one)}, {other.place} tells {_told(other)}; "
+                "correct or remove one, or name the right source with --from"
+            )
+
+
+def _agree(one: Interval | None, other: Interval | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return all(abs(a - b) <= AGREE_S + _OF_MS for a, b in zip(one, other, strict=True))
+
+
+def _told(told: Told) -> str:
+    return "no intro" if told.interval is None else span(told.interval)
+
+
+@contextmanager
+def _kept(faults: list[str]) -> Iterator[None]:
+    """Keep a fault of the input, so that all of them are told at once."""
+    try:
+        yield
+    except InputError as error:
+        faults.append(str(error))
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a file. Raises InputError for what is none, such as a folder."""
+    if os.path.lexists(path) and not path.is_file():
+        raise InputError(f"{path}: no file; remove or rename it")
+    return path.is_file()
+
+
+def _real(path: Path) -> str:
+    """Give one name for a file, whatever links lead to it and however its letters are composed."""
+    return unicodedata.normalize("NFC", os.path.realpath(path))
+
+
+def _each(groups: Iterable[Series]) -> Iterator[tuple[str, Path]]:
+    return ((series.name, video) for series in groups for video in series.videos)
+
+
+def _label(id_: str, series: str, told: Sequence[Told]) -> dict[str, Any]:
+    interval = told[0].interval
+    start, end = (None, None) if interval is None else map(clock, interval)
+    given = next((one.series for one in told if one.series), series) or id_
+    return {"name": id_, "start": start, "end": end, "series": given}

@@ -1,0 +1,62 @@
+"""What one source tells of a video's intro, and the files that it is read from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skipintro.core.errors import InputError
+from skipintro.episodes.annotations import clock, span
+from skipintro.labelling.kinds import Kind
+
+Interval = tuple[float, float]  # [start_s, end_s), whole milliseconds
+
+_MOST_BYTES = 4 << 20  # of a file that tells of one folder's videos
+_LONGEST_S = 1e7  # as in label files
+
+
+@dataclass(frozen=True)
+class Told:
+    """The intro of one video as one place tells it."""
+
+    kind: Kind
+    place: str  # a file, or a line of one
+    interval: Interval | None  # None: it says that there is no intro
+    series: str | None = None  # None: it does not say
+
+
+def interval_of(place: str, start_s: float, end_s: float) -> Interval:
+    """Give an interval in whole milliseconds. Raises InputError where it has no length."""
+    if not 0 <= start_s < _LONGEST_S or not 0 <= end_s < _LONGEST_S:
+        raise InputError(f"{place}: {start_s:g} to {end_s:g} s is no part of a video; correct it")
+    start, end = round(start_s, 3), round(end_s, 3)
+    if start >= end:
+        raise InputError(
+            f"{place}: start {clock(start)} does not lie before end {clock(end)}; correct it"
+        )
+    return start, end
+
+
+def only_one(place: str, intervals: Sequence[Interval], remedy: str) -> Interval | None:
+    """Give the interval, None where there is none. Raises InputError for several."""
+    if len(intervals) > 1:
+        told = ", ".join(span(interval) for interval in intervals)
+        raise InputError(f"{place}: {len(intervals)} intervals may be the intro ({told}); {remedy}")
+    return intervals[0] if intervals else None
+
+
+def read_text(path: Path) -> str:
+    """Give a small text file in UTF-8.
+
+    Raises InputError for anything else, an empty file, and one larger than any of its kind.
+    """
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MB; put the right file there")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    if not text.strip():
+        raise InputError(f"{path}: empty; write the intro into it or delete it")
+    return text
