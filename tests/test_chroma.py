@@ -29,10 +29,13 @@ Wave = NDArray[np.float32]
 
 SILENT_POINT = 627964279  # what Chromaprint says of silence
 RATE, FRAME, HOP = 11_025, 4096, 1365
-# What libchromaprint 1.5.1 says of `chords()`: points 0, 40, 80, …
+# What libchromaprint 1.5.1 says of `chords()`: points 0, 10, 20, …
 KNOWN = (
-    *(1353861202, 3555259040, 1075096354, 1386881074),
-    *(3493378804, 1091711266, 1342634368, 1391083682),
+    *(1353861202, 3265845952, 3524931618, 1076406801, 3555259040, 294738432, 1119722112),
+    *(1378496562, 1075096354, 3497587616, 3262129154, 3228076720, 1386881074, 1080006658),
+    *(3492340352, 3256885266, 3493378804, 1385836979, 1118476290, 1343810624, 1091711266),
+    *(3241721573, 1085018832, 1119781058, 1342634368, 3266187810, 3493500130, 1088995856),
+    *(1391083682, 1353865587, 3265988112),
 )
 
 
@@ -88,7 +91,7 @@ needs_library = pytest.mark.skipif(library() is None, reason="libchromaprint is 
     ],
 )
 def test_points_are_the_library_s_but_for_what_resampling_leaves(wave: Wave, least: float) -> None:
-    """The library resamples with 16 taps in whole numbers; 0.992 to 1.000 of the bits are equal."""
+    """The library resamples with 16 taps in whole numbers; 0.991 to 1.000 of the bits are equal."""
     assert share_of_equal_bits(points(wave), library_points(wave, SAMPLE_RATE)) > least
 
 
@@ -99,7 +102,7 @@ def test_points_of_sound_at_chromaprint_s_own_rate_are_the_library_s_to_the_bit(
 
 
 def test_points_are_those_that_the_library_gave_once() -> None:
-    assert share_of_equal_bits(points(chords())[::40], np.array(KNOWN, np.uint32)) > 0.97
+    assert share_of_equal_bits(points(chords())[::10], np.array(KNOWN, np.uint32)) > 0.995
 
 
 # --- points ---
@@ -170,7 +173,7 @@ def test_sound_that_is_too_short_has_no_points(n_frames: int, n_points: int) -> 
 
 @pytest.mark.parametrize("size", [0.0, 1e-5])
 def test_silence_has_equal_points(size: float) -> None:
-    """Whole numbers of 16 bits know nothing of less than 1.5e-5."""
+    """What is a last bit of 16 is silence as well."""
     hiss = np.random.default_rng(1).uniform(-size, size, 10 * SAMPLE_RATE)
     assert set(points(hiss.astype(np.float32)).tolist()) == {SILENT_POINT}
 

@@ -32,7 +32,6 @@ Points = NDArray[np.uint32]  # (n,); point k tells of the 2.6 s or so from t = k
 
 _LOWEST_HZ, _HIGHEST_HZ, _A_HZ = 28, 3520, 27.5
 _N_NOTES = 12
-_FULL_SCALE = 32767  # of the whole numbers that Chromaprint takes
 _SMOOTHING = (0.25, 0.75, 1.0, 0.75, 0.25)  # over frames
 _LEAST = 0.01  # length of a row of notes below which it is silence
 _WIDEST = 16  # rows that a filter looks at
@@ -109,9 +108,7 @@ class ChromaListener:
         return track_of(points, level.astype(np.float32))
 
     def _take(self, sound: Samples) -> None:
-        # Chromaprint takes whole numbers, so that what is nearly silent is silent.
-        whole = np.rint(sound * np.float32(_FULL_SCALE)) / np.float32(_FULL_SCALE)
-        self._waiting = np.concatenate([self._waiting, whole])
+        self._waiting = np.concatenate([self._waiting, sound])
         n_frames = max(0, (len(self._waiting) - _FRAME) // _HOP + 1)
         for first in range(0, n_frames, _BLOCK):
             frames = sliding_window_view(self._waiting, _FRAME)[first * _HOP :: _HOP][:_BLOCK]
