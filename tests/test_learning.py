@@ -65,7 +65,7 @@ def test_checkouts_may_differ_in_kinds_that_nobody_compares(
     monkeypatch.setattr(learning, "learn", learned)
     checkouts = [Path("first"), Path("second")]
     if is_told:
-        with pytest.raises(InputError, match="second.*made with other settings than those of"):
+        with pytest.raises(InputError, match=r"second.*made with other settings than those of"):
             learn_from_checkouts(checkouts, SETTINGS, "")
         return
     assert learn_from_checkouts(checkouts, SETTINGS, "")[1] == 2 * len(EPISODES)
