@@ -8,7 +8,8 @@ to the first `_`. Fingerprints are kept in `LIBRARY/fingerprints`, so that a sec
         [--model FOLDER] [--wrong]
 
 `--at-hand N` shows the detector N episodes of each series at a time, `--without KIND` withholds a
-kind of evidence, `--rules` scores the two published rules of sound instead.
+kind of evidence, `--rules` scores the two published rules of sound instead, by the
+numbers in params.yaml.
 """
 
 import argparse
@@ -18,17 +19,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from skipintro.core.files import remember, remembered
 from skipintro.core.isolation import side_by_side
-from skipintro.detection.episode import Interval
+from skipintro.core.params import read_params_file
+from skipintro.detection.episode import Episode, Interval
 from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
-from skipintro.evaluation.audio_rules import PUBLISHED_RULES, intervals_by_audio, loudness
-from skipintro.evidence.chromaprint import points
-from skipintro.evidence.recording import of_bytes, record, to_bytes
+from skipintro.evaluation.audio_rules import AudioRules, predict_by_rule
+from skipintro.evidence.chroma import ChromaSettings
+from skipintro.evidence.recording import FingerprintSettings, of_bytes, record, to_bytes
 from skipintro.evidence.track import Evidence
-from skipintro.video.sound import samples
 
 Found = dict[str, Interval | None]
 COLUMNS = ("openings", "reports", "1s", "3s", "useful", "story", "hours", "alarms", "half")
@@ -49,9 +48,10 @@ def main() -> None:
     for library in said.libraries:
         truth = json.loads((library / "truth.json").read_text(encoding="utf-8"))
         if said.rules:
-            tables = by_rules(library, truth)
+            tables = by_rules(library, truth, detector)
         else:
-            evidence = recorded(library, truth, detector)
+            folder = library / "fingerprints"
+            evidence = recorded(library, truth, detector.config.fingerprint, folder)
             kept = {
                 key: Evidence(
                     {kind: t for kind, t in one.tracks.items() if kind not in said.without},
@@ -71,18 +71,17 @@ def main() -> None:
 
 
 def recorded(
-    library: Path, truth: dict[str, Any], detector: OpeningDetector
+    library: Path, truth: dict[str, Any], settings: FingerprintSettings, folder: Path
 ) -> dict[str, Evidence]:
-    """Return the evidence of all episodes; what was recorded before is read."""
+    """Return the evidence of all episodes; what was recorded before is read from the folder."""
     paths = videos(library, truth)
-    folder = library / "fingerprints"
     folder.mkdir(exist_ok=True)
 
     def one(key: str) -> Evidence:
         file = folder / f"{key}.npz"
         content = remembered(file)
         if content is None:
-            content = to_bytes(record(paths[key], detector.config.fingerprint))
+            content = to_bytes(record(paths[key], settings))
             remember(file, content)
         return of_bytes(content, file)
 
@@ -119,22 +118,18 @@ def by_detector(detector: OpeningDetector, evidence: dict[str, Evidence], at_han
     return found
 
 
-def by_rules(library: Path, truth: dict[str, Any]) -> dict[str, Found]:
+def by_rules(library: Path, truth: dict[str, Any], detector: OpeningDetector) -> dict[str, Found]:
     """Return the intervals of each published rule of sound."""
-    paths, rate = videos(library, truth), 16_000
-    heard = {}
-    for key in truth:
-        blocks = [np.zeros(0, np.float32), *samples(paths[key], rate)]
-        sound = np.concatenate(blocks)
-        heard[key] = points(sound, rate), loudness(sound, rate)
-    found: dict[str, Found] = {name: {} for name in PUBLISHED_RULES}
-    for keys in parts_of(list(truth), 0):
-        for name, rule in PUBLISHED_RULES.items():
-            told = intervals_by_audio(
-                [heard[key][0] for key in keys], [heard[key][1] for key in keys], rule
-            )
-            found[name] |= dict(zip(keys, told, strict=True))
-    return found
+    params = read_params_file()
+    chroma = ChromaSettings.model_validate(params["fingerprint"]["chroma"])
+    rules = AudioRules.model_validate(params["evaluate"]["baselines"]["audio_rules"]).by_name()
+    settings = detector.config.fingerprint.model_copy(update={"chroma": chroma})
+    evidence = recorded(library, truth, settings, library / "fingerprints_with_chroma")
+    episodes = [Episode(key, key.split("_")[0], fingerprints=one) for key, one in evidence.items()]
+    return {
+        name: dict(zip(evidence, predict_by_rule(episodes, (), rule), strict=True))
+        for name, rule in rules.items()
+    }
 
 
 def score(truth: dict[str, Any], found: Found, *, wrong: bool) -> dict[str, dict[str, float]]:

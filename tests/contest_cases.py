@@ -1,13 +1,27 @@
 """Series with an opening that comes back, in drawn vectors and in drawn pictures and sound."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from season_cases import episode, scene, theme
+from season_cases import KINDS, episode, scene, theme
 from skipintro.detection.episode import Episode, LabelledEpisode
+from skipintro.evaluation.audio_rules import AudioRules, SilenceRule
 from skipintro.evaluation.baselines import BaselineSettings
 
 DIMENSION = 32  # few pairs of random directions have a cosine above 0.65
 LENGTH_S, OPENING_S = 40, 9
+AUDIO_RULES = AudioRules(
+    shift=2,
+    max_bits=6,
+    gap_s=3.5,
+    min_length_s=15,
+    short_min_length_s=3,
+    max_length_s=120,
+    share=0.25,
+    limit_s=600,
+    silence=SilenceRule(below_db=-50, min_length_s=0.33, within_s=5),
+)
 BASELINES = BaselineSettings(
     seed=0,
     folds=2,
@@ -17,10 +31,13 @@ BASELINES = BaselineSettings(
     early_shares=(0.5,),
     copy_similarity=0.98,
     min_length_s=2,
+    audio_rules=AUDIO_RULES,
 )
 
 
-def drawn_series(name: str, n_episodes: int, *, seed: int, first: int = 1) -> list[LabelledEpisode]:
+def drawn_series(
+    name: str, n_episodes: int, *, seed: int, first: int = 1, kinds: Sequence[str] = KINDS
+) -> list[LabelledEpisode]:
     """Give episodes `<name>-e<number>` from number `first` on, the opening at a second of its own.
 
     One seed gives one opening, so that later episodes of a series can be drawn as well.
@@ -40,6 +57,7 @@ def drawn_series(name: str, n_episodes: int, *, seed: int, first: int = 1) -> li
             shown,
             scene(around + 1, rest_s),
             seed=around,
+            kinds=kinds,
         )
         one = Episode(f"{name}-e{number}", name, vectors.astype(np.float32), fingerprints)
         episodes.append(LabelledEpisode(one, (float(start), float(start + OPENING_S))))

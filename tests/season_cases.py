@@ -31,6 +31,7 @@ from skipintro.detectors.openings import (
     save_openings,
     season_candidates,
 )
+from skipintro.evidence.chroma import POINT_S, ChromaListener
 from skipintro.evidence.pictures import THUMBNAIL, PictureSettings, Thumbnails, picture_track
 from skipintro.evidence.recording import FingerprintSettings
 from skipintro.evidence.sound import SAMPLE_RATE, SoundSettings, band_energies, sound_track
@@ -302,6 +303,14 @@ def _grains() -> Shown:
     return np.random.default_rng(5).standard_normal((64, *THUMBNAIL), np.float32)
 
 
+def chroma_of(wave: Wave) -> Track:
+    """Give the Chromaprint points of sound at SAMPLE_RATE."""
+    listener = ChromaListener()
+    for _ in listener.overhearing([wave]):
+        pass
+    return listener.track(int(len(wave) / SAMPLE_RATE / POINT_S))
+
+
 def episode(*parts: Part, seed: int = 0, kinds: Sequence[str] = KINDS) -> Evidence:
     """Join parts and give their evidence; `seed` is of the grain and the hiss alone."""
     whole = joined(*parts)
@@ -312,6 +321,8 @@ def episode(*parts: Part, seed: int = 0, kinds: Sequence[str] = KINDS) -> Eviden
     if "sound" in kinds:
         energies = band_energies([samples_of(whole, seed=seed)], SOUND)
         tracks["sound"] = sound_track(energies, len(thumbnails), SOUND)
+    if "chroma" in kinds:
+        tracks["chroma"] = chroma_of(samples_of(whole, seed=seed))
     return Evidence(tracks, len(thumbnails) / RATE)
 
 

@@ -1,36 +1,37 @@
 """The published rules of sound, on points drawn at random with stretches planted in them."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+import yaml
 from pydantic import ValidationError
 
-from skipintro.core.errors import InputError
-from skipintro.detection.episode import Interval
+from contest_cases import AUDIO_RULES
+from season_cases import chroma_of, joined, samples_of, scene, theme
+from skipintro.detection.episode import Episode, Interval
 from skipintro.evaluation.audio_rules import (
-    LOUDNESS_RATE,
-    PUBLISHED_RULES,
     AudioRule,
-    SilenceRule,
+    AudioRules,
     intervals_by_audio,
-    loudness,
+    predict_by_rule,
     shared_run,
 )
-from skipintro.evidence import chromaprint
-from skipintro.evidence.chromaprint import POINT_S, Points, is_available, points
+from skipintro.evidence.chroma import POINT_S, Points, track_of
+from skipintro.evidence.track import Evidence, Track
 
 N = 1000  # points of an episode: 124 s
 SILENT_POINT = 627964279  # what Chromaprint says of silence
-RATE = 16_000
+PUBLISHED = AUDIO_RULES.by_name()
 
 
 def rule_of(name: str = "sound_most_points", **changes: Any) -> AudioRule:
     """Give a published rule that searches the whole episode, with changes."""
-    given = PUBLISHED_RULES[name].model_dump()
-    return AudioRule.model_validate({**given, "share": 1.0, **changes})
+    return replace(PUBLISHED[name], **{"share": 1.0, **changes})
 
 
 def drawn(seed: int, n: int = N) -> Points:
@@ -48,7 +49,7 @@ def planted(stretch: Points, *places: int) -> list[Points]:
 
 
 def found(episodes: list[Points], rule: AudioRule) -> list[Interval | None]:
-    loud = [np.zeros(round(len(one) * POINT_S * LOUDNESS_RATE), np.float32) for one in episodes]
+    loud = [np.zeros(len(one), np.float32) for one in episodes]
     return intervals_by_audio(episodes, loud, rule)
 
 
@@ -171,7 +172,7 @@ def test_of_two_offsets_one_rule_takes_the_more_points_and_the_other_the_longer_
     first[700:900] = long
     second[500:700] = flipped(long, 5)
     second[500:700:4] = long[::4]  # 50 points of it are equal, of the other one 150
-    runs = [shared_run(first, second, rule_of(name)) for name in PUBLISHED_RULES][:2]
+    runs = [shared_run(first, second, rule_of(name)) for name in PUBLISHED][:2]
     assert [(run.first, run.length) for run in runs if run] == [(50, 150), (700, 200)]
 
 
@@ -209,7 +210,7 @@ def test_the_first_quarter_alone_is_searched_and_ten_minutes_at_most(name: str) 
 
 def test_a_share_is_of_the_sound_which_may_be_longer_than_its_points() -> None:
     episodes = planted(drawn(1, 200), 20, 300)
-    loud = [np.zeros(round(4 * 500.5 * POINT_S * LOUDNESS_RATE), np.float32)] * 2
+    loud = [np.zeros(4 * 500, np.float32)] * 2
     rule = rule_of(share=0.25)
     assert intervals_by_audio(episodes, loud, rule) == [stretch_at(20, 200), stretch_at(300, 200)]
 
@@ -219,7 +220,7 @@ def test_silence_throughout_is_no_opening_and_takes_no_time(name: str) -> None:
     n_hour = round(3600 / POINT_S)
     silent = [np.full(n_hour, SILENT_POINT, np.uint32)] * 4
     begun = time.perf_counter()
-    assert found(silent, PUBLISHED_RULES[name]) == [None] * 4  # ten minutes of it are too long
+    assert found(silent, PUBLISHED[name]) == [None] * 4  # ten minutes of it are too long
     assert time.perf_counter() - begun < 2
 
 
@@ -230,61 +231,65 @@ def test_silence_in_both_does_not_hide_what_is_shared(name: str) -> None:
     assert found([first, second], rule_of(name)) == [stretch_at(50, 200), stretch_at(300, 200)]
 
 
-def ends_at(*silences: tuple[float, float], name: str = "sound_longest_run") -> Interval:
-    """Give the interval of an episode that is silent at given times: 10 s to 30 s by its points."""
-    start, length = round(10 / POINT_S), round(20 / POINT_S)
+def ends_at(
+    *silences: tuple[int, int], name: str = "sound_longest_run", start: int = 80, length: int = 160
+) -> tuple[int, int]:
+    """Give the ends of an interval, in points, where given points of its episode are silent."""
     episodes = planted(drawn(1, length), start, start)
-    curve = np.full(round(N * POINT_S * LOUDNESS_RATE), -20, np.float32)
-    for start_s, end_s in silences:
-        curve[round(start_s * LOUDNESS_RATE) : round(end_s * LOUDNESS_RATE)] = -51
-    interval = intervals_by_audio(episodes, [curve, np.zeros_like(curve)], rule_of(name))[0]
+    level = np.full(N, -20, np.float32)
+    for begin, end in silences:
+        level[begin:end] = -51
+    interval = intervals_by_audio(episodes, [level, np.zeros_like(level)], rule_of(name))[0]
     assert interval is not None
-    return interval
+    ends = interval[0] / POINT_S, interval[1] / POINT_S
+    assert ends == pytest.approx((round(ends[0]), round(ends[1])))
+    return round(ends[0]), round(ends[1])
 
 
-UNMOVED = pytest.approx((10, 30), abs=POINT_S)
+UNMOVED = (80, 240)
 
 
 def test_ends_are_moved_to_silence() -> None:
-    assert ends_at((8, 9.5), (31, 32)) == pytest.approx((9.5, 31))
-    assert ends_at((10, 11), (28, 28.33)) == pytest.approx((11, 28))
+    """It begins where one ends and ends where one begins; 0.33 s may show in two steps alone."""
+    assert ends_at((70, 76), (245, 260)) == (76, 245)
+    assert ends_at((80, 84), (230, 232)) == (84, 230)
 
 
 def test_of_several_silences_the_nearest_counts() -> None:
-    silences = ((6, 7), (8, 9), (12, 14), (27, 27.5), (31, 31.5), (34, 36))
-    assert ends_at(*silences) == pytest.approx((9, 31))
+    silences = ((50, 60), (65, 72), (90, 110), (218, 222), (246, 250), (270, 290))
+    assert ends_at(*silences) == (72, 246)
 
 
-@pytest.mark.parametrize("silence", [(31, 31.32), (36, 37), (2, 4), (19, 21), (0, 0)])
-def test_a_short_silence_or_a_far_one_moves_nothing(silence: tuple[float, float]) -> None:
+@pytest.mark.parametrize("silence", [(245, 246), (281, 300), (20, 39), (155, 170), (0, 0)])
+def test_a_short_silence_or_a_far_one_moves_nothing(silence: tuple[int, int]) -> None:
+    """5 s are 40 points."""
     assert ends_at(silence) == UNMOVED
 
 
+@pytest.mark.parametrize(("silence", "ends"), [((280, 300), (80, 280)), ((20, 40), (40, 240))])
+def test_a_silence_within_five_seconds_moves_an_end(
+    silence: tuple[int, int], ends: tuple[int, int]
+) -> None:
+    assert ends_at(silence) == ends
+
+
 def test_silence_throughout_moves_nothing() -> None:
-    assert ends_at((0, N * POINT_S)) == UNMOVED
+    assert ends_at((0, N)) == UNMOVED
 
 
 def test_the_other_rule_moves_nothing() -> None:
-    assert ends_at((8, 9), (31, 32), name="sound_most_points") == UNMOVED
+    assert ends_at((64, 72), (250, 258), name="sound_most_points") == UNMOVED
 
 
 @pytest.mark.parametrize(
     ("silences", "expected"),
-    [
-        ([(10, 10.4), (12.5, 12.9)], (10.4, 12.5)),
-        ([(10, 10.4)], (10.4, 13)),
-        ([(12.5, 12.9)], (9.9, 12.5)),
-    ],
+    [([(80, 84), (101, 104)], (84, 101)), ([(80, 84)], (84, 105)), ([(101, 104)], (80, 101))],
 )
 def test_ends_of_a_short_stretch_do_not_cross(
-    silences: list[tuple[float, float]], expected: Interval
+    silences: list[tuple[int, int]], expected: tuple[int, int]
 ) -> None:
-    episodes = planted(drawn(1, 25), 80, 80)  # 9.9 s to 13 s: all lie within 5 s of both ends
-    curve = np.zeros(round(N * POINT_S * LOUDNESS_RATE), np.float32)
-    for start_s, end_s in silences:
-        curve[round(start_s * LOUDNESS_RATE) : round(end_s * LOUDNESS_RATE)] = -60
-    interval = intervals_by_audio(episodes, [curve] * 2, rule_of("sound_longest_run_short"))[0]
-    assert interval == pytest.approx(expected, abs=0.01)
+    """All lie within 5 s of both ends."""
+    assert ends_at(*silences, name="sound_longest_run_short", length=25) == expected
 
 
 @BOTH
@@ -334,100 +339,117 @@ def slowly(first: Points, second: Points, rule: AudioRule) -> tuple[int, int, in
     return best
 
 
-def test_a_rule_wants_lengths_in_order_and_no_unknown_setting() -> None:
-    with pytest.raises(ValidationError, match="min_length_s 130"):
-        rule_of(min_length_s=130)
-    with pytest.raises(ValidationError, match="extra"):
-        rule_of(unknown=1)
+# --- settings ---
+
+
+def test_two_rules_come_twice_each_with_another_least_length() -> None:
+    assert {
+        name: (rule.offset, rule.min_length_s, rule.silence) for name, rule in PUBLISHED.items()
+    } == {
+        "sound_most_points": ("most_points", 15, None),
+        "sound_longest_run": ("longest_run", 15, AUDIO_RULES.silence),
+        "sound_most_points_short": ("most_points", 3, None),
+        "sound_longest_run_short": ("longest_run", 3, AUDIO_RULES.silence),
+    }
+    assert {(rule.share, rule.limit_s, rule.max_length_s) for rule in PUBLISHED.values()} == {
+        (0.25, 600, 120)
+    }
+
+
+def test_params_file_has_the_published_numbers() -> None:
+    text = (Path(__file__).resolve().parents[1] / "params.yaml").read_text(encoding="utf-8")
+    given = yaml.safe_load(text)["evaluate"]["baselines"]["audio_rules"]
+    assert AudioRules.model_validate(given) == AUDIO_RULES
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"min_length_s": 130}, "min_length_s 130"),
+        ({"short_min_length_s": 121}, "short_min_length_s 121"),
+        ({"unknown": 1}, "Extra inputs"),
+        ({"max_bits": 33}, "less than or equal to 32"),
+        ({"silence": {"below_db": 3, "min_length_s": 0.33, "within_s": 5}}, "below_db"),
+    ],
+)
+def test_settings_are_checked(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        AudioRules.model_validate({**AUDIO_RULES.model_dump(), **changes})
+
+
+def test_settings_stay_as_they_were_read() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        rule_of().shift = 3
+        AUDIO_RULES.shift = 3
+    with pytest.raises(ValidationError, match="frozen"):
+        AUDIO_RULES.silence.within_s = 3
 
 
-def test_settings_of_silence_are_checked() -> None:
-    with pytest.raises(ValidationError):
-        SilenceRule(below_db=3, min_length_s=0.33, within_s=5)
+# --- episodes ---
 
 
-def test_loudness_is_the_loudest_sample_of_each_hundredth() -> None:
-    sound = np.zeros(RATE // 50 + 1, np.float32)
-    sound[7], sound[RATE // 100] = -1, 0.1
-    assert loudness(sound, RATE).tolist() == pytest.approx([0, -20, -100])
-    assert loudness(np.zeros(0, np.float32), RATE).size == 0
+def heard(id_: str, points: Points | None, series: str = "one") -> Episode:
+    """Give an episode with points; None: without sound."""
+    tracks: dict[str, Track] = {}
+    if points is not None:
+        tracks["chroma"] = track_of(points, np.zeros(len(points), np.float32))
+    return Episode(id_, series, fingerprints=Evidence(tracks, N * POINT_S))
 
 
-@pytest.mark.parametrize("rate", [11_025, 50, 0])
-def test_loudness_wants_a_multiple_of_a_hundred_samples_a_second(rate: int) -> None:
-    with pytest.raises(ValueError, match=f"got {rate}"):
-        loudness(np.zeros(10, np.float32), rate)
+def by_rule(
+    episodes: Sequence[Episode], others: Sequence[Episode] = (), name: str = "sound_most_points"
+) -> list[Interval | None]:
+    return predict_by_rule(episodes, others, rule_of(name))
 
 
-def test_where_the_library_is_missing_points_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chromaprint, "_library", lambda: None)
-    assert not is_available()
-    with pytest.raises(InputError, match=r"libchromaprint is not installed; install it"):
-        points(np.zeros(RATE, np.float32), RATE)
+@BOTH
+def test_others_of_the_series_are_siblings_and_those_of_another_are_not(name: str) -> None:
+    first, second, third = planted(drawn(1, 200), 50, 300, 0)
+    episodes = [heard("a", first)]
+    assert by_rule(episodes, [heard("b", second)], name) == [stretch_at(50, 200)]
+    assert by_rule(episodes, [heard("b", third, series="two")], name) == [None]
+    mixed = [heard("c", third, series="two"), *episodes, heard("b", second)]
+    assert by_rule(mixed, [], name) == [None, stretch_at(50, 200), stretch_at(300, 200)]
 
 
-needs_library = pytest.mark.skipif(not is_available(), reason="libchromaprint is not installed")
+@BOTH
+def test_an_episode_is_no_sibling_of_itself(name: str) -> None:
+    leaked = heard("a", drawn(1, 400))  # 50 s: all of it would be shared
+    assert by_rule([leaked], [leaked], name) == [None]
+    assert by_rule([leaked], [heard("b", drawn(1, 400))], name) == [stretch_at(0, 400)]
 
 
-def melody(seed: int, length_s: float) -> NDArray[np.float32]:
-    """Give chords that change every half second."""
-    rng = np.random.default_rng(seed)
-    at = np.arange(round(length_s * RATE))
-    pitches = 220 * 2 ** (rng.integers(0, 36, (3, int(2 * length_s) + 1)) / 12)
-    turns = np.cumsum(pitches[:, at * 2 // RATE] / RATE, axis=1)
-    return np.asarray(np.sin(2 * np.pi * turns).mean(axis=0), np.float32)
+@BOTH
+def test_an_episode_without_sound_has_none_and_hinders_no_other(name: str) -> None:
+    first, second = planted(drawn(1, 200), 50, 300)
+    episodes = [heard("a", first), heard("b", None), heard("c", second)]
+    assert by_rule(episodes, [], name) == [stretch_at(50, 200), None, stretch_at(300, 200)]
+    assert by_rule([heard("a", None)], [heard("b", None)], name) == [None]
 
 
-@needs_library
-def test_points_are_one_for_each_eighth_of_a_second() -> None:
-    found_points = points(melody(1, 30), RATE)
-    assert found_points.dtype == np.uint32
-    assert len(found_points) == pytest.approx((30 - 2.7) / POINT_S, abs=2)
+@BOTH
+def test_order_of_the_episodes_does_not_matter(name: str) -> None:
+    episode, one, other = drawn(1), drawn(2), drawn(3)
+    one[:150] = episode[100:250]
+    other[:150] = episode[400:550]
+    pool = [heard("b", one), heard("c", other)]
+    for others in (pool, pool[::-1]):
+        assert by_rule([heard("a", episode)], others, name) == [stretch_at(100, 150)]
 
 
-@needs_library
-def test_sound_that_is_too_short_has_no_points() -> None:
-    assert len(points(np.zeros(0, np.float32), RATE)) == 0
-    assert len(points(melody(1, 2), RATE)) == 0
-
-
-@needs_library
-def test_silence_has_equal_points() -> None:
-    assert set(points(np.zeros(10 * RATE, np.float32), RATE).tolist()) == {SILENT_POINT}
-
-
-@needs_library
-def test_loudness_and_rate_change_few_bits() -> None:
-    sound = melody(1, 30)
-    as_it_is, soft, halved = (
-        points(sound, RATE),
-        points(sound * np.float32(0.25), RATE),
-        points(sound[::2], RATE // 2),
-    )
-    assert np.bitwise_count(as_it_is ^ soft).mean() < 1
-    n = min(len(as_it_is), len(halved))
-    assert np.bitwise_count(as_it_is[:n] ^ halved[:n]).mean() < 3
-
-
-@needs_library
-def test_points_take_no_rate_of_a_few_samples() -> None:
-    with pytest.raises(ValueError, match="10 samples a second"):
-        points(np.zeros(100, np.float32), 10)
-
-
-@needs_library
-def test_a_melody_that_two_sounds_share_is_found_by_its_points() -> None:
-    theme = melody(1, 20)
-    sounds = [
-        np.concatenate([melody(2 + k, before), theme, melody(12 + k, 30)])
-        for k, before in enumerate((5, 11.3))
+def test_a_melody_that_episodes_share_is_found_by_its_points() -> None:
+    """Points look ahead, so that an interval may end sooner; speech around it shares nothing."""
+    opening = theme(7, 20.0)
+    tracks = [
+        chroma_of(samples_of(joined(scene(10 + k, before), opening, scene(20 + k, 30.0)), seed=k))
+        for k, before in enumerate((5.0, 11.3))
     ]
-    intervals = intervals_by_audio(
-        [points(one, RATE) for one in sounds], [loudness(one, RATE) for one in sounds], rule_of()
-    )
-    for interval, start_s in zip(intervals, (5, 11.3), strict=True):
-        assert interval is not None
-        assert interval[0] == pytest.approx(start_s, abs=1)
-        assert interval[1] == pytest.approx(start_s + 20, abs=3)  # points look ahead
+    episodes = [
+        Episode(str(k), "one", fingerprints=Evidence({"chroma": track}, 60.0))
+        for k, track in enumerate(tracks)
+    ]
+    for name in PUBLISHED:
+        found_in = by_rule(episodes, name=name)
+        for interval, start_s in zip(found_in, (5, 11.3), strict=True):
+            assert interval is not None
+            assert interval[0] == pytest.approx(start_s, abs=2.5)
+            assert interval[1] == pytest.approx(start_s + 20, abs=3)

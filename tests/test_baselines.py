@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from contest_cases import AUDIO_RULES
+from season_cases import Part, chroma_of, joined, samples_of, scene, theme
 from skipintro.detection.episode import Episode, Interval, LabelledEpisode, Prediction
 from skipintro.evaluation.baselines import (
     BaselineSettings,
@@ -24,7 +26,20 @@ from skipintro.evaluation.baselines import (
     repeated_frames_early,
     siblings,
 )
+from skipintro.evidence.track import Evidence
 
+NAMES = [
+    "all_negative",
+    "position_of_train",
+    "position_of_series",
+    "frame_classifier",
+    "repeated_frames",
+    "repeated_frames_early",
+    "sound_most_points",
+    "sound_longest_run",
+    "sound_most_points_short",
+    "sound_longest_run_short",
+]
 DIMENSION = 512  # two directions drawn at random have a cosine of less than 0.2
 
 
@@ -39,6 +54,7 @@ def given_settings(**changes: Any) -> BaselineSettings:
             "early_shares": (0.25, 0.5),
             "copy_similarity": 0.95,
             "min_length_s": 2,
+            "audio_rules": AUDIO_RULES,
             **changes,
         }
     )
@@ -69,6 +85,18 @@ def episode(
     return Episode(id=id_, series=series, vectors=vectors)
 
 
+def heard(opening: Part, rest: Part, before: Part) -> Evidence:
+    """Give the points of an episode's sound."""
+    wave = samples_of(joined(before, opening, rest), seed=round(before.length_s))
+    return Evidence({"chroma": chroma_of(wave)}, joined(before, opening, rest).length_s)
+
+
+def sounding() -> Episode:
+    """Give an episode that has points, if few."""
+    fingerprints = heard(theme(1, 4.0), scene(2, 1.0), scene(3, 1.0))
+    return replace(blank("sounding"), fingerprints=fingerprints)
+
+
 def intervals(predictions: Sequence[Prediction]) -> list[Interval | None]:
     return [one.interval for one in predictions]
 
@@ -82,28 +110,55 @@ TRAIN = [
 
 def test_every_baseline_gives_one_prediction_an_episode_in_their_order() -> None:
     test = [episode(f"test {k}", (5, k, 6), n_seconds=20 + k) for k in range(3)]
-    known = baselines(given_settings())
-    assert list(known) == [
-        "all_negative",
-        "position_of_train",
-        "position_of_series",
-        "frame_classifier",
-        "repeated_frames",
-        "repeated_frames_early",
-    ]
+    known = baselines(given_settings(), [sounding()])
+    assert list(known) == NAMES
     for name, baseline in known.items():
         found = baseline(TRAIN, test, test)
         lengths = [len(one.probabilities) for one in found]
         assert lengths == ([20, 21, 22] if name == "frame_classifier" else [0, 0, 0])
 
 
-@pytest.mark.parametrize("name", list(baselines(given_settings())))
+def test_without_points_of_any_sound_the_rules_of_sound_are_left_out() -> None:
+    mute = TRAIN[0].episode
+    for episodes in ([], [mute]):
+        assert list(baselines(given_settings(), episodes)) == NAMES[:6]
+    assert list(baselines(given_settings(), [mute, sounding()])) == NAMES
+
+
+def test_siblings_in_train_and_at_hand_share_sound() -> None:
+    """An opening of 20 s, so that each rule finds it; points look 2.6 s ahead."""
+    at_s = {"train": 3.0, "hand": 8.0, "test": 5.0}
+    made = {
+        id_: replace(
+            blank(id_),
+            fingerprints=heard(theme(7, 20.0), scene(seed, 100.0), scene(9 + seed, start_s)),
+        )
+        for seed, (id_, start_s) in enumerate(at_s.items())
+    }
+    known = baselines(given_settings(), made.values())
+    train = [LabelledEpisode(made["train"], None)]
+    for name in NAMES[6:]:
+        test = [made["test"]]
+        for predictions in (
+            known[name](train, test, test),
+            known[name]([], test, [*test, made["hand"]]),
+        ):
+            (found,) = predictions
+            assert found.interval is not None, name
+            assert found.interval == pytest.approx((5, 25), abs=3.5)
+            assert (found.confidence, len(found.probabilities)) == (None, 0)
+        (alone,) = known[name]([], test, test)
+        assert alone.interval is None
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_without_train_no_baseline_breaks_or_finds_by_position(name: str) -> None:
     test = [episode("test a"), episode("test b", n_seconds=1)]
-    found = baselines(given_settings())[name]([], test, [])
+    baseline = baselines(given_settings(), [sounding()])[name]
+    found = baseline([], test, [])
     assert intervals(found) == [None, None]
     assert [one.confidence for one in found] == [None, None]
-    assert baselines(given_settings())[name](TRAIN, [], []) == []
+    assert baseline(TRAIN, [], []) == []
 
 
 def test_all_negative_never_finds_an_intro() -> None:
@@ -231,7 +286,7 @@ def test_film_frames_are_drawn_by_the_seed_and_only_where_there_are_too_many() -
 
 def test_an_episode_without_a_second_has_no_intro() -> None:
     nothing = replace(episode("none"), vectors=np.zeros((0, DIMENSION), np.float32))
-    for baseline in baselines(given_settings()).values():
+    for baseline in baselines(given_settings(), [sounding()]).values():
         assert intervals(baseline(TRAIN, [nothing], [episode("other")])) == [None]
         assert len(baseline(TRAIN, [episode("other")], [nothing])) == 1
 

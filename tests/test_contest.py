@@ -9,16 +9,25 @@ import torch
 
 from conftest import tiny_config
 from contest_cases import BASELINES, DIMENSION, LENGTH_S, drawn_series
-from season_cases import small_detector
+from season_cases import KINDS, small_detector
 from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
 from skipintro.detectors.openings import OpeningDetector
+from skipintro.evaluation.audio_rules import predict_by_rule
 from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict, predict_openings
 from skipintro.model.head import IntroHead
 
-TRAIN = [*drawn_series("one", 3, seed=1), *drawn_series("two", 3, seed=2)]
-TEST = [*drawn_series("one", 2, seed=1, first=4), *drawn_series("three", 3, seed=3)]
+HEARD = (*KINDS, "chroma")
+TRAIN = [
+    *drawn_series("one", 3, seed=1, kinds=HEARD),
+    *drawn_series("two", 3, seed=2, kinds=HEARD),
+]
+TEST = [
+    *drawn_series("one", 2, seed=1, first=4, kinds=HEARD),
+    *drawn_series("three", 3, seed=3, kinds=HEARD),
+]
+RULES = BASELINES.audio_rules.by_name()
 CONFIG = DetectionConfig(stride=2, threshold=0.5, min_length_s=2, batch_size=8)
 
 
@@ -34,9 +43,12 @@ def head() -> IntroHead:
 
 
 def contest(
-    openings: OpeningDetector, head: IntroHead, test: Sequence[LabelledEpisode]
+    openings: OpeningDetector,
+    head: IntroHead,
+    test: Sequence[LabelledEpisode],
+    train: Sequence[LabelledEpisode] = TRAIN,
 ) -> dict[str, list[Prediction]]:
-    return predict(TRAIN, test, openings=openings, head=head, config=CONFIG, settings=BASELINES)
+    return predict(train, test, openings=openings, head=head, config=CONFIG, settings=BASELINES)
 
 
 def told(predictions: dict[str, list[Prediction]]) -> dict[str, list[object]]:
@@ -53,6 +65,30 @@ def test_every_detector_that_is_described_is_tried_and_no_other(
     found = contest(openings, head, TEST)
     assert list(found) == list(DESCRIPTIONS)
     assert {len(predictions) for predictions in found.values()} == {len(TEST)}
+
+
+def deaf(labelled: LabelledEpisode) -> LabelledEpisode:
+    """Give the episode without points of its sound."""
+    made = labelled.episode.fingerprints
+    tracks = {kind: track for kind, track in made.tracks.items() if kind != "chroma"}
+    fingerprints = replace(made, tracks=tracks)
+    return replace(labelled, episode=replace(labelled.episode, fingerprints=fingerprints))
+
+
+def test_without_points_the_rules_of_sound_are_left_out_and_nothing_else_changes(
+    openings: OpeningDetector, head: IntroHead
+) -> None:
+    found = contest(openings, head, [deaf(one) for one in TEST], [deaf(one) for one in TRAIN])
+    heard = contest(openings, head, TEST)
+    assert list(found) == [name for name in DESCRIPTIONS if name not in RULES]
+    assert told(found) == told({name: heard[name] for name in found})
+
+
+def test_an_episode_without_sound_has_none_by_the_rules_of_sound(
+    openings: OpeningDetector, head: IntroHead
+) -> None:
+    found = contest(openings, head, [deaf(TEST[0]), *TEST[1:]])
+    assert [found[name][0].interval for name in RULES] == [None] * len(RULES)
 
 
 def test_the_opening_detector_finds_the_opening_of_series_seen_and_unseen(
@@ -91,6 +127,12 @@ def test_each_detector_has_what_its_description_says(
     expected = {
         "openings": predict_openings(openings, episodes, train),
         "head": detect_by_head(head, episodes, CONFIG),
+    } | {
+        name: [
+            Prediction(interval, None, np.zeros(0, np.float32))
+            for interval in predict_by_rule(episodes, train, rule)
+        ]
+        for name, rule in RULES.items()
     }
     assert told({name: found[name] for name in expected}) == told(expected)
 

@@ -19,6 +19,7 @@ from season_cases import (
     RATE,
     SOUND,
     black,
+    chroma_of,
     episode,
     joined,
     music,
@@ -30,8 +31,9 @@ from season_cases import (
     thumbnails_of,
 )
 from skipintro.core.errors import InputError
+from skipintro.evidence.chroma import POINT_S, ChromaSettings, points_of_track
 from skipintro.evidence.pictures import THUMBNAIL, Thumbnails, picture_track
-from skipintro.evidence.recording import of_bytes, record, to_bytes
+from skipintro.evidence.recording import of_bytes, record, record_checked, to_bytes
 from skipintro.evidence.sound import (
     SAMPLE_RATE,
     SILENT_DB,
@@ -40,6 +42,7 @@ from skipintro.evidence.sound import (
 )
 from skipintro.evidence.track import Evidence, Track, on_grid, silent_track, unit_rows
 from skipintro.video.opening import VideoError
+from skipintro.video.sound import samples
 from video_cases import write
 
 Wave = NDArray[np.float32]
@@ -491,6 +494,101 @@ def test_the_first_seconds_look_like_those_of_the_whole(tmp_path: Path) -> None:
 
 def test_more_seconds_than_there_are_give_all(sounding: Path, recorded: Evidence) -> None:
     assert to_bytes(record(sounding, FINGERPRINT, n_seconds=99)) == to_bytes(recorded)
+
+
+HEARD = FINGERPRINT.model_copy(update={"chroma": ChromaSettings(algorithm="chromaprint-test2")})
+
+
+def test_with_chromaprint_points_the_other_kinds_stay_as_they_are(
+    sounding: Path, recorded: Evidence
+) -> None:
+    heard = record(sounding, HEARD)
+    assert list(heard.tracks) == ["pictures", "sound", "chroma"]
+    kept = {kind: track for kind, track in heard.tracks.items() if kind != "chroma"}
+    assert to_bytes(Evidence(kept, heard.length_s)) == to_bytes(recorded)
+
+
+def test_points_are_of_the_whole_video_and_come_back_from_its_bytes(sounding: Path) -> None:
+    """The tones from 1 s to 4 s and from 8 s on are loud, and what is silent has points too."""
+    heard = record(sounding, HEARD)
+    track = of_bytes(to_bytes(heard), Path("heard.npz")).tracks["chroma"]
+    assert track.rate == 1 / POINT_S
+    assert len(track) == int(heard.length_s / POINT_S)
+    assert np.flatnonzero(~track.says).min() == pytest.approx((12 - 2.6) / POINT_S, abs=3)
+    loud = np.flatnonzero(track.level > -50) * POINT_S
+    assert (loud.min(), loud.max()) == pytest.approx((1, 12), abs=2 * POINT_S)
+    assert not ((loud > 4 + POINT_S) & (loud < 8 - POINT_S)).any()
+    first, second = track.rows[int(1.2 / POINT_S)], track.rows[int(8.2 / POINT_S)]
+    assert first @ second < 0.8  # 440 Hz and 1,200 Hz are two notes
+    expected = chroma_of(np.concatenate(list(samples(sounding))))
+    np.testing.assert_array_equal(points_of_track(track), points_of_track(expected))
+
+
+def test_points_of_the_first_seconds_are_those_of_the_whole(sounding: Path) -> None:
+    """Nearly to their end: as sound does, they look 10 s ahead at most."""
+    first, whole = (record(sounding, HEARD, n_seconds=n).tracks["chroma"] for n in (3, None))
+    assert len(first) == int(3 / POINT_S)
+    np.testing.assert_array_equal(first.rows, whole.rows[: len(first)])
+    np.testing.assert_array_equal(first.level, whole.level[: len(first)])
+
+
+def test_of_a_video_without_sound_there_are_no_points(tmp_path: Path) -> None:
+    path = write(tmp_path / "mute.mkv", range(50), 50, Fraction(1, 25))
+    assert list(record(path, HEARD).tracks) == ["pictures"]
+
+
+def test_settings_without_points_are_written_as_if_there_were_none() -> None:
+    """So that what was hashed, and remembered, stays known."""
+    assert set(FINGERPRINT.model_dump()) == {"pictures", "sound"}
+    assert set(HEARD.model_dump()) == {"pictures", "sound", "chroma"}
+    for settings in (FINGERPRINT, HEARD):
+        assert type(settings).model_validate(settings.model_dump(mode="json")) == settings
+
+
+def test_points_are_dropped_from_settings_where_nobody_needs_them() -> None:
+    assert HEARD.needed_by(["pictures", "sound"]) == FINGERPRINT
+    assert HEARD.needed_by(["pictures", "chroma"]) == HEARD
+    assert FINGERPRINT.needed_by(["chroma"]) == FINGERPRINT
+
+
+# --- sound that nothing decodes ---
+
+
+@pytest.fixture(scope="module")
+def undecodable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a video whose sound is of a codec that nobody knows."""
+    track = test_sound.Track([(0, test_sound.tone(2))], "flac")
+    path = tmp_path_factory.mktemp("undecodable") / "unknown.mkv"
+    test_sound.write_sound(path, track, pictures=(0, 2))
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_XLAC"))
+    return path
+
+
+def test_sound_that_nothing_decodes_is_told_once_with_the_name_of_the_file(
+    undecodable: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    evidence = record_checked(undecodable, FINGERPRINT, None, 2.0)
+    assert list(evidence.tracks) == ["pictures"]
+    told = "no decoder for the codec of its sound; it goes by pictures alone"
+    assert caplog.messages == [f"{undecodable}: there is {told}"]
+
+
+def test_that_sound_cannot_be_decoded_comes_back_from_bytes(undecodable: Path) -> None:
+    evidence = record(undecodable, HEARD)
+    assert evidence.is_sound_undecodable
+    back = of_bytes(to_bytes(evidence), Path("known.npz"))
+    assert back.is_sound_undecodable
+    assert list(back.tracks) == ["pictures"]
+
+
+def test_a_video_with_sound_or_without_tells_nothing(
+    sounding: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mute = write(tmp_path / "mute.mkv", range(50), 50, Fraction(1, 25))
+    for path in (sounding, mute):
+        evidence = record_checked(path, FINGERPRINT, None, None)
+        assert not of_bytes(to_bytes(evidence), Path("known.npz")).is_sound_undecodable
+    assert caplog.messages == []
 
 
 def test_what_is_no_video_is_told_with_its_name(tmp_path: Path) -> None:

@@ -19,13 +19,18 @@ from skipintro.core.files import check_sums, read_model, write_json
 from skipintro.engines.base import ComputeParams, RayParams
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.fingerprints import FingerprintManifest, read_evidence
+from skipintro.evidence.chroma import ChromaSettings
 from skipintro.evidence.recording import record, to_bytes
 from skipintro.stages import fingerprint, ingest
 
 COMPUTE = ComputeParams(
     engine="local", ray=RayParams(workers=1, cpus_per_worker=1, gpus_per_worker=0, address=None)
 )
-PARAMS = fingerprint.Params(compute=COMPUTE, pictures=PICTURES, sound=FINGERPRINT.sound)
+CHROMA = ChromaSettings(algorithm="chromaprint-test2")
+HEARD = FINGERPRINT.model_copy(update={"chroma": CHROMA})
+PARAMS = fingerprint.Params(
+    compute=COMPUTE, pictures=PICTURES, sound=FINGERPRINT.sound, chroma=CHROMA
+)
 MEMORY = ".skipintro/fingerprints"
 RECORDED = [("train", "mute"), ("train", "sounding"), ("test", "mute")]
 
@@ -84,13 +89,13 @@ def test_each_usable_episode_has_the_evidence_of_its_whole_video(fingerprinted: 
     folder = fingerprinted / fingerprint.OUTPUT
     manifest = read_model(FingerprintManifest, folder / "manifest.json")
     assert [(one.split, one.id) for one in manifest.episodes] == RECORDED
-    assert manifest.fingerprint == FINGERPRINT
+    assert manifest.fingerprint == HEARD
     assert set(manifest.versions) == {"av", "numpy", "scipy"}
     ingested = read_model(IngestManifest, fingerprinted / ingest.OUTPUT / "manifest.json").usable()
     for one in manifest.episodes:
         source = ingested[one.split, one.id]
         assert source.path is not None
-        expected = record(fingerprinted / source.path, FINGERPRINT)
+        expected = record(fingerprinted / source.path, HEARD)
         assert one.file == Path(one.split, f"{one.id}.npz")
         assert (folder / one.file).read_bytes() == to_bytes(expected)
         assert to_bytes(read_evidence(folder / one.file)) == to_bytes(expected)
@@ -102,7 +107,42 @@ def test_each_usable_episode_has_the_evidence_of_its_whole_video(fingerprinted: 
 def test_a_video_without_sound_has_pictures_alone(fingerprinted: Path) -> None:
     folder = fingerprinted / fingerprint.OUTPUT / "train"
     assert set(read_evidence(folder / "mute.npz").tracks) == {"pictures"}
-    assert set(read_evidence(folder / "sounding.npz").tracks) == {"pictures", "sound"}
+    assert set(read_evidence(folder / "sounding.npz").tracks) == {"pictures", "sound", "chroma"}
+
+
+def test_without_the_section_chroma_there_are_no_points(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = PARAMS.model_dump(exclude={"chroma"})
+    params = fingerprint.Params.model_validate(given)
+    assert n_recorded(caplog, params) == "3 episodes, 2 of them recorded now"
+    folder = workspace / fingerprint.OUTPUT
+    assert read_model(FingerprintManifest, folder / "manifest.json").fingerprint == FINGERPRINT
+    assert set(read_evidence(folder / "train/sounding.npz").tracks) == {"pictures", "sound"}
+
+
+def test_sound_that_cannot_be_decoded_is_named_in_the_log_and_the_manifest(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each time, also where the video was recorded before: by a worker whose log nobody sees."""
+    track = test_sound.Track([(0, test_sound.tone(2))], "flac")
+    source = Path("source")
+    (source / "train").mkdir(parents=True)
+    path = test_sound.write_sound(source / "train" / "unknown.mkv", track, pictures=(0, 2))
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_XLAC"))
+    (source / "test").mkdir()
+    write_json(source / "train" / "labels.json", {"unknown": {"start": 0, "end": 1}})
+    write_toy_video(source / "test" / "mute.mkv", None, seconds=1)
+    write_json(source / "test" / "labels.json", {"mute": {"start": 0, "end": 1}})
+    ingest.main(ingest_params(source, extensions=("mkv",)))
+    for n_made in (2, 0):
+        caplog.clear()
+        assert n_recorded(caplog) == f"2 episodes, {n_made} of them recorded now"
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(told) == 1
+        assert "unknown.mkv: there is no decoder for the codec of its sound" in told[0]
+    manifest = read_model(FingerprintManifest, fingerprint.OUTPUT / "manifest.json")
+    assert [one.id for one in manifest.episodes if one.is_sound_undecodable] == ["unknown"]
 
 
 def test_what_was_set_aside_is_left_out_with_its_reason(fingerprinted: Path) -> None:

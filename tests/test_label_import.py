@@ -115,8 +115,8 @@ def test_chapters_in_a_video_are_read_and_all_others_are_passed_over(
         )
         for packet in source.demux(video=0):
             if packet.size:
-                packet.pts += round(begins_s / packet.time_base)
-                packet.dts += round(begins_s / packet.time_base)
+                ticks = round(begins_s / packet.time_base)
+                packet.pts, packet.dts = (packet.pts or 0) + ticks, (packet.dts or 0) + ticks
                 packet.stream = stream
                 target.mux(packet)
     assert run(video.parent)[0] == 0

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ class Made:
         """Write arrays whose numbers are all the episode's number of seconds."""
         file = Path(split) / f"{id_}.npy"
         write_vectors(self._folder / EMBEDDED / file, np.full((n_seconds, 2), n_seconds, "f4"))
-        known = {"split": split, "id": id_, "video_sha256": "0" * 64}
+        known: dict[str, Any] = {"split": split, "id": id_, "video_sha256": "0" * 64}
         self._embedded.append(EmbeddedEpisode(file=file, n_seconds=n_seconds, **known))
         curve = np.zeros(n_seconds, np.float32)
         track = Track(1.0, np.ones((n_seconds, 1), np.float32), curve, curve)

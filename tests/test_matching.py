@@ -217,6 +217,17 @@ def test_an_opening_is_found_beside_what_stands_still() -> None:
     assert strongest(match(first, second, MATCHING)) == near(30, 42, -10)
 
 
+def test_a_kind_that_is_not_compared_changes_nothing() -> None:
+    """Not even by being longer than the kinds that are."""
+    made = episode(scene(1, 10.0))
+    n = 500
+    nothing = np.zeros(n, np.float32)
+    other = Track(8.0, np.ones((n, 32), np.float32), nothing, nothing)
+    found = moments_of(Evidence({**made.tracks, "chroma": other}, 10.0), MATCHING)
+    assert found.n == moments_of(made, MATCHING).n
+    assert set(found.tracks) == set(made.tracks)
+
+
 def test_black_and_silent_stretches_are_not_alike() -> None:
     first = moments(scene(1, 10.0), black(10.0))
     second = moments(black(10.0), scene(2, 10.0))

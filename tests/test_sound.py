@@ -21,7 +21,7 @@ from skipintro.core import isolation
 from skipintro.video import decoder, sound
 from skipintro.video.info import USUAL_LIMITS
 from skipintro.video.opening import PassingVideoError, VideoError
-from skipintro.video.sound import has_sound, samples
+from skipintro.video.sound import has_sound, is_undecodable, samples
 from video_cases import numbered, write
 
 RATE = 16_000
@@ -212,15 +212,26 @@ def test_digital_silence_is_zero(tmp_path: Path) -> None:
 def test_where_there_is_no_sound_nothing_is_given(tmp_path: Path) -> None:
     path = write(tmp_path / "silent.mkv", [0, 40], 80, Fraction(1, 1000))
     assert not has_sound(path)
+    assert not is_undecodable(path)
     assert list(samples(path)) == []
 
 
 def test_sound_that_nothing_decodes_counts_as_none(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "unknown.mkv", Track([(0, tone(1))], "flac"), pictures=(0, 1))
     assert has_sound(path)
+    assert not is_undecodable(path)
     path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_XLAC"))
     assert not has_sound(path)
+    assert is_undecodable(path)
     assert list(samples(path)) == []
+
+
+def test_of_two_streams_the_one_that_can_be_decoded_is_heard(tmp_path: Path) -> None:
+    tracks = Track([(0, tone(1))], "flac"), Track([(0, tone(1))], "pcm_s16le")
+    path = write_sound(tmp_path / "unknown.mkv", *tracks)
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_XLAC"))
+    assert not is_undecodable(path)
+    assert tones(heard(path)) == near((0, 1))
 
 
 @pytest.mark.parametrize(

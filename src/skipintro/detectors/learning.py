@@ -70,7 +70,7 @@ def learn(
         for name, episodes in progress(series.items(), len(series), "series")
     ]
     config = OpeningConfig(
-        fingerprint=fingerprint,
+        fingerprint=fingerprint.needed_by(settings.season.matching.alike),
         matching=settings.season.matching,
         siblings=settings.season.siblings,
         candidates=settings.season.candidates,
@@ -114,12 +114,13 @@ def learn_from_checkouts(
     fingerprint: FingerprintSettings | None = None
     for number, checkout in enumerate(checkouts):
         annotations, manifest = read_fingerprinted(checkout)
-        if fingerprint is not None and manifest.fingerprint != fingerprint:
+        its_own = manifest.fingerprint.needed_by(settings.season.matching.alike)
+        if fingerprint is not None and its_own != fingerprint:
             raise InputError(
                 f"{checkout / FINGERPRINTED}: made with other settings than those of "
                 f"{checkouts[0]}; run `dvc repro fingerprint` in it with the same params.yaml"
             )
-        fingerprint = manifest.fingerprint
+        fingerprint = its_own
         splits = dict.fromkeys(episode.split for episode in annotations.episodes)
         found = {
             one.episode.id: one

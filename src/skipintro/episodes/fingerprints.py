@@ -19,6 +19,7 @@ class FingerprintedEpisode(BaseModel):
     file: Path  # relative to the manifest's folder
     length_s: float  # of what was recorded
     video_sha256: str
+    is_sound_undecodable: bool = False  # pictures alone, though there is sound
 
 
 class FingerprintManifest(BaseModel):

@@ -1,29 +1,30 @@
 """Published rules that find an opening by the sound that episodes share.
 
 Media servers compare Chromaprint points of the first part of each episode with those of its
-siblings, and keep the longest stretch that two share. `PUBLISHED_RULES` has the numbers of two
-such rules, and each once more with a least length of 3 s. What is silent in both is shared as well.
+siblings, and keep the longest stretch that two share; what is silent in both is shared as well. The
+rules differ in where they look for it: at the offset at which the most points are equal, or at
+every offset, and then the ends are moved to silence. They look for silence in samples, and here it
+is told by the loudest sample from one point to the next.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from skipintro.detection.episode import Interval
-from skipintro.evidence.chromaprint import POINT_S, Points
-from skipintro.evidence.track import Curve
+from skipintro.detection.episode import Episode, Interval
+from skipintro.evidence.chroma import POINT_S, Points, points_of_track
+from skipintro.evidence.track import Curve, Track
 
-LOUDNESS_RATE = 100  # values a second
-_QUIETEST = 1e-5  # of a sample: -100 dB
 _COMPARED = 1 << 20  # pairs of points at a time
 
 _Ints = NDArray[np.int64]
+_Floats = NDArray[np.floating]
 
 
 class SilenceRule(BaseModel):
@@ -36,57 +37,59 @@ class SilenceRule(BaseModel):
     within_s: float = Field(gt=0)  # of an end
 
 
-class AudioRule(BaseModel):
-    """What makes a shared stretch of sound an opening."""
+class AudioRules(BaseModel):
+    """What makes a shared stretch of sound an opening, by the numbers that were published."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    offset: Literal["most_points", "longest_run"]  # which one of two episodes is looked at
     shift: int = Field(ge=0)  # by which the values of two points may differ to count for an offset
     max_bits: int = Field(ge=0, le=32)  # of 32, in which two points of a stretch may differ
     gap_s: float = Field(ge=0)  # between points that are alike, up to which it is one stretch
     min_length_s: float = Field(gt=0)  # of a stretch
+    short_min_length_s: float = Field(gt=0)  # the same, of the rules named `_short`
     max_length_s: float = Field(gt=0)
     share: float = Field(gt=0, le=1)  # of an episode, from its beginning, that is searched,
     limit_s: float = Field(gt=0)  # but no more than so much
-    silence: SilenceRule | None  # None: ends stay where points say
+    silence: SilenceRule  # of the rule that moves ends to it
 
     @model_validator(mode="after")
-    def _has_lengths(self) -> "AudioRule":
-        if self.min_length_s > self.max_length_s:
+    def _has_lengths(self) -> "AudioRules":
+        if max(self.min_length_s, self.short_min_length_s) > self.max_length_s:
             raise ValueError(
-                f"min_length_s {self.min_length_s} exceeds max_length_s {self.max_length_s}"
+                f"min_length_s {self.min_length_s} or short_min_length_s "
+                f"{self.short_min_length_s} exceeds max_length_s {self.max_length_s}"
             )
         return self
 
+    def by_name(self) -> dict[str, "AudioRule"]:
+        """Return the two rules, and each once more with another least length."""
+        longest_run = AudioRule(
+            offset="longest_run",
+            **{name: value for name, value in self if name != "short_min_length_s"},
+        )
+        most_points = replace(longest_run, offset="most_points", silence=None)
+        short = self.short_min_length_s
+        return {
+            "sound_most_points": most_points,
+            "sound_longest_run": longest_run,
+            "sound_most_points_short": replace(most_points, min_length_s=short),
+            "sound_longest_run_short": replace(longest_run, min_length_s=short),
+        }
 
-_MOST_POINTS = AudioRule(
-    offset="most_points",
-    shift=2,
-    max_bits=6,
-    gap_s=3.5,
-    min_length_s=15,
-    max_length_s=120,
-    share=0.25,
-    limit_s=600,
-    silence=None,
-)
-_LONGEST_RUN = _MOST_POINTS.model_copy(
-    update={
-        "offset": "longest_run",
-        "silence": SilenceRule(below_db=-50, min_length_s=0.33, within_s=5),
-    }
-)
-_SHORT = {"min_length_s": 3.0}
 
-PUBLISHED_RULES: Mapping[str, AudioRule] = MappingProxyType(
-    {
-        "sound_most_points": _MOST_POINTS,
-        "sound_longest_run": _LONGEST_RUN,
-        "sound_most_points_short": _MOST_POINTS.model_copy(update=_SHORT),
-        "sound_longest_run_short": _LONGEST_RUN.model_copy(update=_SHORT),
-    }
-)
+@dataclass(frozen=True)
+class AudioRule:
+    """One rule; numbers as in `AudioRules`."""
+
+    offset: Literal["most_points", "longest_run"]  # which one of two episodes is looked at
+    shift: int
+    max_bits: int
+    gap_s: float
+    min_length_s: float
+    max_length_s: float
+    share: float
+    limit_s: float
+    silence: SilenceRule | None  # None: ends stay where points say
 
 
 @dataclass(frozen=True)
@@ -98,29 +101,39 @@ class SharedRun:
     length: int
 
 
-def loudness(samples: NDArray[np.float32], rate: int) -> Curve:
-    """Return the loudest sample of each hundredth of a second, in dB of full scale.
+def predict_by_rule(
+    episodes: Sequence[Episode], others: Sequence[Episode], rule: AudioRule
+) -> list[Interval | None]:
+    """Return what a rule finds in each episode, whose series' others serve as siblings.
 
-    Raises ValueError where `rate` is no multiple of 100.
+    An episode that stands among the others as well is no sibling of itself. One without sound has
+    no interval.
     """
-    size, rest = divmod(rate, LOUDNESS_RATE)
-    if rest or not size:
-        raise ValueError(f"expected a multiple of {LOUDNESS_RATE} samples a second, got {rate}")
-    padded = np.pad(np.abs(samples), (0, -len(samples) % size))
-    loudest = padded.reshape(-1, size).max(axis=1)
-    return np.asarray(20 * np.log10(np.maximum(loudest, _QUIETEST)), np.float32)
+    seasons: dict[str, dict[str, Track]] = defaultdict(dict)
+    for one in (*others, *episodes):
+        if (track := one.fingerprints.tracks.get("chroma")) is not None:
+            seasons[one.series][one.id] = track
+    found: dict[tuple[str, str], Interval | None] = {}
+    for series in dict.fromkeys(one.series for one in episodes):
+        season = dict(sorted(seasons[series].items()))
+        points = [points_of_track(track) for track in season.values()]
+        levels = [track.level for track in season.values()]
+        told = intervals_by_audio(points, levels, rule)
+        found |= {(series, id_): interval for id_, interval in zip(season, told, strict=True)}
+    return [found.get((one.series, one.id)) for one in episodes]
 
 
 def intervals_by_audio(
-    points: Sequence[Points], loudness: Sequence[Curve], rule: AudioRule
+    points: Sequence[Points], levels: Sequence[Curve], rule: AudioRule
 ) -> list[Interval | None]:
     """Return what a rule finds in each of the episodes of one series.
 
-    points: of each episode, from its beginning. loudness: dB, `LOUDNESS_RATE` values a second. Of
-    stretches of equal length, the one that is shared with the earlier sibling wins.
+    points: of each episode, from its beginning. levels: dB of full scale, the loudest sample from
+    one point to the next; they may be more, as sound goes on after the last point. Of stretches of
+    equal length, the one that is shared with the earlier sibling wins.
     """
     searched = [
-        one[: _n_searched(one, curve, rule)] for one, curve in zip(points, loudness, strict=True)
+        one[: _n_searched(one, level, rule)] for one, level in zip(points, levels, strict=True)
     ]
     longest: list[tuple[int, int] | None] = [None] * len(searched)  # start and length, in points
     for one, other in combinations(range(len(searched)), 2):
@@ -131,8 +144,8 @@ def intervals_by_audio(
                 if best is None or run.length > best[1]:
                     longest[index] = start, run.length
     return [
-        None if run is None else _interval(*run, curve, rule)
-        for run, curve in zip(longest, loudness, strict=True)
+        None if run is None else _interval(*run, level, rule)
+        for run, level in zip(longest, levels, strict=True)
     ]
 
 
@@ -148,9 +161,9 @@ def shared_run(first: Points, second: Points, rule: AudioRule) -> SharedRun | No
     return best
 
 
-def _n_searched(points: Points, loudness: Curve, rule: AudioRule) -> int:
-    """Return the points of the part that is searched; both kinds end with the sound, or before."""
-    length_s = max(len(points) * POINT_S, len(loudness) / LOUDNESS_RATE)
+def _n_searched(points: Points, level: Curve, rule: AudioRule) -> int:
+    """Return the points of the part that is searched."""
+    length_s = max(len(points), len(level)) * POINT_S
     return int(min(rule.share * length_s, rule.limit_s) / POINT_S)
 
 
@@ -195,7 +208,7 @@ def _longest_of_blocks(
             yield int(alike[start]), int(lengths[longest]), int(block[row[start]])
 
 
-def _interval(start: int, length: int, loudness: Curve, rule: AudioRule) -> Interval:
+def _interval(start: int, length: int, level: Curve, rule: AudioRule) -> Interval:
     """Return a stretch in seconds, with its ends at silence where there is some near.
 
     It begins where a silence ends, and ends where one begins; no end crosses the middle.
@@ -203,7 +216,7 @@ def _interval(start: int, length: int, loudness: Curve, rule: AudioRule) -> Inte
     start_s, end_s = start * POINT_S, (start + length) * POINT_S
     if rule.silence is None:
         return start_s, end_s
-    begins, ends = _silences(loudness, rule.silence)
+    begins, ends = _silences(level, rule.silence)
     middle_s, within_s = (start_s + end_s) / 2, rule.silence.within_s
     return (
         _nearest(ends[ends < middle_s], start_s, within_s),
@@ -211,18 +224,20 @@ def _interval(start: int, length: int, loudness: Curve, rule: AudioRule) -> Inte
     )
 
 
-def _silences(
-    loudness: Curve, rule: SilenceRule
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the beginnings and the ends of what is silent long enough, in seconds."""
-    steps = np.diff((loudness < rule.below_db).astype(np.int8), prepend=0, append=0)
-    begins = np.flatnonzero(steps > 0) / LOUDNESS_RATE
-    ends = np.flatnonzero(steps < 0) / LOUDNESS_RATE
-    is_long = ends - begins >= rule.min_length_s - 0.5 / LOUDNESS_RATE
+def _silences(level: Curve, rule: SilenceRule) -> tuple[_Floats, _Floats]:
+    """Return the beginnings and the ends of what is silent long enough, in seconds.
+
+    As fine as points, an eighth of a second: a step is silent where all of it is, so that a silence
+    is one step longer, more or less, than the steps that tell of it.
+    """
+    steps = np.diff((level < rule.below_db).astype(np.int8), prepend=0, append=0)
+    begins = np.flatnonzero(steps > 0) * POINT_S
+    ends = np.flatnonzero(steps < 0) * POINT_S
+    is_long = ends - begins + POINT_S >= rule.min_length_s
     return begins[is_long], ends[is_long]
 
 
-def _nearest(times: NDArray[np.float64], time_s: float, within_s: float) -> float:
+def _nearest(times: _Floats, time_s: float, within_s: float) -> float:
     """Return the time that lies nearest, or `time_s` where none is near enough."""
     if not len(times):
         return time_s

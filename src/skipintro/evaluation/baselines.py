@@ -28,6 +28,7 @@ from skipintro.detection.episode import (
     Prediction,
     truth_seconds,
 )
+from skipintro.evaluation.audio_rules import AudioRule, AudioRules, predict_by_rule
 from skipintro.evaluation.intervals import f1_within, mean_iou
 from skipintro.evaluation.outcomes import outcome_of
 
@@ -56,6 +57,7 @@ class BaselineSettings(BaseModel):
     early_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(min_length=1)
     copy_similarity: float = Field(gt=0, le=1)  # cosine at the same seconds that tells a copy
     min_length_s: float = Field(ge=1)  # shorter finds are dropped
+    audio_rules: AudioRules  # published; nothing is chosen
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,11 @@ class _Search:
     share: float  # of each episode, from its beginning, that is searched
 
 
-def baselines(settings: BaselineSettings) -> dict[str, Baseline]:
-    """Give every baseline by its name."""
-    return {
+def baselines(settings: BaselineSettings, episodes: Iterable[Episode]) -> dict[str, Baseline]:
+    """Give every baseline by its name; those of sound where any episode has points of its sound."""
+    has_points = any("chroma" in one.fingerprints.tracks for one in episodes)
+    rules = settings.audio_rules.by_name() if has_points else {}
+    found: dict[str, Baseline] = {
         "all_negative": all_negative,
         "position_of_train": position_of_train,
         "position_of_series": position_of_series,
@@ -83,6 +87,8 @@ def baselines(settings: BaselineSettings) -> dict[str, Baseline]:
         "repeated_frames": partial(repeated_frames, settings=settings),
         "repeated_frames_early": partial(repeated_frames_early, settings=settings),
     }
+    found |= {name: partial(shared_sound, rule=rule) for name, rule in rules.items()}
+    return found
 
 
 def all_negative(
@@ -167,6 +173,22 @@ def repeated_frames_early(
     The media servers' share is a quarter.
     """
     return _repeated(train, test, at_hand, settings, shares=settings.early_shares)
+
+
+def shared_sound(
+    train: Sequence[LabelledEpisode],
+    test: Sequence[Episode],
+    at_hand: Sequence[Episode],
+    *,
+    rule: AudioRule,
+) -> list[Prediction]:
+    """Take the stretch of sound that an episode shares with a sibling, by a published rule.
+
+    Siblings are the episodes of the same series at hand and in train, copies too: the rules know
+    none.
+    """
+    others = [*(row.episode for row in train), *at_hand]
+    return [_without_probabilities(interval) for interval in predict_by_rule(test, others, rule)]
 
 
 def siblings(episode: Episode, pool: Iterable[Episode], copy_similarity: float) -> list[Episode]:

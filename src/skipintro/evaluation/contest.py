@@ -21,6 +21,10 @@ DESCRIPTIONS: Mapping[str, str] = {
     "frame_classifier": "logistic regression on single frames",
     "repeated_frames": "the longest stretch that comes back in a sibling",
     "repeated_frames_early": "the same, in the first part of the episode",
+    "sound_most_points": "a published rule: at one offset to a sibling, the longest shared sound",
+    "sound_longest_run": "another: at any offset, and its ends at silence",
+    "sound_most_points_short": "the first of these rules, for short openings too",
+    "sound_longest_run_short": "the second, for short openings too",
 }
 
 
@@ -35,6 +39,8 @@ def predict(
 ) -> dict[str, list[Prediction]]:
     """Give each detector's predictions for the test episodes, by the names of DESCRIPTIONS.
 
+    Without Chromaprint points (`fingerprint.chroma`) the rules of sound are left out.
+
     At hand are the train episodes and the other test episodes; the labels of the latter are
     hidden, those of train are known to the baselines as they are to our fit.
     """
@@ -45,7 +51,7 @@ def predict(
         "head": detect_by_head(head, unlabelled, config),
     } | {
         name: baseline(train, unlabelled, unlabelled)
-        for name, baseline in baselines(settings).items()
+        for name, baseline in baselines(settings, [*siblings, *unlabelled]).items()
     }
 
 

@@ -56,6 +56,7 @@ def cross_validate(
         raise ValueError(
             f"got {len(names)} series, expected at least one for each of {folds} folds"
         )
+    known = baselines(baseline_settings, [labelled.episode for labelled in episodes])
     by_seed: dict[str, list[IntervalFigures]] = defaultdict(list)
     for seed in range(seeds):
         outcomes: dict[str, list[Outcome]] = defaultdict(list)
@@ -65,7 +66,7 @@ def cross_validate(
             predictions: dict[str, list[Prediction]] = {}
             unlabelled = [labelled.episode for labelled in held]
             predictions["openings"] = predict_openings(fit(rest), unlabelled)
-            for name, baseline in baselines(baseline_settings).items():
+            for name, baseline in known.items():
                 predictions[name] = baseline(rest, unlabelled, unlabelled)
             judged = judge(predictions, held, seen=(), leaked=(), corrected=())
             for name, its_own in judged.items():

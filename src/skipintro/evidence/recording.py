@@ -1,10 +1,11 @@
 """From a video file to its fingerprints, in one pass and in a process of its own."""
 
 import io
+import logging
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
+from skipintro.evidence.chroma import POINT_S, ChromaListener, ChromaSettings
 from skipintro.evidence.pictures import THUMBNAIL, PictureSettings, picture_track
 from skipintro.evidence.sound import SAMPLE_RATE, SoundSettings, band_energies, sound_track
 from skipintro.evidence.track import Evidence, Track
@@ -23,14 +25,17 @@ from skipintro.video.decoder import decoded
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
 from skipintro.video.opening import check_not_truncated
 
-_FIELDS = ("rows", "level", "change")
+PICTURES_ALONE = "%s: there is no decoder for the codec of its sound; it goes by pictures alone"
 TRUNCATION_TOLERANCE_S = 2.0  # s that may lack of the length that a container promises
 _BLOCK_S = 10  # of sound that is decoded at a time
+_UNDECODABLE = "is_sound_undecodable"  # an array's name, where it is
 # What reading a damaged .npz file raises: of the archive, of the arrays in it, of what they lack.
 _UNREADABLE = (
     *(BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError),
     *(ValueError, TypeError, LookupError, OverflowError, MemoryError),
 )
+
+log = logging.getLogger(__name__)
 
 
 class FingerprintSettings(BaseModel):
@@ -40,6 +45,12 @@ class FingerprintSettings(BaseModel):
 
     pictures: PictureSettings
     sound: SoundSettings
+    # None: not recorded. Left out where it is, so that settings are written, and hashed, as before.
+    chroma: ChromaSettings | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    def needed_by(self, kinds: Collection[str]) -> "FingerprintSettings":
+        """Return the settings without those of `chroma`, where no kind of that name is needed."""
+        return self if "chroma" in kinds else self.model_copy(update={"chroma": None})
 
 
 def record(
@@ -53,18 +64,19 @@ def record(
     A video without sound that can be decoded has pictures alone. Raises VideoError where the
     pictures cannot be decoded.
     """
-    arrays: list[NDArray[Any]] = list(
-        decoded(_arrays, path, limits, settings, n_seconds, max_length_s=limits.max_length_s)
+    *made, is_undecodable = decoded(
+        _recorded, path, limits, settings, n_seconds, max_length_s=limits.max_length_s
     )
-    names = ("pictures", "sound")[: len(arrays) // len(_FIELDS)]
-    rates = {"pictures": settings.pictures.rate, "sound": settings.sound.rate}
-    tracks = {
-        name: Track(rates[name], rows.astype(np.float32), level, change)
-        for name, (rows, level, change) in zip(
-            names, zip(*[iter(arrays)] * len(_FIELDS), strict=True), strict=True
-        )
+    rates = {
+        "pictures": settings.pictures.rate,
+        "sound": settings.sound.rate,
+        "chroma": 1 / POINT_S,
     }
-    return Evidence(tracks, len(tracks["pictures"]) / settings.pictures.rate)
+    tracks = {
+        kind: Track(rates[kind], rows.astype(np.float32), level, change)
+        for kind, rows, level, change in made
+    }
+    return Evidence(tracks, len(tracks["pictures"]) / settings.pictures.rate, is_undecodable)
 
 
 def record_checked(
@@ -72,34 +84,45 @@ def record_checked(
 ) -> Evidence:
     """Return the fingerprints of a video, which must be as long as its container promises.
 
-    Raises VideoError where the pictures cannot be decoded, or end before `promised_s`.
+    A warning tells where its sound cannot be decoded. Raises VideoError where the pictures cannot
+    be, or end before `promised_s`.
     """
     evidence = record(path, settings, n_seconds)
     check_not_truncated(path, evidence.length_s, promised_s, TRUNCATION_TOLERANCE_S, n_seconds)
+    if evidence.is_sound_undecodable:
+        log.warning(PICTURES_ALONE, path)
     return evidence
 
 
-def _arrays(
+def _recorded(
     path: Path, settings: FingerprintSettings, n_seconds: int | None, *, max_length_s: float
-) -> Iterator[NDArray[Any]]:
-    """Yield rows (as float16), level and change of the pictures, and of the sound if any."""
+) -> Iterator[tuple[Any, ...] | bool]:
+    """Yield each kind with its rows (as float16), level and change; at last, `is_undecodable`."""
     wanted = settings.pictures
     most = None if n_seconds is None else n_seconds * wanted.rate
     pictures = decoding.grey_thumbnails(path, THUMBNAIL, wanted.rate, max_length_s=max_length_s)
     thumbnails = np.array(list(islice(pictures, most)), np.uint8)
-    yield from _fields(picture_track(thumbnails, wanted))
+    yield "pictures", *_fields(picture_track(thumbnails, wanted))
     if not sound.has_sound(path):
+        yield sound.is_undecodable(path)
         return
     length_s = len(thumbnails) / wanted.rate
-    blocks = sound.samples(path, SAMPLE_RATE, max_length_s=max_length_s)
-    energies = band_energies(islice(blocks, math.ceil(length_s / _BLOCK_S)), settings.sound)
-    yield from _fields(sound_track(energies, round(length_s * settings.sound.rate), settings.sound))
+    blocks = islice(
+        sound.samples(path, SAMPLE_RATE, max_length_s=max_length_s), math.ceil(length_s / _BLOCK_S)
+    )
+    listener = None if settings.chroma is None else ChromaListener()
+    energies = band_energies(
+        blocks if listener is None else listener.overhearing(blocks), settings.sound
+    )
+    n_rows = round(length_s * settings.sound.rate)
+    yield "sound", *_fields(sound_track(energies, n_rows, settings.sound))
+    if listener is not None:
+        yield "chroma", *_fields(listener.track(int(length_s / POINT_S)))
+    yield False
 
 
-def _fields(track: Track) -> Iterator[NDArray[Any]]:
-    yield track.rows.astype(np.float16)
-    yield track.level
-    yield track.change
+def _fields(track: Track) -> tuple[NDArray[Any], ...]:
+    return track.rows.astype(np.float16), track.level, track.change
 
 
 def to_bytes(evidence: Evidence) -> bytes:
@@ -110,6 +133,8 @@ def to_bytes(evidence: Evidence) -> bytes:
         arrays[f"{name}.rate"] = np.array([track.rate], np.float64)
         arrays[f"{name}.rows"] = track.rows.astype(np.float16)
         arrays[f"{name}.level"], arrays[f"{name}.change"] = track.level, track.change
+    if evidence.is_sound_undecodable:
+        arrays[_UNDECODABLE] = np.array([True])
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
@@ -131,6 +156,6 @@ def of_bytes(content: bytes, name: Path) -> Evidence:
             for kind, track in tracks.items():
                 if track.rows.ndim != 2 or not len(track) == len(track.level) == len(track.change):
                     raise ValueError(f"{kind}: its arrays differ in length")
-            return Evidence(tracks, float(file["length_s"][0]))
+            return Evidence(tracks, float(file["length_s"][0]), _UNDECODABLE in file.files)
     except _UNREADABLE as error:
         raise InputError(f"{name}: cannot be read ({error}); delete it and run again") from error

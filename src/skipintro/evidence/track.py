@@ -39,6 +39,7 @@ class Evidence:
 
     tracks: Mapping[str, Track]
     length_s: float  # of the episode
+    is_sound_undecodable: bool = False  # there is sound, but no decoder for its codec
 
 
 def unit_rows(values: NDArray[np.floating], says: NDArray[np.bool_]) -> Rows:

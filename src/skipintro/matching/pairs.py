@@ -65,12 +65,9 @@ class Moments:
 
 def moments_of(evidence: Evidence, settings: MatchingSettings) -> Moments:
     """Bring the kinds that are compared to the grid; a kind that lacks is silent throughout."""
-    n = max((round(len(t) * settings.rate / t.rate) for t in evidence.tracks.values()), default=0)
-    tracks = {
-        kind: on_grid(evidence.tracks[kind], settings.rate, n)
-        for kind in settings.alike
-        if kind in evidence.tracks
-    }
+    compared = {k: evidence.tracks[k] for k in settings.alike if k in evidence.tracks}
+    n = max((round(len(t) * settings.rate / t.rate) for t in compared.values()), default=0)
+    tracks = {kind: on_grid(track, settings.rate, n) for kind, track in compared.items()}
     return Moments(tracks, n, settings.rate)
 
 

@@ -17,8 +17,9 @@ from skipintro.engines.choice import open_engine
 from skipintro.engines.episodes import EpisodeJob, episode_jobs, make_missing
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.fingerprints import FingerprintedEpisode, FingerprintManifest
+from skipintro.evidence.chroma import ChromaSettings
 from skipintro.evidence.pictures import PictureSettings
-from skipintro.evidence.recording import FingerprintSettings, of_bytes
+from skipintro.evidence.recording import PICTURES_ALONE, FingerprintSettings, of_bytes
 from skipintro.evidence.sound import SoundSettings
 from skipintro.evidence.spec import FingerprintSpec
 
@@ -34,13 +35,18 @@ class Params(StageParams):
     compute: ComputeParams
     pictures: PictureSettings
     sound: SoundSettings
+    chroma: ChromaSettings | None = None  # for the published rules of sound among the baselines
+
+    def fingerprint(self) -> FingerprintSettings:
+        """Return the params as the package knows them."""
+        return FingerprintSettings(pictures=self.pictures, sound=self.sound, chroma=self.chroma)
 
 
 def main(params: Params) -> None:
     """Record every usable episode; what was recorded in the same way before is remembered."""
     check_sums(INGESTED)
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
-    settings = FingerprintSettings(pictures=params.pictures, sound=params.sound)
+    settings = params.fingerprint()
     engine = open_engine(params.compute, FingerprintSpec(settings))
     memory = scratch_folder(f"fingerprints/{engine.origin.key}")
     episodes = episode_jobs(ingested, memory, ".npz")
@@ -62,9 +68,11 @@ def main(params: Params) -> None:
 def _written(episode: EpisodeJob, most_off_s: float, folder: Path) -> FingerprintedEpisode:
     """Put one episode's evidence from memory into the output folder."""
     content = episode.content()
-    length_s, expected_s = of_bytes(content, episode.job.target).length_s, episode.video.duration_s
-    if abs(length_s - expected_s) > most_off_s:
-        raise episode.changed(f"{length_s:.1f} s of pictures", f"{expected_s:.1f} s")
+    evidence, expected_s = of_bytes(content, episode.job.target), episode.video.duration_s
+    if abs(evidence.length_s - expected_s) > most_off_s:
+        raise episode.changed(f"{evidence.length_s:.1f} s of pictures", f"{expected_s:.1f} s")
+    if evidence.is_sound_undecodable:
+        log.warning(PICTURES_ALONE, episode.job.path)
     file = Path(episode.split) / f"{episode.id}.npz"
     with replacing(folder / file) as draft:
         draft.write_bytes(content)
@@ -72,8 +80,9 @@ def _written(episode: EpisodeJob, most_off_s: float, folder: Path) -> Fingerprin
         split=episode.split,
         id=episode.id,
         file=file,
-        length_s=length_s,
+        length_s=evidence.length_s,
         video_sha256=episode.job.sha256,
+        is_sound_undecodable=evidence.is_sound_undecodable,
     )
 
 

@@ -62,6 +62,15 @@ def has_sound(path: Path) -> bool:
         return _heard(container) is not None
 
 
+def is_undecodable(path: Path) -> bool:
+    """Return whether there is sound, and a decoder for none of it.
+
+    libav may know the codec's name; PyAV tells nothing of a stream without a decoder.
+    """
+    with opened_container(path) as container:
+        return bool(container.streams.audio) and _heard(container) is None
+
+
 def samples(path: Path, rate: int = 16_000, *, max_length_s: float = math.inf) -> Iterator[Samples]:
     """Yield the sound, mixed to one channel, in blocks of 10 s and a last one that may be shorter.
 
