@@ -1,15 +1,14 @@
 """`skipintro labels`: label files made of what there is, dealt to train and test, looked at."""
 
 import json
-import logging
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skipintro.cli.checkout import find_checkout
+from skipintro.cli.detect import begin
 from skipintro.cli.suspicion import (
     DEVIATIONS,
     LENGTH_OFF_S,
@@ -63,7 +62,7 @@ def labels_import(
     from skipintro.core.files import write_json
     from skipintro.labelling.collecting import collect
 
-    _log()
+    begin()
     if out.exists() and (out.is_dir() or not force):
         remedy = "name a file" if out.is_dir() else "name another file, or replace it with --force"
         raise InputError(f"{out}: exists; {remedy}")
@@ -124,7 +123,7 @@ def labels_split(
     from skipintro.labelling.dealing import deal, equal_contents, spellings
     from skipintro.labelling.splitting import check_out, labelled_videos, write_source
 
-    _log()
+    begin()
     check_out(out, folders)
     episodes, unlabelled = labelled_videos(labels, folders)
     for names in spellings(episodes):
@@ -185,11 +184,6 @@ def _warn_of_extensions(episodes: "Sequence[Episode]") -> None:
 
 def _named(names: "Sequence[str]") -> str:
     return one_line(", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else ""))
-
-
-def _log() -> None:
-    """Tell on the error stream how far long work has come, and what is passed over."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
 
 
 @app.command("check")
