@@ -17,7 +17,7 @@ from dvc.utils.serialize._yaml import _dump, parse_yaml_for_update
 from conftest import Checkout
 from skipintro.core.params import SECTIONS, TOP_LEVEL
 from skipintro.detection.kinds import Kind
-from skipintro.tracking.delivery import PACKAGES
+from skipintro.tracking.delivery import CODE, PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
@@ -193,16 +193,20 @@ def test_heavy_packages_have_one_importer(package: str, places: set[str]) -> Non
 
 
 @pytest.mark.parametrize("kind", ["openings", "head"])
-def test_a_registered_model_requires_the_packages_that_it_imports_and_no_others(kind: Kind) -> None:
+def test_a_registered_model_has_the_code_and_packages_that_it_imports_and_no_others(
+    kind: Kind,
+) -> None:
     of_heads = {"skipintro.detection.head_detector", "skipintro.core.device"}
+    without = frozenset(of_heads if kind == "openings" else ())
     imported = {
         package
-        for file in import_closure(
-            "skipintro.tracking.pyfunc_model", frozenset(of_heads if kind == "openings" else ())
-        )
+        for file in import_closure("skipintro.tracking.pyfunc_model", without)
         for package in imported_packages(ROOT / file)
     }
     assert ("torch" in imported) == (kind == "head")
+    files = import_closure("skipintro.tracking.pyfunc_model", without)
+    folders = {Path(file).parts[2] for file in files} - {"__init__.py", "tracking"}
+    assert folders == set(CODE[kind])
     distributions = packages_distributions()
     required = {name.replace("_", "-").lower() for name in PACKAGES[kind]}
     of_package = {

@@ -9,10 +9,14 @@ import pytest
 
 from conftest import ROOT, run_command
 from experiment_cases import copy_empty_store, experiment, main_workspace
+from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.detection.kinds import identity_of
+from skipintro.tracking.addresses import NotRegisteredError, tracking_uri
 from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG
+from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, deliver
 from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.registry import UnusableVersionError, fetch
 from skipintro.tracking.store import connect
 
 MODEL = "intro-detector"  # as in params.yaml
@@ -166,8 +170,62 @@ def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_riv
     assert changed.startswith("the champion, version 2, cannot be used: ")
     assert "its files are not those that were registered" in changed
     assert gone.endswith(f"{models[2]} is gone or cannot be read")
+    for version, why in (("2", "its files are not those"), ("3", "is gone or cannot be read")):
+        words = ("--version", version, "--rollback", "--reason", "any")
+        code, _, errors = command("promote", *words)
+        assert code == 1
+        assert errors.startswith(f"error: {MODEL}: version {version} cannot be used: ")
+        assert why in errors
+        assert client.get_model_version_by_alias(MODEL, CHAMPION).version == 4
     (models[3] / "MLmodel").write_text("flavors: {")
     code, _, errors = command("promote")
     assert (code, errors.count("error: ")) == (1, 1)
     assert "no challenger that can be used is registered" in errors
     assert "models:/intro-detector/4: no detector of this project" in caplog.text
+
+
+def test_what_is_not_in_the_registry_is_named(
+    workspace: Path, empty_store: Path, tmp_path: Path
+) -> None:
+    copy_empty_store(empty_store, workspace)
+    store = connect("skipintro")
+    client, uri = store.client, tracking_uri()
+    client.create_registered_model("intro-classifier")
+    gone = client.create_model_version("intro-classifier", (workspace / "gone").as_uri())
+    client.set_registered_model_alias("intro-classifier", CHAMPION, gone.version)
+    run = client.create_run(store.experiment_id).info.run_id
+    for wanted, kind, fault in (
+        ("models:/intro-classifier@nobody", NotRegisteredError, "nobody"),
+        ("models:/intro-classifier/7", NotRegisteredError, "Model Version"),
+        ("models:/nothing@champion", NotRegisteredError, "nothing"),
+        (f"runs:/{run}", InputError, "this run has logged no model"),
+        ("models:/intro-classifier@champion", UnusableVersionError, "is gone or cannot be read"),
+    ):
+        with pytest.raises(kind, match=fault) as caught:
+            fetch(wanted, uri, tmp_path / "downloads")
+        assert str(caught.value).startswith(f"{wanted}: ")
+    client.delete_model_version("intro-classifier", gone.version)  # which its alias points to
+    with pytest.raises(NotRegisteredError, match="intro-classifier@champion: not found in"):
+        fetch("models:/intro-classifier@champion", uri, tmp_path / "downloads")
+
+
+def test_a_run_gives_its_detector_or_the_model_that_is_named(
+    workspace: Path, empty_store: Path, tmp_path: Path
+) -> None:
+    copy_empty_store(empty_store, workspace)
+    store = connect("skipintro")
+    finished = experiment(workspace / "made")
+    deliver(store, finished)
+    [run] = store.client.search_runs([store.experiment_id])
+    detector, classifier = finished.models
+    for words, model in (
+        ("", detector),
+        ("/intro-detector", detector),
+        ("/intro-classifier", classifier),
+    ):
+        wanted = f"runs:/{run.info.run_id}{words}"
+        folder, title, sha256 = fetch(wanted, tracking_uri(), tmp_path / "downloads")
+        assert (identity_of(folder), sha256) == (model.sha256, model.sha256)
+        assert title == f"{wanted} (3 epochs)"
+    with pytest.raises(InputError, match=r"this run has logged intro-(detector|classifier) and"):
+        fetch(f"runs:/{run.info.run_id}/other", tracking_uri(), tmp_path / "downloads")

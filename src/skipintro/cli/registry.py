@@ -41,8 +41,7 @@ def promote(
 ) -> None:
     """Make the best challenger the champion, if it passes the gate in params.yaml.
 
-    Examples: skipintro promote --model intro-classifier;
-    skipintro promote --version 3 --rollback --reason "version 4 skips cold opens"
+    Example: skipintro promote --version 3 --rollback --reason "version 4 skips cold opens"
     """
     reason = " ".join((reason or "").split())
     if rollback != bool(reason) or (rollback and (version is None or new_test_data)):

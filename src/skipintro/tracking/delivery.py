@@ -6,6 +6,8 @@ the run is made from the files.
 """
 
 import logging
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -41,7 +43,12 @@ DATA_TAGS = {split: f"{split}_data.sha256" for split in ("train", "test")}
 CHALLENGER = "challenger"
 _DATA = ("numpy", "pandas", "pydantic", "safetensors", "scipy")
 _OF_BOTH = ("av", "mlflow", "pillow", "psutil", *_DATA)
-PACKAGES: dict[Kind, tuple[str, ...]] = {  # that a model of this kind imports
+_CODE = ("core", "detection", "detectors", "episodes", "evidence", "matching", "video")
+CODE: dict[Kind, tuple[str, ...]] = {  # of this package, that a model of this kind imports
+    "openings": _CODE,
+    "head": (*_CODE, "encoder", "model"),
+}
+PACKAGES: dict[Kind, tuple[str, ...]] = {  # and of others
     "openings": _OF_BOTH,
     "head": (
         *_OF_BOTH,
@@ -278,17 +285,19 @@ def _logged(store: Store, run_id: str, model: MadeModel) -> str:
         is_same = (found.name, found.tags.get(MODEL_TAG)) == (model.name, model.sha256)
         if is_same and found.status == LoggedModelStatus.READY:
             return str(output.model_id)
-    package = Path(__file__).resolve().parents[1]
-    requirements = [
-        f"{name}=={version_of_package(name)}" for name in PACKAGES[kind_of(model.folder)]
-    ]
-    with mlflow.start_run(run_id=run_id):
+    package, kind = Path(__file__).resolve().parents[1], kind_of(model.folder)
+    with tempfile.TemporaryDirectory() as temporary, mlflow.start_run(run_id=run_id):
+        code = Path(temporary) / package.name
+        for part in CODE[kind]:
+            ignored = shutil.ignore_patterns("shipped", "__pycache__")
+            shutil.copytree(package / part, code / part, ignore=ignored)
+        shutil.copy(package / "__init__.py", code)
         logged = mlflow.pyfunc.log_model(
             name=model.name,
             python_model=str(package / "tracking" / "pyfunc_model.py"),
             artifacts={"detector": str(model.folder)},
-            code_paths=[str(package)],
-            pip_requirements=requirements,
+            code_paths=[str(code)],
+            pip_requirements=[f"{name}=={version_of_package(name)}" for name in PACKAGES[kind]],
             tags={MODEL_TAG: model.sha256},
         )
     return str(logged.model_id)
