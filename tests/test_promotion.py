@@ -590,7 +590,10 @@ def test_two_promotions_at_once_judge_one_after_the_other(workspace: Path) -> No
     promote(store, "at-once", GATE, "1")
 
     def attempt(version: str) -> tuple[str, ...]:
-        slowly = lambda _: time.sleep(0.2) or ""  # noqa: E731
+        def slowly(_: str) -> str:
+            time.sleep(0.2)
+            return ""
+
         return promote(store, "at-once", GATE, version, fault_of=slowly).refusals
 
     with ThreadPoolExecutor(2) as pool:
@@ -610,7 +613,7 @@ def test_a_registry_of_the_old_layout_has_no_rival_and_keeps_its_champion(worksp
         version = client.get_model_version_by_alias("old", CHALLENGER)
         run = client.create_run(store.experiment_id)
         client.log_metric(run.info.run_id, old, score)
-        client.create_model_version("old", version.source, run.info.run_id)
+        client.create_model_version("old", str(version.source), run.info.run_id)
         client.delete_model_version("old", version.version)
     client.set_registered_model_alias("old", CHAMPION, "2")
     assert f"it has no metric {CHOICE!r}" in promote(store, "old", GATE).refusals

@@ -176,7 +176,7 @@ def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_riv
         assert code == 1
         assert errors.startswith(f"error: {MODEL}: version {version} cannot be used: ")
         assert why in errors
-        assert client.get_model_version_by_alias(MODEL, CHAMPION).version == 4
+        assert str(client.get_model_version_by_alias(MODEL, CHAMPION).version) == "4"
     (models[3] / "MLmodel").write_text("flavors: {")
     code, _, errors = command("promote")
     assert (code, errors.count("error: ")) == (1, 1)

@@ -21,7 +21,7 @@ import forked
 from conftest import ENCODER
 from experiment_cases import HISTORY, copy_empty_store, experiment, main_workspace
 from skipintro.core.errors import InputError
-from skipintro.detection.kinds import FILES
+from skipintro.detection.kinds import FILES, Kind
 from skipintro.origin import Origin
 from skipintro.tracking.addresses import tracking_uri, without_credentials
 from skipintro.tracking.delivery import FinishedExperiment, deliver
@@ -70,7 +70,7 @@ def found_whole(store: Store, registered: str) -> None:
     for name in (f"{registered}-detector", f"{registered}-classifier"):
         [version] = store.client.search_model_versions(f"name = '{name}'")
         assert version.run_id == run.info.run_id
-        assert version.source.removeprefix("models:/") in linked
+        assert str(version.source).removeprefix("models:/") in linked
         aliases = store.client.get_registered_model(name).aliases
         assert {alias: str(number) for alias, number in aliases.items()} == {
             "challenger": str(version.version)
@@ -667,10 +667,10 @@ def test_another_classifier_is_a_version_and_the_same_detector_is_linked_to_its_
     for run, version in zip(runs(store), (by_version["1"], by_version["2"]), strict=True):
         assert run.outputs is not None
         linked = {output.model_id for output in run.outputs.model_outputs}
-        assert linked == {one.source.removeprefix("models:/") for one in (detector, version)}
+        assert linked == {str(one.source).removeprefix("models:/") for one in (detector, version)}
         assert run.data.tags["two-detector.sha256"] == first.models[0].sha256
     for version, f1 in ((by_version["1"], 0.5), (by_version["2"], 0.75)):
-        logged = store.client.get_logged_model(version.source.removeprefix("models:/"))
+        logged = store.client.get_logged_model(str(version.source).removeprefix("models:/"))
         assert {m.key: m.value for m in logged.metrics or ()} == {"windows/test/f1": f1}
     registered = store.client.get_registered_model("two-classifier")
     assert {alias: str(v) for alias, v in registered.aliases.items()} == {"challenger": "2"}
@@ -695,7 +695,8 @@ def test_each_registered_model_has_its_own_files_and_requirements_exact_and_no_p
 ) -> None:
     deliver(store, experiment(tmp_path, 9, registered="files"))
     own = {}
-    for model, kind in (("files-detector", "openings"), ("files-classifier", "head")):
+    kinds: dict[str, Kind] = {"files-detector": "openings", "files-classifier": "head"}
+    for model, kind in kinds.items():
         folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model}@challenger"))
         files = {file.name for file in folder.rglob("*") if file.is_file()}
         assert "pyfunc_model.py" in files

@@ -35,6 +35,10 @@ class Origin:
         """DVC's name of the experiment, None for a plain `dvc repro`."""
         return self.tags.get(NAME_TAG)
 
+    def title(self, epochs: int) -> str:
+        """Give the name of its run, as lists show it."""
+        return f"{epochs} epochs" + (f" ({self.experiment})" if self.experiment else "")
+
 
 def origin_of(dataset: str) -> Origin:
     """Tell it of the checkout that this process works in; `dataset` names the data."""

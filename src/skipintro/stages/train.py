@@ -29,7 +29,7 @@ from skipintro.model.history import write_history
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.origin import origin_of
-from skipintro.tracking.live import LiveRun, live_run, run_params, title
+from skipintro.tracking.live import LiveRun, live_run, run_params
 from skipintro.tracking.store import StoreParams, connect, faults_told
 
 WINDOWS = Path("data/window")
@@ -99,7 +99,7 @@ def main(params: Params) -> None:
     checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
     origin = origin_of(tracking.dataset)
     store = connect(tracking.experiment)
-    with faults_told(), live_run(store, title(params.epochs, origin), origin) as live:
+    with faults_told(), live_run(store, origin.title(params.epochs), origin) as live:
         live.log_start(run_params(manifest.encoder), origin)
         head, history = train(
             config,

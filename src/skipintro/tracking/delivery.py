@@ -33,7 +33,6 @@ from skipintro.tracking.live import (
     log_start,
     new_run,
     process_tags,
-    title,
 )
 from skipintro.tracking.store import FAULTS, Store
 
@@ -102,10 +101,6 @@ class FinishedExperiment:
             }
         )
 
-    def title(self) -> str:
-        """Give the name of its run."""
-        return title(self.params["epochs"], self.origin)
-
     def data_tags(self) -> dict[str, str]:
         """Give the tags of what its figures stand on."""
         return {tag: self.data_sha256[split] for split, tag in DATA_TAGS.items()}
@@ -120,21 +115,23 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
     with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
         done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
         if done:
-            run_id, name = done[0].info.run_id, experiment.origin.experiment
+            run_id, exp_name = done[0].info.run_id, experiment.origin.experiment
             log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
-            if name and NAME_TAG not in done[0].data.tags:
-                store.client.set_tag(run_id, NAME_TAG, name)
+            if exp_name and NAME_TAG not in done[0].data.tags:
+                store.client.set_tag(run_id, NAME_TAG, exp_name)
             _register_all(store, run_id, experiment)
         else:
             fitting = [run for run in _unfinished(store, experiment) if _fits(run, experiment)]
             fitting.sort(key=lambda run: EXPERIMENT_TAG not in run.data.tags)  # what was begun
-            run_id = fitting[0].info.run_id if fitting else _run_from_files(store, experiment)
+            name = experiment.origin.title(experiment.params["epochs"])
+            tags = {**experiment.origin.tags, WEIGHTS_TAG: experiment.weights_sha256}
+            run_id = fitting[0].info.run_id if fitting else new_run(store, name, tags)
             with _failing(store, run_id):
                 _log(store, run_id, experiment)
                 registered = _register_all(store, run_id, experiment)
                 store.client.set_terminated(run_id)
             store.client.set_tag(run_id, COMPLETE_TAG, "true")  # the last step
-            log.info("run %s; %s", experiment.title(), ", ".join(registered))
+            log.info("run %s; %s", name, ", ".join(registered))
         for left_over in _unfinished(store, experiment):  # trained once more, or of other params
             store.client.delete_run(left_over.info.run_id)
         close_stale_runs(store)
@@ -174,11 +171,6 @@ def _failing(store: Store, run_id: str) -> Iterator[None]:
         with suppress(*FAULTS):
             store.client.set_terminated(run_id, "FAILED")
         raise
-
-
-def _run_from_files(store: Store, experiment: FinishedExperiment) -> str:
-    tags = {**experiment.origin.tags, WEIGHTS_TAG: experiment.weights_sha256}
-    return new_run(store, experiment.title(), tags)
 
 
 def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:

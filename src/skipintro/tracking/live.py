@@ -80,11 +80,6 @@ def log_start(store: Store, run_id: str, params: Mapping[str, Any], origin: Orig
         store.client.log_batch(run_id, params=texts[first : first + 100])
 
 
-def title(epochs: int, origin: Origin) -> str:
-    """Give the name of a run, as the lists of the UI show it."""
-    return f"{epochs} epochs ({origin.experiment})" if origin.experiment else f"{epochs} epochs"
-
-
 def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
     """Give all params that shape a result, flat; the encoder's weights are those that it has."""
     return {**flat_params(), "embed.weights": encoder.weights}
