@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,11 @@ import torch
 from conftest import EMBEDDING, ENCODER, tiny_config
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
-from skipintro.detection.kinds import DETECTION_FILE
+from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of
 from skipintro.model.config import WEIGHTS_FILE
 from skipintro.model.head import IntroHead, save_head
-from skipintro.tracking.delivery import DataVersion, FinishedExperiment
+from skipintro.origin import DataVersion, Origin
+from skipintro.tracking.delivery import FinishedExperiment, MadeModel
 from skipintro.tracking.store import connect
 
 HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
@@ -54,29 +55,51 @@ def copy_empty_store(workspace: Path, folder: Path) -> None:
         )
 
 
-def experiment(folder: Path, seed: int = 0, **changes: Any) -> FinishedExperiment:
-    """Write what a finished experiment leaves, and describe it."""
-    detector, reports = folder / "detector", folder / "reports"
-    for place in (detector, reports):
+def experiment(
+    folder: Path,
+    seed: int = 0,
+    *,
+    registered: str = "intro",
+    metrics: Mapping[str, float] | None = None,
+    origin: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> FinishedExperiment:
+    """Write what a finished experiment leaves, and describe it.
+
+    `registered` begins the names of its models. The seed makes another classifier, not another
+    detector, as other epochs do.
+    """
+    detector, classifier, reports = (folder / one for one in ("detector", "classifier", "reports"))
+    for place in (detector, classifier, reports):
         place.mkdir(parents=True, exist_ok=True)
+    for name in FILES["openings"]:
+        (detector / name).write_text(name, encoding="utf-8")
     torch.manual_seed(seed)
-    save_head(detector, IntroHead(tiny_config()))
+    save_head(classifier, IntroHead(tiny_config()))
     rule = DetectionConfig(stride=1, threshold=0.5, min_length_s=1, batch_size=1)
-    write_json(detector / DETECTION_FILE, HeadDetectorConfig(head=rule, embedding=EMBEDDING))
-    write_json(reports / "metrics.json", {"f1": 0.5})
-    weights = sha256_of_file(detector / WEIGHTS_FILE)
+    write_json(classifier / DETECTION_FILE, HeadDetectorConfig(head=rule, embedding=EMBEDDING))
+    figures = {"windows/test/f1": 0.5} if metrics is None else dict(metrics)
+    write_json(reports / "metrics.json", figures)
     made = FinishedExperiment(
-        name=None,
+        origin=Origin(
+            {"dataset": "toy", "git.dirty": "false", **(origin or {})},
+            [DataVersion("toy", "window", "data/window", "abc.dir")],
+        ),
         params={"epochs": 3, "train.seed": seed},
         history=HISTORY,
-        metrics={"windows/test/f1": 0.5},
-        weights_sha256=weights,
-        model_sha256=f"model of {weights}",
-        test_data_sha256="test data",
+        models=(
+            MadeModel(
+                f"{registered}-detector",
+                detector,
+                identity_of(detector),
+                {"detector/held_out/f1_within_3s": 0.75},
+            ),
+            MadeModel(f"{registered}-classifier", classifier, identity_of(classifier), figures),
+        ),
+        weights_sha256=sha256_of_file(classifier / WEIGHTS_FILE),
+        data_sha256={"train": "train data", "test": "test data"},
         encoder=ENCODER,
-        tags={"git.dirty": "false"},
-        data=[DataVersion("window", "data/window", "abc.dir")],
-        detector=detector,
         reports=reports,
+        tables={"episodes": {"id": ["a", "b"], "iou": [0.5, None]}},
     )
     return replace(made, **changes)

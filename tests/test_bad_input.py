@@ -500,7 +500,9 @@ def test_impossible_params_are_refused_by_their_name(
         ),
         ("evaluate", {"evaluate.bootstrap.level": 95}, "evaluate.bootstrap.level: Input should be"),
         ("evaluate", {"evaluate.baselines.fold": 5}, "evaluate.baselines.fold: Extra inputs are"),
-        ("track", {"track.model": ""}, "track.model: String should have at least 1 character"),
+        ("track", {"track.detector": ""}, "track.detector: String should have at least 1 char"),
+        ("track", {"track.classifier": "intro-detector"}, "track: detector and classifier are "),
+        ("track", {"dataset": ""}, "dataset: String should have at least 1 character"),
     ],
 )
 def test_impossible_params_of_the_later_stages_are_refused_by_their_name(

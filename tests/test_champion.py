@@ -15,27 +15,26 @@ from skipintro.core.files import write_json
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.detection.folder import DetectionConfig, assemble
 from skipintro.evaluation.figures import EvaluateManifest
-from skipintro.evaluation.report import HeadlineFigures, render
-from skipintro.tracking.champion import CHAMPION, Champion, beside, existing_store, find_champion
-from skipintro.tracking.delivery import MODEL_TAG, TEST_DATA_TAG
+from skipintro.evaluation.gate import Candidate
+from skipintro.evaluation.report import HeadlineFigures, beside, render
+from skipintro.tracking.champion import CHAMPION, existing_store, find_champion
+from skipintro.tracking.delivery import DATA_TAGS, MODEL_TAG
 from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 
 NAME = "intro-detector"  # as in params.yaml
-PART = "episodes/all_without_leaked/intervals"
 METRICS = {
-    f"{PART}/within_3s/f1": 0.25,
-    f"{PART}/story_s_per_hour": 12.5,
-    f"{PART}/false_alarms": 1.0,
-    f"{PART}/without_intro": 3.0,
-    "episodes/all/intervals/within_3s/f1": 0.75,
+    "detector/test/f1_within_3s": 0.25,
+    "detector/test/story_s_per_hour": 12.5,
+    "detector/test/false_alarms": 1.0,
+    "detector/held_out/f1_within_3s": 0.75,
 }
 FIGURES = HeadlineFigures(
     name="champion, version 1",
     f1_within_3s=0.25,
     story_s_per_hour=12.5,
     false_alarms=1,
-    without_intro=3,
+    without_intro=report().headline.figures.without_intro,
 )
 MANIFEST = EvaluateManifest(
     detector="openings",
@@ -44,20 +43,26 @@ MANIFEST = EvaluateManifest(
     encoder=ENCODER,
     embedding=EMBEDDING,
     test_data_sha256="here",
+    train_data_sha256="there",
     leaked=[],
     left_out={},
     versions={},
 )
 
 
-def champion(**changes: Any) -> Champion:
+def champion(**changes: Any) -> Candidate:
     fields: dict[str, Any] = {
-        "title": "champion, version 1",
+        "version": "1",
+        "run_id": "any",
         "model_sha256": "theirs",
-        "test_data_sha256": "here",
-        "figures": FIGURES,
+        "data_sha256": {"train": "there", "test": "here"},
+        "metrics": METRICS,
+        "trained": True,
     }
-    return Champion(**{**fields, **changes})
+    return Candidate(**{**fields, **changes})
+
+
+ELSEWHERE = {"train": "there", "test": "elsewhere"}
 
 
 @pytest.mark.parametrize(
@@ -65,19 +70,26 @@ def champion(**changes: Any) -> Champion:
     [
         (champion(), FIGURES, ""),
         (champion(model_sha256="ours"), None, "These are the figures of today's champion, version"),
-        (champion(test_data_sha256="elsewhere"), None, "was measured on other test data"),
-        (champion(figures=None), None, "version 1, has no figures"),
-        (champion(figures=None, test_data_sha256=""), None, "has no figures"),
-        (champion(model_sha256="ours", test_data_sha256="elsewhere"), None, "These are"),
+        (champion(data_sha256=ELSEWHERE), None, "was measured on other test data"),
+        (champion(metrics={}), None, "version 1, has no figures"),
+        (champion(metrics={}, data_sha256=ELSEWHERE), None, "has no figures"),
+        (champion(model_sha256="ours", data_sha256=ELSEWHERE), None, "These are"),
     ],
 )
 def test_the_champion_stands_beside_another_model_on_the_same_test_data_alone(
-    found: Champion, figures: HeadlineFigures | None, told: str
+    found: Candidate, figures: HeadlineFigures | None, told: str
 ) -> None:
     made = beside(report(), found, model_sha256="ours", test_data_sha256="here")
     assert made.champion == figures
     assert told in made.about_champion
     assert bool(made.champion) != bool(made.about_champion)
+
+
+def test_figures_that_could_not_be_told_of_the_champion_are_none() -> None:
+    quiet = champion(metrics={"detector/test/false_alarms": 0.0})
+    made = beside(report(), quiet, model_sha256="ours", test_data_sha256="here")
+    assert made.champion is not None
+    assert (made.champion.f1_within_3s, made.champion.story_s_per_hour) == (None, None)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +136,8 @@ def measure(
     complete: str = "true",
 ) -> str:
     """Log a run with figures as the track stage does; gives its id."""
-    tags = {MODEL_TAG: model, TEST_DATA_TAG: test_data, COMPLETE_TAG: complete}
+    data = dict(zip(DATA_TAGS.values(), ("there", test_data), strict=True))
+    tags = {f"{NAME}.sha256": model, COMPLETE_TAG: complete, **data}
     run = store.client.create_run(store.experiment_id, tags=tags)
     for name, value in metrics.items():
         store.client.log_metric(run.info.run_id, name, value)
@@ -149,24 +162,12 @@ def test_without_a_champion_there_is_none(store: Store) -> None:
 
 
 def test_the_champion_is_told_by_its_newest_complete_run(store: Store) -> None:
-    crown(
-        store,
-        measure(store, {**METRICS, f"{PART}/within_3s/f1": 0.125}, model="m", test_data="old"),
-        "m",
-    )
-    measure(store, model="m")
-    measure(store, {**METRICS, f"{PART}/within_3s/f1": 1.0}, model="m", complete="false")
-    measure(store, {**METRICS, f"{PART}/within_3s/f1": 1.0}, model="another")
-    assert find_champion(store, NAME) == champion(model_sha256="m")
-
-
-def test_figures_that_could_not_be_told_of_the_champion_are_none(store: Store) -> None:
-    counts = {f"{PART}/false_alarms": 0.0, f"{PART}/without_intro": 0.0}
-    crown(store, measure(store, counts, model="n"), "n")
-    found = find_champion(store, NAME)
-    assert found is not None
-    assert found.figures is not None
-    assert (found.figures.f1_within_3s, found.figures.story_s_per_hour) == (None, None)
+    better = {**METRICS, "detector/test/f1_within_3s": 1.0}
+    crown(store, measure(store, better, model="m", test_data="old"), "m")
+    run_id = measure(store, model="m")
+    measure(store, better, model="m", complete="false")
+    measure(store, better, model="another")
+    assert find_champion(store, NAME) == champion(model_sha256="m", run_id=run_id)
 
 
 @pytest.mark.parametrize("run_id", [None, "0" * 32], ids=["made by hand", "run deleted for good"])
@@ -176,7 +177,7 @@ def test_a_champion_without_a_run_has_no_figures(store: Store, run_id: str | Non
     store.client.set_registered_model_alias(NAME, CHAMPION, made.version)
     found = find_champion(store, NAME)
     assert found is not None
-    assert found.figures is None
+    assert found.metrics == {}
 
 
 def test_looking_for_a_store_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

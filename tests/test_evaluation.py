@@ -9,7 +9,9 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 
 from conftest import ROOT, TellingHead
 from outcome_cases import outcome
+from skipintro.core.errors import InputError
 from skipintro.core.params import load_params
+from skipintro.detection.contradiction import HeldOut
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.folder import DetectionConfig
 from skipintro.evaluation.comparison import Comparison, compare
@@ -20,13 +22,14 @@ from skipintro.evaluation.figures import (
     WindowTable,
     metrics_of,
     results,
+    tables,
 )
+from skipintro.evaluation.gate import PromoteParams
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.model.metrics import BinaryMetrics
 from skipintro.model.windows import FrameSequence
-from skipintro.stages.evaluate import hash_of_test_data
-from skipintro.tracking.promotion import GateParams
+from skipintro.stages.evaluate import hash_of_test_data, hash_of_train_data, held_out_outcomes
 
 LENGTH = 4
 CONFIG = DetectionConfig(stride=2, threshold=0.5, min_length_s=2, batch_size=3)
@@ -177,14 +180,14 @@ def test_results_keep_the_order_and_are_the_same_after_a_trip_through_json() -> 
 def test_metrics_hold_every_part_for_the_detector_that_counts_and_headlines_for_all() -> None:
     comparison = compared(series=SERIES, never=NEVER)
     for name in ("series", "never"):
-        found = metrics_of(WINDOWS, comparison, name)
+        found = metrics_of(WINDOWS, SERIES, comparison, name)
         rows = {row.slice_name: row for row in comparison.rows if row.detector == name}
         assert found.windows == WINDOWS
         assert found.episodes.keys() == rows.keys() > {"all", "all_without_leaked", "seen"}
         for part, figures in found.episodes.items():
             assert figures.intervals == rows[part].figures
             assert figures.macro == rows[part].macro
-    assert metrics_of(WINDOWS, comparison, "series").detectors == {
+    assert metrics_of(WINDOWS, SERIES, comparison, "series").detectors == {
         # of two episodes of a minute: 2 s off at one end, and an alarm of 6 s
         "series": Headline(
             f1_within_1s=0,
@@ -199,31 +202,54 @@ def test_metrics_hold_every_part_for_the_detector_that_counts_and_headlines_for_
     }
 
 
-def test_flat_metrics_are_floats_under_the_names_that_the_gate_asks_for() -> None:
-    flat = metrics_of(WINDOWS, compared(series=SERIES, never=NEVER), "series").flat()
-    gate = load_params(GateParams, "promote", ROOT / "params.yaml")
-    assert flat[gate.metric] == pytest.approx(2 / 3)
-    assert flat[gate.story_metric] == 180
-    assert flat["episodes/all/intervals/episodes"] == 3
-    assert flat["episodes/unseen/macro/series"] == 1
-    assert flat["detectors/series/mean_iou"] == pytest.approx(0.8)
-    assert flat["detectors/never/f1_within_3s"] == 0
-    assert flat["windows/test/f1"] == 0.4
-    assert all(type(value) is float for value in flat.values())
+def headline(windows: WindowTable, held_out: list[Outcome]) -> dict[str, float]:
+    """Give all that a run's default columns show of the opening detector and of the head."""
+    comparison = compared(openings=SERIES, head=NEVER)
+    metrics = metrics_of(windows, held_out, comparison, "openings")
+    return metrics.of_detector("openings") | metrics.of_classifier()
 
 
-def test_a_figure_of_which_nothing_is_said_is_left_out_of_flat_metrics() -> None:
-    quiet = [outcome(None)]
-    flat = metrics_of(WINDOWS, compared(series=quiet), "series").flat()
-    assert not [name for name in flat if name.startswith("windows/test_without_leaked")]
-    assert "episodes/all/intervals/within_3s/f1" not in flat
-    assert "detectors/series/f1_within_3s" not in flat
-    assert flat["detectors/series/story_s_per_hour"] == 0
+def test_headline_figures_are_few_and_hold_what_the_gates_ask_for() -> None:
+    whole = WINDOWS.model_copy(update={"test_without_leaked": ROW})
+    found = headline(whole, SERIES)
+    gates = load_params(PromoteParams, "promote", ROOT / "params.yaml")
+    assert {*gates.detector.figures(), *gates.classifier.figures()} <= found.keys()
+    assert len(found) <= 25
+    assert found["detector/held_out/f1_within_3s"] == pytest.approx(2 / 5)  # leaked or not
+    assert found["detector/held_out/story_s_per_hour"] == pytest.approx(16 * 20)
+    assert found["detector/test/f1_within_3s"] == pytest.approx(2 / 3)
+    assert found["detector/test/story_s_per_hour"] == 180
+    assert found["classifier/test/f1_within_3s"] == 0
+    assert found["windows/test_without_leaked/f1"] == 0.4
+    assert all(type(value) is float for value in found.values())
+
+
+def test_a_figure_of_which_nothing_is_said_is_left_out_of_the_headline() -> None:
+    found = headline(WINDOWS, [outcome(None)])
+    assert not [name for name in found if name.startswith("windows/test_without_leaked")]
+    assert "detector/held_out/f1_within_3s" not in found
+    assert found["detector/held_out/story_s_per_hour"] == 0
+
+
+def test_no_series_is_held_out_from_the_head() -> None:
+    metrics = metrics_of(WINDOWS, SERIES, compared(openings=SERIES, head=NEVER), "head")
+    assert not [name for name in metrics.of_detector("head") if "held_out" in name]
 
 
 def test_metrics_are_the_same_after_a_trip_through_json() -> None:
-    metrics = metrics_of(WINDOWS, compared(series=SERIES), "series")
+    metrics = metrics_of(WINDOWS, SERIES, compared(series=SERIES), "series")
     assert Metrics.model_validate_json(metrics.model_dump_json()) == metrics
+
+
+def test_tables_have_a_row_for_each_detector_and_part_and_for_each_episode() -> None:
+    comparison = compared(series=SERIES, never=NEVER)
+    made = tables(comparison, results(SERIES))
+    assert len(made["comparison"]["part"]) == len(comparison.rows)
+    assert made["episodes"]["truth_start_s"] == [10, 10, None]
+    assert made["episodes"]["predicted_end_s"] == [20, 50, 6]
+    assert "probabilities" not in made["episodes"]
+    for columns in made.values():
+        assert len({len(column) for column in columns.values()}) == 1
 
 
 VIDEOS = {("test", "a"): "0", ("test", "b"): "1", ("train", "a"): "2", ("train", "b"): "3"}
@@ -254,3 +280,34 @@ def test_what_is_leaked_belongs_to_the_test_data() -> None:
     hashes = [of(a, b), of(a), of(("a", (1.0, 3.0)), b), of(a, b, leaked=["a"])]
     assert len(set(hashes)) == 4
     assert of(a, b, leaked=["gone"]) == hashes[0]
+
+
+def test_what_is_held_out_is_held_against_the_labels_of_train_whatever_test_says() -> None:
+    train = [episode("a", "x", (0.0, 2.0)), episode("b", "y")]
+
+    def told(id_: str, interval: tuple[float, float] | None) -> HeldOut:
+        return HeldOut(id=id_, series="any", label=None, interval=interval, confidence=None)
+
+    rows = [told("b", (1.0, 2.0)), told("a", (0.0, 2.0))]  # in any order
+    found = held_out_outcomes(train, rows)
+    assert [(one.id, one.truth, one.predicted) for one in found] == [
+        ("a", (0.0, 2.0), ((0.0, 2.0),)),
+        ("b", None, ((1.0, 2.0),)),
+    ]
+    assert [one.n_seconds for one in found] == [3, 3]
+    with pytest.raises(
+        InputError, match=r"held_out.json: of other train episodes; run `dvc repro`"
+    ):
+        held_out_outcomes(train, rows[:1])
+
+
+def test_labels_and_videos_of_train_belong_to_the_train_data() -> None:
+    a = episode("a", "x", (0.0, 2.0))
+    hashes = [
+        hash_of_train_data([a], VIDEOS),
+        hash_of_train_data([a, episode("b", "x")], VIDEOS),
+        hash_of_train_data([episode("a", "x", (0.0, 1.0))], VIDEOS),
+        hash_of_train_data([a], {**VIDEOS, ("train", "a"): "another"}),
+    ]
+    assert len(set(hashes)) == 4
+    assert hash_of_train_data([a], {**VIDEOS, ("test", "a"): "another"}) == hashes[0]

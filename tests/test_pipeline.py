@@ -91,9 +91,9 @@ def runs(checkout: Checkout, **tags: str) -> list[Run]:
     return [run for run in found if all(run.data.tags.get(k) == v for k, v in tags.items())]
 
 
-def versions(checkout: Checkout) -> dict[str, str]:
-    """Give the epochs of each registered version."""
-    found = client(checkout).search_model_versions("name = 'intro-detector'")
+def versions(checkout: Checkout, model: str = "intro-classifier") -> dict[str, str]:
+    """Give the epochs of the run that made each registered version."""
+    found = client(checkout).search_model_versions(f"name = '{model}'")
     store = client(checkout)
     return {str(v.version): store.get_run(v.run_id or "").data.params["epochs"] for v in found}
 
@@ -232,6 +232,7 @@ def test_going_there_and_back_leaves_one_run_and_one_version_for_each(
     assert sorted(run.data.params["epochs"] for run in finished) == ["12", "15"]
     assert all(run.data.tags["complete"] == "true" for run in finished)
     assert sorted(versions(copied).values()) == ["12", "15"]
+    assert versions(copied, "intro-detector") == {"1": "12"}
 
 
 def test_queued_experiments_log_into_the_one_store(copied: Checkout) -> None:
@@ -245,6 +246,7 @@ def test_queued_experiments_log_into_the_one_store(copied: Checkout) -> None:
     finished = runs(copied, complete="true")
     assert sorted(run.data.params["epochs"] for run in finished) == ["12", "2", "3"]
     assert sorted(versions(copied).values()) == ["12", "2", "3"]
+    assert versions(copied, "intro-detector") == {"1": "12"}
     for run in finished:
         place = run.info.artifact_uri or ""
         assert place.startswith((copied.folder / "mlartifacts").as_uri())
@@ -258,20 +260,31 @@ def test_a_run_carries_params_curves_metrics_data_reports_and_model(copied: Chec
     intervals = metrics["episodes"]["all_without_leaked"]["intervals"]
     for name, value in {
         "windows/train/f1": metrics["windows"]["train"]["f1"],
-        "episodes/all_without_leaked/intervals/within_3s/f1": intervals["within_3s"]["f1"],
-        "episodes/all_without_leaked/intervals/story_s_per_hour": intervals["story_s_per_hour"],
-        "episodes/all_without_leaked/macro/series": 1,
-        "detectors/head/mean_iou": metrics["detectors"]["head"]["mean_iou"],
-        "detectors/all_negative/false_alarms": 0,
+        "detector/held_out/f1_within_3s": metrics["held_out"]["f1_within_3s"],
+        "detector/test/f1_within_3s": intervals["within_3s"]["f1"],
+        "detector/test/story_s_per_hour": intervals["story_s_per_hour"],
+        "classifier/test/mean_iou": metrics["detectors"]["head"]["mean_iou"],
     }.items():
         assert run.data.metrics[name] == value, name
+    curves = history(copied)[0].keys() - {"epoch"}
+    assert len(run.data.metrics.keys() - curves) <= 25
+    for model in ("intro-detector", "intro-classifier"):
+        [version] = client(copied).search_model_versions(f"name = '{model}'")
+        logged = client(copied).get_logged_model((version.source or "").removeprefix("models:/"))
+        figures = {figure.key: figure.value for figure in logged.metrics or ()}
+        groups = {"intro-detector": {"detector"}, "intro-classifier": {"classifier", "windows"}}
+        own = {n: v for n, v in run.data.metrics.items() if n.split("/")[0] in groups[model]}
+        assert figures == own
+    tables = {f.path for f in client(copied).list_artifacts(run.info.run_id, "tables")}
+    assert tables == {"tables/comparison.json", "tables/episodes.json"}
     assert run.data.params["evaluate.detector"] == "openings"
     assert run.data.params["fit.further_trees"] == "[0, 3]"
     assert run.data.tags["encoder.name"] == "efficientnet-lite0"
     assert len(run.data.tags["encoder.weights_sha256"]) == 64
     assert len(run.data.tags["mlflow.source.git.commit"]) == 40
     assert run.inputs is not None
-    inputs = {dataset.dataset.name: dataset.dataset.digest for dataset in run.inputs.dataset_inputs}
+    assert {one.dataset.name for one in run.inputs.dataset_inputs} == {"demo"}
+    inputs = {one.tags[0].value: one.dataset.digest for one in run.inputs.dataset_inputs}
     lock = (copied.folder / "dvc.lock").read_text(encoding="utf-8")
     assert set(inputs) == {"ingest", "annotate", "embed", "fingerprint", "window"}
     assert all(f"md5: {digest}" in lock for digest in inputs.values())
@@ -320,16 +333,16 @@ def test_an_interrupted_training_ends_with_the_bytes_of_an_unbroken_one(copied: 
     assert hashes(copied) == resumed
 
 
-# After `alias` and `videos`.
+# After `name`, `alias` and `videos`.
 PREDICT = """
 import mlflow
-model = mlflow.pyfunc.load_model(f"models:/intro-detector@{alias}")
+model = mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
 print("FRAME", model.predict(videos).to_json(orient="records"))
 """
 
 
-def prediction(videos: list[Path], alias: str) -> str:
-    return f"alias, videos = {alias!r}, {list(map(str, videos))!r}\n{PREDICT}"
+def prediction(videos: list[Path], alias: str, name: str = "intro-detector") -> str:
+    return f"name, alias, videos = {name!r}, {alias!r}, {list(map(str, videos))!r}\n{PREDICT}"
 
 
 def environment(checkout: Checkout) -> dict[str, str]:
@@ -352,6 +365,10 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
 ) -> None:
     """In another process, too, without this package's source."""
     assert "version 1 is @champion" in copied.fork("skipintro", "promote")
+    told = copied.fork("skipintro", "promote", "--model", "intro-classifier")
+    assert "intro-classifier version 1 is @champion now" in told
+    listed = copied.fork("skipintro", "models")
+    assert listed.count("version 1 became champion (gate: ") == 2
     page = Path(copied.fork("skipintro", "report").strip())
     assert "These are the figures of today&#39;s champion, version 1." in page.read_text("utf-8")
     elsewhere = tmp_path / "elsewhere"
@@ -368,16 +385,30 @@ def test_the_champion_is_pulled_and_used_on_a_series_from_another_folder(
     for found, expected in zip(times, [(0, 16), (4, 20), (2, 18)], strict=True):
         assert found == pytest.approx(expected, abs=0.5)
     assert all(0 < row["confidence"] <= 1 for row in rows[:3])
+    job = forked.Job(
+        ["a model"],
+        str(elsewhere),
+        environment(copied),
+        prediction(videos, "champion", "intro-classifier"),
+    )
+    [by_classifier] = forked.forks().run(job)
+    assert by_classifier.code == 0, by_classifier.said
+    by_command = copied.fork(
+        *("skipintro", "detect", *map(str, videos), "--format", "jsonl"),
+        *("--model", "models:/intro-classifier@champion"),
+    )
+    told_rows = [json.loads(line) for line in by_command.splitlines() if line.startswith("{")]
+    pairs = [(row["start_s"], row["end_s"]) for row in predicted(by_classifier.said)]
+    assert [(row["start_s"], row["end_s"]) for row in told_rows] == pairs
     stored = [file.name for file in (copied.folder / "mlartifacts").rglob("*")]
-    assert {"model.safetensors", "series.safetensors"} <= set(stored)
+    assert {"model.safetensors", "openings.safetensors"} <= set(stored)
     assert not [name for name in stored if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
 
     again = copied.fork("skipintro", "promote", fails=True)
     assert "no challenger" in again
     assert "Traceback" not in again
-    for file in (copied.folder / "mlartifacts").rglob("detection.json"):
-        told = json.loads(file.read_text("utf-8"))
-        file.write_text(json.dumps({key: told[key] for key in told if key != "embedding"}))
+    for file in (copied.folder / "mlartifacts").rglob("openings.json"):
+        file.write_text(f"{file.read_text('utf-8')} ")
     unusable = copied.fork("skipintro", "promote", "--version", "1", fails=True)
     assert "version 1 cannot be used: " in unusable
     assert "its files are not those that were registered as models:/intro-detector/1" in unusable
@@ -404,7 +435,10 @@ def test_an_experiment_with_the_head_registers_a_detector_that_answers_as_the_he
     written = Path(copied.fork("skipintro", "report").strip())
     assert written.read_text(encoding="utf-8") == page
     assert "reports/report.html" not in copied.run("git", "status", "--porcelain")
-    assert versions(copied).keys() == {"1", "2"}
+    assert versions(copied, "intro-detector").keys() == {"1", "2"}
+    assert versions(copied).keys() == {"1"}  # which is of the very same bytes
+    refused = copied.fork("skipintro", "promote", fails=True)
+    assert "it has no metric 'detector/held_out/f1_within_3s'" in refused
 
     told = {row["id"]: row for row in copied.read_json("reports/evaluate/episodes.json")}
     videos = [video for video in toy_videos(toy_series) if video.stem in told]

@@ -3,59 +3,68 @@
 import math
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
-import yaml
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 from conftest import ROOT, run_command
 from experiment_cases import copy_empty_store, main_workspace
+from skipintro.cli.standings import comparison
 from skipintro.core.errors import InputError
-from skipintro.tracking.champion import CHAMPION
-from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
-from skipintro.tracking.live import COMPLETE_TAG
-from skipintro.tracking.promotion import (
+from skipintro.evaluation.gate import (
     Candidate,
     GateParams,
     Verdict,
+    VetoParams,
     best_challenger,
     judge,
-    promote,
 )
-from skipintro.tracking.report import comparison
+from skipintro.tracking.champion import CHAMPION, REIGN
+from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, TRAINED_TAG
+from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.promotion import promote, roll_back
 from skipintro.tracking.store import Store, connect
 
-METRIC = "episodes/all_without_leaked/intervals/within_3s/f1"
-STORY = "episodes/all_without_leaked/intervals/story_s_per_hour"
+CHOICE = "detector/held_out/f1_within_3s"
+TEST = "detector/test/f1_within_3s"
+STORY = "detector/test/story_s_per_hour"
+WINDOWS = "windows/test_without_leaked/f1"
 GATE = GateParams(
-    metric=METRIC,
+    metric=CHOICE,
     min_score=0.1,
     min_improvement=0.0,
-    story_metric=STORY,
-    max_story_s_per_hour=20.0,
+    veto=VetoParams(metric=TEST, tolerance=0.125, story_metric=STORY, max_story_s_per_hour=20.0),
 )
+ON_TEST = GateParams(metric=WINDOWS, min_score=0.1, min_improvement=0.0, veto=None)
 
 
 def candidate(
     version: str,
     score: float | None,
-    test_data: str = "a",
+    data: str = "aa",
     *,
+    test: float | None = 0.5,
     trained: bool = True,
     story_s_per_hour: float | None = 0.0,
 ) -> Candidate:
+    """Give a version; `data` are the hashes of train and test, a letter each."""
+    metrics = {CHOICE: score, TEST: test, STORY: story_s_per_hour, WINDOWS: score}
     return Candidate(
         version=version,
         run_id=f"run{version}",
-        score=score,
-        story_s_per_hour=story_s_per_hour,
-        test_data_sha256=test_data,
+        model_sha256=f"model{version}",
+        data_sha256={"train": data[0], "test": data[1]},
         trained=trained,
-        metrics={} if score is None else {METRIC: score},
+        metrics={name: value for name, value in metrics.items() if value is not None},
     )
 
 
@@ -70,11 +79,10 @@ def refusals(
     [
         (candidate("1", 0.1), None),  # the least score is enough
         (candidate("2", 0.5), candidate("1", 0.4)),
-        (candidate("2", 0.5), candidate("1", None)),  # a champion that was never measured
-        (candidate("2", 0.5, "b"), candidate("1", None, "a")),
         (candidate("1", 0.5), candidate("2", 0.4)),  # an older version may come back
         (candidate("1", 0.5, story_s_per_hour=20.0), None),  # the most story is no more than that
         (candidate("2", 0.5, story_s_per_hour=9.0), candidate("1", 0.4, story_s_per_hour=1.0)),
+        (candidate("2", 0.5, test=0.375), candidate("1", 0.4)),  # as much worse as is tolerated
     ],
 )
 def test_a_better_challenger_passes(challenger: Candidate, champion: Candidate | None) -> None:
@@ -88,14 +96,21 @@ def test_a_better_challenger_passes(challenger: Candidate, champion: Candidate |
     [
         (candidate("2", 0.9, trained=False), None, "untrained"),
         (candidate("2", 0.9, trained=False), candidate("1", 0.4), "untrained"),
-        (candidate("2", None), None, f"no metric '{METRIC}'"),
+        (candidate("2", None), None, f"no metric '{CHOICE}'"),
         (candidate("2", None), candidate("1", 0.4), "no metric"),
-        (candidate("2", 0.0999), None, "below promote.min_score, 0.1"),
-        (candidate("2", math.nan), None, "below promote.min_score"),
+        (candidate("2", 0.9, test=None), None, f"no metric '{TEST}'"),
+        (candidate("2", 0.0999), None, "below min_score, 0.1"),
+        (candidate("2", math.nan), None, "below min_score"),
         (candidate("2", 0.4), candidate("1", 0.4), "not better than the champion's 0.4000"),
         (candidate("2", 0.3), candidate("1", 0.4), "not better"),
         (candidate("2", math.nan), candidate("1", 0.4), "not better"),
-        (candidate("2", 0.9, "b"), candidate("1", 0.4, "a"), "other test data"),
+        (candidate("2", 0.4, test=0.9), candidate("1", 0.4), "not better"),  # test chooses nothing
+        (candidate("2", 0.9, test=0.3), candidate("1", 0.4), "veto of test: its detector/test/f1"),
+        (candidate("2", 0.9, test=math.nan), candidate("1", 0.4), "veto of test"),
+        (candidate("2", 0.9, "ab"), candidate("1", 0.4), "on other test data than the champion"),
+        (candidate("2", 0.9, "ba"), candidate("1", 0.4), "on other train data than the champion"),
+        (candidate("2", 0.9), candidate("1", None), f"the champion, version 1, has no {CHOICE}"),
+        (candidate("2", 0.9), candidate("1", 0.1, test=None), f"version 1, has no {TEST}"),
         (candidate("2", 0.9, story_s_per_hour=None), None, f"no metric '{STORY}'"),
         (candidate("2", 0.9, story_s_per_hour=20.1), None, "20.1 s of story an hour, more than"),
         (candidate("2", 0.9, story_s_per_hour=math.nan), None, "max_story_s_per_hour, 20"),
@@ -109,12 +124,13 @@ def test_a_better_challenger_passes(challenger: Candidate, champion: Candidate |
 def test_any_other_challenger_is_refused_with_the_reason(
     challenger: Candidate, champion: Candidate | None, reason: str
 ) -> None:
-    assert any(reason in refusal for refusal in refusals(challenger, champion))
+    [refusal] = [told for told in refusals(challenger, champion) if reason in told]
+    assert refusal
 
 
 def test_every_reason_is_told_not_just_the_first() -> None:
-    worst = candidate("2", 0.05, "b", trained=False, story_s_per_hour=99.0)
-    assert len(refusals(worst, candidate("1", 0.4))) == 4
+    worst = candidate("2", 0.05, "ab", trained=False, story_s_per_hour=99.0)
+    assert len(refusals(worst, candidate("1", 0.4))) == 5
 
 
 def test_an_improvement_has_to_be_more_than_the_least_one() -> None:
@@ -123,23 +139,61 @@ def test_an_improvement_has_to_be_more_than_the_least_one() -> None:
     assert not refusals(candidate("2", 0.7501), champion, min_improvement=0.25)
 
 
+def test_whatever_the_labels_of_test_say_they_choose_nothing_and_only_forbid() -> None:
+    """As if the labels of test were dealt out anew many times, to all versions alike."""
+    rng = np.random.default_rng(0)
+    scores = (0.5, 0.7, 0.6, 0.8)
+    chosen, forbidden = set(), 0
+    for _ in range(200):
+        versions = [
+            candidate(str(n), score, test=float(test), story_s_per_hour=float(story))
+            for n, (score, test, story) in enumerate(
+                zip(scores, rng.random(4), rng.uniform(0, 40, 4), strict=True), start=1
+            )
+        ]
+        champion, *_ = versions
+        best = best_challenger(versions, champion, GATE)
+        chosen.add(best.version)
+        told = judge(best, champion, GATE).refusals
+        assert all(refusal.startswith("veto of test: ") for refusal in told)
+        forbidden += bool(told)
+        for version in versions[1:]:  # nor does a good test let pass what train would not
+            worse = judge(champion, version, GATE).refusals
+            assert any("not better than the champion's" in refusal for refusal in worse)
+    assert chosen == {"4"}
+    assert 0 < forbidden < 200
+
+
+def test_the_write_up_s_protocol_chooses_on_test_and_says_so() -> None:
+    assert (GATE.chooses_on, ON_TEST.chooses_on) == ("train", "test")
+    champion = candidate("1", 0.5, "aa", test=None, story_s_per_hour=None)
+    better = candidate("2", 0.6, "ba", test=None, story_s_per_hour=None)
+    assert judge(better, champion, ON_TEST).refusals == ()  # more to train on is the same test
+    [refusal] = judge(candidate("3", 0.6, "ab"), champion, ON_TEST).refusals
+    assert "other test data" in refusal
+
+
 @pytest.mark.parametrize("score", [0.4, 0.6])
 def test_new_test_data_may_be_gone_on_with_whatever_the_champion_s_figures(score: float) -> None:
-    champion = candidate("1", 0.5, "a")
-    challenger = candidate("2", score, "b")
-    [refusal] = judge(challenger, champion, GATE).refusals
-    assert "`skipintro promote --version 2 --new-test-data`" in refusal
+    champion = candidate("1", 0.5)
+    challenger = candidate("2", score, "bb", test=0.0)
+    told = judge(challenger, champion, GATE).refusals
+    assert len(told) == 2
+    assert all("`--version 2 --new-test-data`" in refusal for refusal in told)
     assert judge(challenger, champion, GATE, new_test_data=True) == Verdict(
         challenger, champion, ()
     )
 
 
 def test_new_test_data_excuse_from_nothing_else() -> None:
-    champion = candidate("1", 0.5, "a")
-    worst = candidate("2", 0.05, "b", trained=False, story_s_per_hour=99.0)
+    champion = candidate("1", 0.5)
+    worst = candidate("2", 0.05, "bb", trained=False, story_s_per_hour=99.0)
     assert len(judge(worst, champion, GATE, new_test_data=True).refusals) == 3
-    [refusal] = judge(candidate("2", 0.4, "a"), champion, GATE, new_test_data=True).refusals
+    [refusal] = judge(candidate("2", 0.4), champion, GATE, new_test_data=True).refusals
     assert "not better than the champion's" in refusal
+    of_more_train = candidate("2", 0.4, "ba", test=0.1)  # test is the same, and may forbid
+    [refusal] = judge(of_more_train, champion, GATE, new_test_data=True).refusals
+    assert refusal.startswith("veto of test: ")
 
 
 @pytest.mark.parametrize(
@@ -149,12 +203,13 @@ def test_new_test_data_excuse_from_nothing_else() -> None:
         ([candidate("1", 0.5), candidate("2", 0.7), candidate("3", 0.6)], None, "2"),
         ([candidate("1", 0.5), candidate("2", 0.5)], None, "1"),  # equal: the older
         ([candidate("9", 0.5), candidate("10", 0.5)], None, "9"),  # versions are numbers
-        ([candidate("1", 0.9, "old"), candidate("2", 0.5, "new")], None, "2"),
+        ([candidate("1", 0.9, "oo"), candidate("2", 0.5, "nn")], None, "2"),
         ([candidate("1", 0.9, trained=False), candidate("2", 0.2)], None, "2"),
         ([candidate("1", None), candidate("2", 0.0)], None, "2"),
         ([candidate("1", 0.4), candidate("2", 0.3)], "1", "2"),
-        ([candidate("1", 0.4, "a"), candidate("2", 0.9, "b"), candidate("3", 0.5, "a")], "1", "3"),
-        ([candidate("1", 0.4, "a"), candidate("2", 0.9, "b")], "1", "2"),  # judged, then refused
+        ([candidate("1", 0.4), candidate("2", 0.9, "ab"), candidate("3", 0.5)], "1", "3"),
+        ([candidate("1", 0.4), candidate("2", 0.9, "ba"), candidate("3", 0.5)], "1", "3"),
+        ([candidate("1", 0.4), candidate("2", 0.9, "bb")], "1", "2"),  # judged, then refused
         ([candidate("1", 0.9, trained=False)], None, "1"),  # judged, then refused
     ],
 )
@@ -162,7 +217,7 @@ def test_the_best_challenger_is_the_best_that_may_be_compared(
     candidates: list[Candidate], champion: str | None, best: str
 ) -> None:
     holder = next((c for c in candidates if c.version == champion), None)
-    found = best_challenger(candidates, holder)
+    found = best_challenger(candidates, holder, GATE)
     assert found.version == best
 
 
@@ -172,37 +227,20 @@ def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate
     with pytest.raises(
         InputError, match=r"no challenger that can be used is registered; run `dvc repro`"
     ):
-        best_challenger(candidates, champion)
+        best_challenger(candidates, champion, GATE)
 
 
 def table(
     capsys: pytest.CaptureFixture[str],
-    metrics: dict[str, float],
-    champion: dict[str, float] | None,
-    *,
-    equal_too: bool = False,
+    ours: dict[str, float],
+    theirs: dict[str, float] | None,
+    gate: GateParams = GATE,
 ) -> str:
     """Give what is printed of version 2 against version 1."""
-    challenger = replace(candidate("2", metrics.get(METRIC)), metrics=metrics)
-    rival = None
-    if champion is not None:
-        rival = replace(candidate("1", champion.get(METRIC)), metrics=champion)
-    comparison(Verdict(challenger, rival, ()), METRIC, equal_too=equal_too)
+    challenger = replace(candidate("2", None), metrics=ours)
+    rival = None if theirs is None else replace(candidate("1", None), metrics=theirs)
+    comparison(Verdict(challenger, rival, ()), gate)
     return capsys.readouterr().out
-
-
-OURS = {
-    "episodes/all/intervals/predicted": 7.0,
-    "windows/test/f1": 0.75,
-    "windows/train/f1": 1.0,
-    METRIC: 0.5,
-}
-THEIRS = {
-    "episodes/all/intervals/predicted": 6.0,
-    "windows/test/f1": 0.75,
-    "windows/train/f1": 1.0,
-    METRIC: 0.5,
-}
 
 
 def rows(output: str) -> list[list[str]]:
@@ -211,47 +249,33 @@ def rows(output: str) -> list[list[str]]:
     ]
 
 
-def test_the_deciding_figure_comes_first_and_then_what_differs_with_counts_whole(
+def test_the_deciding_figures_come_first_and_then_the_headline_with_counts_whole(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    series = "episodes/all/macro/series"
-    output = table(capsys, {**OURS, series: 3.0}, {**THEIRS, series: 2.0})
+    alarms = "classifier/test/false_alarms"
+    ours = {CHOICE: 0.5, TEST: 0.5, STORY: 2.0, "windows/test/f1": 0.75, alarms: 3.0, "test_f1": 1}
+    output = table(capsys, ours, {CHOICE: 0.25, alarms: 2.0, "windows/train/f1": 1.0})
     assert rows(output) == [
-        [METRIC, "0.5000", "0.5000"],
-        ["episodes/all/intervals/predicted", "7", "6"],
-        [series, "3", "2"],
-    ]
-    assert "2 more figures, equal in both: --all shows them" in output
-
-
-def test_a_figure_that_one_of_the_two_lacks_is_a_difference(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    output = table(capsys, {METRIC: 0.5, "windows/test/f1": 0.75}, {"windows/train/f1": 1.0})
-    assert rows(output) == [
-        [METRIC, "0.5000"],
+        [CHOICE, "0.5000", "0.2500"],
+        [TEST, "0.5000"],
+        [STORY, "2.0000"],
+        [alarms, "3", "2"],
         ["windows/test/f1", "0.7500"],
         ["windows/train/f1", "1.0000"],
     ]
+    assert "chosen on train; test is a veto" in output
+    assert rows(table(capsys, ours, None))[0] == [CHOICE, "0.5000"]
 
 
-def test_without_a_champion_the_deciding_figure_stands_alone(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert rows(table(capsys, OURS, None)) == [[METRIC, "0.5000"]]
-
-
-def test_all_figures_are_printed_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    output = table(capsys, OURS, THEIRS, equal_too=True)
-    assert [row[0] for row in rows(output)] == [METRIC, *sorted(OURS.keys() - {METRIC})]
-    assert "more figures" not in output
+def test_a_choice_on_test_is_called_that(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "chosen on test, as in the write-up" in table(capsys, {WINDOWS: 0.5}, None, ON_TEST)
 
 
 def test_names_stay_whole_on_one_line_in_a_file_and_are_folded_on_a_narrow_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    longest = "episodes/all_without_leaked/intervals/probabilities/calibration_error"
+    longest = "windows/test_without_leaked/a_figure_with_a_name_that_is_too_long_for_it"
     assert f" {longest} " in table(capsys, {longest: 0.5}, {longest: 0.25})
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -276,24 +300,25 @@ def register(
     store: Store,
     model: str,
     score: float,
-    test_data: str = "a",
+    data: str = "aa",
     *,
+    test: float = 0.5,
     story_s_per_hour: float = 0.0,
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Register a version as the track stage does, without its files."""
     client = store.client
     run = client.create_run(store.experiment_id)
-    client.log_metric(run.info.run_id, METRIC, score)
-    client.log_metric(run.info.run_id, STORY, story_s_per_hour)
-    client.log_metric(run.info.run_id, "episodes/all/intervals/within_3s/f1", score / 2)
+    for name, value in {CHOICE: score, TEST: test, STORY: story_s_per_hour, WINDOWS: score}.items():
+        client.log_metric(run.info.run_id, name, value)
     if model not in {known.name for known in client.search_registered_models()}:
         client.create_registered_model(model)
+    hashes = dict(zip(DATA_TAGS.values(), data, strict=True))
     made = client.create_model_version(
         model,
         source=f"runs:/{run.info.run_id}/detector",
         run_id=run.info.run_id,
-        tags={TEST_DATA_TAG: test_data, TRAINED_TAG: "true", **tags},
+        tags={**hashes, **tags},
     )
     client.set_registered_model_alias(model, CHALLENGER, made.version)
     return str(made.version)
@@ -316,7 +341,7 @@ def test_the_champion_moves_only_to_a_better_version(workspace: Path) -> None:
     assert aliases(store, "moves") == {CHAMPION: "1", CHALLENGER: "2"}
 
     register(store, "moves", 0.6)
-    register(store, "moves", 0.9, "b")  # better, but on other test data
+    register(store, "moves", 0.9, "ab")  # better, but on other test data
     verdict = promote(store, "moves", GATE)
     assert verdict.champion is not None
     assert (verdict.champion.version, verdict.challenger.version) == ("1", "3")
@@ -327,11 +352,11 @@ def test_a_library_of_its_own_begins_anew_after_a_champion_that_nothing_beats(
     workspace: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = connect("skipintro")
-    register(store, "anew", 1.0, "demo")
+    register(store, "anew", 1.0, "dd")
     promote(store, "anew", GATE)
-    register(store, "anew", 1.0, "demo")
-    register(store, "anew", 0.9, "ours")
-    register(store, "anew", 0.8, "ours")
+    register(store, "anew", 1.0, "dd")
+    register(store, "anew", 0.9, "oo")
+    register(store, "anew", 0.8, "oo")
     [refusal] = promote(store, "anew", GATE).refusals
     assert "1.0000 is not better than the champion's 1.0000" in refusal
     [told] = caplog.messages
@@ -350,10 +375,10 @@ def test_a_library_of_its_own_begins_anew_after_a_champion_that_nothing_beats(
 
 def test_new_test_data_are_the_newest_version_s_whoever_that_is(workspace: Path) -> None:
     store = connect("skipintro")
-    register(store, "newest", 0.5, "demo")
-    register(store, "newest", 0.9, "ours", tags={TRAINED_TAG: "false"})
-    register(store, "newest", 0.8, "ours")
-    register(store, "newest", 0.7, "ours")
+    register(store, "newest", 0.5, "dd")
+    register(store, "newest", 0.9, "oo", tags={TRAINED_TAG: "false"})
+    register(store, "newest", 0.8, "oo")
+    register(store, "newest", 0.7, "oo")
     promote(store, "newest", GATE, "1")
     faults = {"3": "its weights are gone"}
     promote(store, "newest", GATE, new_test_data=True, fault_of=lambda v: faults.get(v, ""))
@@ -447,18 +472,176 @@ def test_a_version_that_was_registered_by_hand_has_no_score_and_does_no_harm(
     assert "it has no metric" in " ".join(promote(store, "by-hand", GATE, "2").refusals)
 
 
-def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_code(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def reigns(store: Store, model: str) -> list[tuple[str, str]]:
+    """Give the versions that were champion, in order, and why."""
+    found = store.client.search_model_versions(f"name = '{model}'")
+    told = sorted((tag, str(v.version), why) for v in found for tag, why in v.tags.items())
+    return [(version, why) for tag, version, why in told if tag.startswith(REIGN)]
+
+
+def test_the_registry_knows_who_was_champion_when_by_which_gate_and_why(workspace: Path) -> None:
+    store = connect("skipintro")
+    for score in (0.5, 0.7):
+        register(store, "reigns", score)
+        promote(store, "reigns", GATE)
+    roll_back(store, "reigns", "1", "it skips cold opens")
+    assert aliases(store, "reigns") == {CHAMPION: "1"}
+    assert reigns(store, "reigns") == [
+        ("1", f"gate: {CHOICE} 0.5000, a choice on train"),
+        ("2", f"gate: {CHOICE} 0.7000, a choice on train; before: version 1"),
+        ("1", "rollback: it skips cold opens; before: version 2"),
+    ]
+    register(store, "reigns", 0.8, "nn")
+    promote(store, "reigns", GATE, new_test_data=True)
+    assert reigns(store, "reigns")[-1] == (
+        "3",
+        f"gate: {CHOICE} 0.8000, a choice on train, on new data; before: version 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "fault"),
+    [
+        ("1", "version 1 cannot be used: its weights are gone"),
+        ("2", "version 2 is the champion already"),
+        ("3", "version 3 was never the champion"),
+        ("9", "no version 9; known are"),
+    ],
+)
+def test_the_way_back_leads_to_an_earlier_champion_that_can_be_used_alone(
+    workspace: Path, version: str, fault: str
 ) -> None:
-    params = yaml.safe_load((workspace / "params.yaml").read_text(encoding="utf-8"))
-    model = params["track"]["model"]
-    store = connect(params["track"]["experiment"])
+    store, model = connect("skipintro"), f"back-{version}"
+    for score in (0.5, 0.7):
+        register(store, model, score)
+        promote(store, model, GATE)
+    register(store, model, 0.6)
+    before = reigns(store, model)
+    with pytest.raises(InputError, match=rf"^{model}: {fault}"):
+        roll_back(
+            store, model, version, "any", lambda v: "its weights are gone" if v == "1" else ""
+        )
+    assert aliases(store, model) == {CHAMPION: "2", CHALLENGER: "3"}
+    assert reigns(store, model) == before
+
+
+class Failing:
+    """A client that fails in one call, before or after it is made."""
+
+    def __init__(self, client: MlflowClient, name: str, *, is_made: bool) -> None:
+        self._client, self._name, self._is_made = client, name, is_made
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*words: Any, **named: Any) -> None:
+            if self._is_made:
+                method(*words, **named)
+            raise MlflowException("lost on the way")
+
+        return call if name == self._name else method
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+@pytest.mark.parametrize("name", ["set_model_version_tag", "set_registered_model_alias"])
+def test_a_server_that_dies_within_a_promotion_leaves_the_champion_or_a_whole_new_one(
+    workspace: Path, name: str, is_made: bool
+) -> None:
+    store, model = connect("skipintro"), f"dies-{name}-{is_made}"
+    register(store, model, 0.5)
+    promote(store, model, GATE)
+    register(store, model, 0.7)
+    failing = cast(MlflowClient, Failing(store.client, name, is_made=is_made))
+    with pytest.raises(MlflowException):
+        promote(replace(store, client=failing), model, GATE)
+    is_moved = name == "set_registered_model_alias" and is_made
+    assert aliases(store, model)[CHAMPION] == ("2" if is_moved else "1")
+    assert reigns(store, model)[0][0] == "1"
+    if is_moved:
+        with pytest.raises(InputError, match="version 2 is the champion already"):
+            promote(store, model, GATE, "2")
+    else:
+        promote(store, model, GATE)
+    assert aliases(store, model)[CHAMPION] == "2"
+    assert reigns(store, model)[-1][0] == "2"
+
+
+def test_a_promotion_that_another_one_has_overtaken_changes_nothing(workspace: Path) -> None:
+    """By another machine; those of one wait for each other."""
+    store = connect("skipintro")
+    for score in (0.5, 0.6, 0.7):
+        register(store, "overtaken", score)
+    promote(store, "overtaken", GATE, "1")
+
+    def overtaken_by_2(_: str) -> str:
+        store.client.set_registered_model_alias("overtaken", CHAMPION, "2")
+        return ""
+
+    with pytest.raises(InputError, match="version 2 became the champion meanwhile; run again"):
+        promote(store, "overtaken", GATE, "3", fault_of=overtaken_by_2)
+    assert aliases(store, "overtaken")[CHAMPION] == "2"
+    assert [version for version, _ in reigns(store, "overtaken")] == ["1"]
+
+
+def test_two_promotions_at_once_judge_one_after_the_other(workspace: Path) -> None:
+    store = connect("skipintro")
+    for score in (0.5, 0.7, 0.6):
+        register(store, "at-once", score)
+    promote(store, "at-once", GATE, "1")
+
+    def attempt(version: str) -> tuple[str, ...]:
+        def slowly(_: str) -> str:
+            time.sleep(0.2)
+            return ""
+
+        return promote(store, "at-once", GATE, version, fault_of=slowly).refusals
+
+    with ThreadPoolExecutor(2) as pool:
+        told = dict(zip("23", pool.map(attempt, "23"), strict=True))
+    assert told["2"] == ()
+    assert aliases(store, "at-once")[CHAMPION] == "2"
+    expected = ["1", "2"] if told["3"] else ["1", "3", "2"]
+    assert [version for version, _ in reigns(store, "at-once")] == expected
+
+
+def test_a_registry_of_the_old_layout_has_no_rival_and_keeps_its_champion(workspace: Path) -> None:
+    """Its figures have other names."""
+    store, client = connect("skipintro"), connect("skipintro").client
+    old = "episodes/all_without_leaked/intervals/within_3s/f1"
+    for score in (0.5, 0.7):
+        register(store, "old", score)
+        version = client.get_model_version_by_alias("old", CHALLENGER)
+        run = client.create_run(store.experiment_id)
+        client.log_metric(run.info.run_id, old, score)
+        client.create_model_version("old", str(version.source), run.info.run_id)
+        client.delete_model_version("old", version.version)
+    client.set_registered_model_alias("old", CHAMPION, "2")
+    assert f"it has no metric {CHOICE!r}" in promote(store, "old", GATE).refusals
+    new = register(store, "old", 0.9)
+    told = promote(store, "old", GATE, new).refusals
+    assert any(f"the champion, version 2, has no {CHOICE} to compare with" in one for one in told)
+    assert aliases(store, "old")[CHAMPION] == "2"
+    assert not promote(store, "old", GATE, new, new_test_data=True).refusals
+    assert aliases(store, "old")[CHAMPION] == new
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Run `skipintro promote` on versions that have no files."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("skipintro.cli.registry._fault_of", lambda *_: "")  # there are no files
+    monkeypatch.setattr("skipintro.cli.registry._fault_of", lambda *_: "")
+    return lambda *words: run_command(["promote", *words], monkeypatch, capsys)
 
-    def command(*words: str) -> tuple[int, str, str]:
-        return run_command(["promote", *words], monkeypatch, capsys)
 
+def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_code(
+    command: Command,
+) -> None:
+    store, model = connect("skipintro"), "intro-detector"  # as in params.yaml
     code, _, errors = command()
     assert (code, errors.count("\n")) == (1, 1)
     assert f"error: {model}: no version is registered; run `dvc repro`" in errors
@@ -470,13 +653,9 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     assert f"{model} version 1 is @champion now" in output
 
     register(store, model, 0.6321)
-    code, output, _ = command()
+    code, output, _ = command("--model", model)
     assert code == 0
-    rows = [line for line in output.splitlines() if "within_3s/f1" in line]
-    assert METRIC in rows[0]  # the deciding figure comes first
-    assert "0.6321" in rows[0]
-    assert "0.6000" in rows[0]
-    assert "0.3000" in rows[1]
+    assert rows(output)[:2] == [[CHOICE, "0.6321", "0.6000"], [TEST, "0.5000", "0.5000"]]
 
     register(store, model, 0.55)
     code, output, errors = command("--version", "3")
@@ -485,14 +664,14 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     assert errors.startswith("not promoted: ")
     assert "0.5500 is not better than the champion's 0.6321" in errors
 
-    register(store, model, 0.2, "b")
+    register(store, model, 0.2, "bb")
     code, _, errors = command("--version", "4")
     assert code == 1
-    assert "`skipintro promote --version 4 --new-test-data`" in errors
+    assert "`--version 4 --new-test-data`" in errors
     code, output, errors = command("--version", "4", "--new-test-data")
     assert (code, errors.count("\n")) == (1, 1)  # of what is told, that alone is left
-    assert "0.2000 is below promote.min_score" in errors
-    register(store, model, 0.55, "b")
+    assert "0.2000 is below min_score" in errors
+    register(store, model, 0.55, "bb")
     code, output, _ = command("--new-test-data")
     assert code == 0
     assert f"{model} version 5 is @champion now" in output
@@ -501,22 +680,58 @@ def test_the_command_prints_the_comparison_and_tells_the_outcome_by_its_exit_cod
     assert (code, errors.count("\n")) == (1, 1)
     assert "no version 9" in errors
 
+    code, output, _ = command("--version", "2", "--rollback", "--reason", "it\nwas better")
+    assert (code, output) == (0, f"{model} version 2 is @champion now\n")
+    assert reigns(store, model)[-1] == ("2", "rollback: it was better; before: version 5")
+
+
+def test_the_command_promotes_the_classifier_by_its_own_gate(command: Command) -> None:
+    store, model = connect("skipintro"), "intro-classifier"  # as in params.yaml
+    register(store, model, 0.6, test=0.0, story_s_per_hour=500.0)
+    code, output, _ = command("--model", model)
+    assert code == 0
+    assert "chosen on test, as in the write-up" in output
+    assert f"{model} version 1 is @champion now" in output
+    code, _, errors = command("--model", "any")
+    assert code == 1
+    assert errors == (
+        "error: --model any: no such model; known are intro-detector and intro-classifier\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--rollback"],
+        ["--rollback", "--version", "1"],
+        ["--rollback", "--reason", "any"],
+        ["--rollback", "--version", "1", "--reason", " "],
+        ["--version", "1", "--reason", "any"],
+        ["--rollback", "--version", "1", "--reason", "any", "--new-test-data"],
+    ],
+)
+def test_the_way_back_wants_a_version_and_a_reason(command: Command, words: list[str]) -> None:
+    code, _, errors = command(*words)
+    assert code == 1
+    assert errors.startswith("error: --rollback wants --version and --reason")
+
 
 def test_a_champion_that_was_measured_again_is_held_to_its_newest_figures(
     workspace: Path,
 ) -> None:
     store = connect("again")
-    first = register(store, "again", 0.9, "old", tags={MODEL_TAG: "m1"})
+    first = register(store, "again", 0.9, "ao", tags={MODEL_TAG: "m1"})
     assert not promote(store, "again", GATE).refusals
-    second = register(store, "again", 0.6, "new", tags={MODEL_TAG: "m2"})
-    assert "other test data" in promote(store, "again", GATE, second).refusals[0]
+    second = register(store, "again", 0.6, "an", tags={MODEL_TAG: "m2"})
+    assert "other test data" in promote(store, "again", GATE, second).refusals[1]
 
     measured = store.client.create_run(store.experiment_id)
-    for key, value in {MODEL_TAG: "m1", COMPLETE_TAG: "true", TEST_DATA_TAG: "new"}.items():
+    tags = {"again.sha256": "m1", COMPLETE_TAG: "true", "train_data.sha256": "a"}
+    for key, value in {**tags, "test_data.sha256": "n"}.items():
         store.client.set_tag(measured.info.run_id, key, value)
-    for name, figure in {METRIC: 0.5, STORY: 0.0}.items():
+    for name, figure in {CHOICE: 0.5, TEST: 0.5, STORY: 0.0}.items():
         store.client.log_metric(measured.info.run_id, name, figure)
     verdict = promote(store, "again", GATE)
     assert verdict.champion is not None
-    assert (verdict.champion.version, verdict.champion.score) == (first, 0.5)
+    assert (verdict.champion.version, verdict.champion.metrics[CHOICE]) == (first, 0.5)
     assert aliases(store, "again")[CHAMPION] == second

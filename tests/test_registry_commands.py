@@ -9,15 +9,20 @@ import pytest
 
 from conftest import ROOT, run_command
 from experiment_cases import copy_empty_store, experiment, main_workspace
+from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
-from skipintro.tracking.champion import CHAMPION
-from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TEST_DATA_TAG, TRAINED_TAG
+from skipintro.detection.kinds import identity_of
+from skipintro.tracking.addresses import NotRegisteredError, tracking_uri
+from skipintro.tracking.champion import CHAMPION, REIGN
+from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, deliver
 from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.registry import UnusableVersionError, fetch
 from skipintro.tracking.store import connect
 
 MODEL = "intro-detector"  # as in params.yaml
-SCORE = "episodes/all_without_leaked/intervals/within_3s/f1"
-STORY = "episodes/all_without_leaked/intervals/story_s_per_hour"
+SCORE = "detector/held_out/f1_within_3s"
+TEST = "detector/test/f1_within_3s"
+STORY = "detector/test/story_s_per_hour"
 
 Command = Callable[..., tuple[int, str, str]]  # words in; exit code, output, errors out
 
@@ -75,13 +80,13 @@ def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
             run_name=f"run {number}",
             tags={COMPLETE_TAG: "true"},
         )
-        client.log_metric(run.info.run_id, SCORE, score)
-        client.log_metric(run.info.run_id, STORY, 12.5)
+        for name, value in {SCORE: score, TEST: score / 2, STORY: 12.5}.items():
+            client.log_metric(run.info.run_id, name, value)
         made = client.create_model_version(
             MODEL,
             source=f"runs:/{run.info.run_id}/detector",
             run_id=run.info.run_id,
-            tags={TEST_DATA_TAG: f"{number}dd4f8a53c", TRAINED_TAG: "true"},
+            tags={tag: f"{number}{split}-abc" for split, tag in DATA_TAGS.items()},
         )
         client.set_registered_model_alias(MODEL, alias, made.version)
         ids.append(run.info.run_id)
@@ -91,16 +96,25 @@ def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
     code, output, _ = command("models")
     assert code == 0
     assert cells(output) == [
-        ["2", "@challenger", ids[1][:8], "2dd4f8a5", "0.5000", "12.5000"],
-        ["1", "@champion", ids[0][:8], "1dd4f8a5", "0.7500", "12.5000"],
+        ["2", "@challenger", ids[1][:8], "2train-a", "2test-ab", "0.5000", "0.2500", "12.5000"],
+        ["1", "@champion", ids[0][:8], "1train-a", "1test-ab", "0.7500", "0.3750", "12.5000"],
+    ]
+    assert "intro-classifier" in output
+    reigns = {"2026-01-02 03:04:05": "gate: any", "2026-02-03 03:04:05": "rollback: [it] was"}
+    for since, why in reigns.items():
+        client.set_model_version_tag(MODEL, "1", f"{REIGN}{since}", why)
+    told = [line for line in command("models")[1].splitlines() if "became champion" in line]
+    assert told == [
+        "2026-02-03 03:04 UTC: version 1 became champion (rollback: [it] was)",
+        "2026-01-02 03:04 UTC: version 1 became champion (gate: any)",
     ]
     code, output, _ = command("runs")
     assert code == 0
     found = [[row[0], row[1], *row[3:]] for row in cells(output)]  # without the time of the start
     assert found == [
-        ["run 3", broken.info.run_id, "killed", "", ""],
-        ["run 2", ids[1], "complete", "0.5000", "12.5000"],
-        ["run 1", ids[0], "complete", "0.7500", "12.5000"],
+        ["run 3", broken.info.run_id, "killed", *[""] * 4],
+        ["run 2", ids[1], "complete", "0.5000", "0.2500", "12.5000", ""],
+        ["run 1", ids[0], "complete", "0.7500", "0.3750", "12.5000", ""],
     ]
     code, output, _ = command("runs", "--last", "1")
     assert [row[0] for row in cells(output)] == ["run 3"]
@@ -127,7 +141,7 @@ def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_riv
     for number, model in enumerate(models):
         experiment(workspace / "made", seed=number)
         folder = model / "artifacts" / "detector"
-        shutil.move(workspace / "made" / "detector", folder)
+        shutil.move(workspace / "made" / "classifier", folder)
         if number == 0:
             told = json.loads((folder / "detection.json").read_text("utf-8"))
             del told["embedding"]
@@ -136,14 +150,14 @@ def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_riv
             "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
         )
         run = client.create_run(store.experiment_id)
-        client.log_metric(run.info.run_id, SCORE, 0.9 - number / 10)
-        client.log_metric(run.info.run_id, STORY, 0.0)
+        for name, value in {SCORE: 0.9 - number / 10, TEST: 0.5, STORY: 0.0}.items():
+            client.log_metric(run.info.run_id, name, value)
         sha256 = sha256_of_json({path.name: sha256_of_file(path) for path in folder.iterdir()})
         client.create_model_version(
             MODEL,
             source=model.as_uri(),
             run_id=run.info.run_id,
-            tags={TEST_DATA_TAG: "a", TRAINED_TAG: "true", MODEL_TAG: sha256},
+            tags={MODEL_TAG: sha256},
         )
     assert "version 2 is @champion now" in command("promote")[1]
     with (models[1] / "artifacts" / "detector" / "detection.json").open("a") as file:
@@ -156,8 +170,62 @@ def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_riv
     assert changed.startswith("the champion, version 2, cannot be used: ")
     assert "its files are not those that were registered" in changed
     assert gone.endswith(f"{models[2]} is gone or cannot be read")
+    for version, why in (("2", "its files are not those"), ("3", "is gone or cannot be read")):
+        words = ("--version", version, "--rollback", "--reason", "any")
+        code, _, errors = command("promote", *words)
+        assert code == 1
+        assert errors.startswith(f"error: {MODEL}: version {version} cannot be used: ")
+        assert why in errors
+        assert str(client.get_model_version_by_alias(MODEL, CHAMPION).version) == "4"
     (models[3] / "MLmodel").write_text("flavors: {")
     code, _, errors = command("promote")
     assert (code, errors.count("error: ")) == (1, 1)
     assert "no challenger that can be used is registered" in errors
     assert "models:/intro-detector/4: no detector of this project" in caplog.text
+
+
+def test_what_is_not_in_the_registry_is_named(
+    workspace: Path, empty_store: Path, tmp_path: Path
+) -> None:
+    copy_empty_store(empty_store, workspace)
+    store = connect("skipintro")
+    client, uri = store.client, tracking_uri()
+    client.create_registered_model("intro-classifier")
+    gone = client.create_model_version("intro-classifier", (workspace / "gone").as_uri())
+    client.set_registered_model_alias("intro-classifier", CHAMPION, gone.version)
+    run = client.create_run(store.experiment_id).info.run_id
+    for wanted, kind, fault in (
+        ("models:/intro-classifier@nobody", NotRegisteredError, "nobody"),
+        ("models:/intro-classifier/7", NotRegisteredError, "Model Version"),
+        ("models:/nothing@champion", NotRegisteredError, "nothing"),
+        (f"runs:/{run}", InputError, "this run has logged no model"),
+        ("models:/intro-classifier@champion", UnusableVersionError, "is gone or cannot be read"),
+    ):
+        with pytest.raises(kind, match=fault) as caught:
+            fetch(wanted, uri, tmp_path / "downloads")
+        assert str(caught.value).startswith(f"{wanted}: ")
+    client.delete_model_version("intro-classifier", gone.version)  # which its alias points to
+    with pytest.raises(NotRegisteredError, match="intro-classifier@champion: not found in"):
+        fetch("models:/intro-classifier@champion", uri, tmp_path / "downloads")
+
+
+def test_a_run_gives_its_detector_or_the_model_that_is_named(
+    workspace: Path, empty_store: Path, tmp_path: Path
+) -> None:
+    copy_empty_store(empty_store, workspace)
+    store = connect("skipintro")
+    finished = experiment(workspace / "made")
+    deliver(store, finished)
+    [run] = store.client.search_runs([store.experiment_id])
+    detector, classifier = finished.models
+    for words, model in (
+        ("", detector),
+        ("/intro-detector", detector),
+        ("/intro-classifier", classifier),
+    ):
+        wanted = f"runs:/{run.info.run_id}{words}"
+        folder, title, sha256 = fetch(wanted, tracking_uri(), tmp_path / "downloads")
+        assert (identity_of(folder), sha256) == (model.sha256, model.sha256)
+        assert title == f"{wanted} (3 epochs)"
+    with pytest.raises(InputError, match=r"this run has logged intro-(detector|classifier) and"):
+        fetch(f"runs:/{run.info.run_id}/other", tracking_uri(), tmp_path / "downloads")

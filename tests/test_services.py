@@ -141,7 +141,7 @@ def test_an_experiment_on_one_machine_is_pulled_and_its_champion_used_on_another
     assert not (here.folder / "mlflow.db").exists()
     assert not (here.folder / "mlartifacts").exists()
     stored = [key.rpartition("/")[2] for key in keys_in(services, "skipintro-mlflow")]
-    assert {"model.safetensors", "series.safetensors"} <= set(stored)
+    assert {"model.safetensors", "openings.safetensors"} <= set(stored)
     assert finished_runs(services.database) == 1
 
     here.run("dvc", "remote", "add", "--default", "s3", "s3://skipintro-data/skipintro")

@@ -136,10 +136,11 @@ class Expected:
         curve = client.get_metric_history(run.info.run_id, "train_loss")
         steps = sorted({point.step for point in curve})
         assert steps == list(range(1, TINY["epochs"] + 1)), steps
-        [version] = client.search_model_versions("name = 'intro-detector'")
-        assert version.run_id == run.info.run_id, "the version is of another run"
-        aliases = client.get_registered_model("intro-detector").aliases
-        assert list(aliases) == ["challenger"], aliases
+        for model in ("intro-detector", "intro-classifier"):
+            [version] = client.search_model_versions(f"name = '{model}'")
+            assert version.run_id == run.info.run_id, "the version is of another run"
+            aliases = client.get_registered_model(model).aliases
+            assert list(aliases) == ["challenger"], aliases
 
 
 def forget(checkout: Checkout, *, all_of_it: bool) -> Checkout:

@@ -119,12 +119,12 @@ def deliver_once(name: str, finished: FinishedExperiment, *, live: bool = False)
         with faults_told():
             store = connect(name)
             if live:
-                with live_run(store, "3 epochs", {}) as run:
-                    run.log_params(finished.params)
+                with live_run(store, "3 epochs", finished.origin) as run:
+                    run.log_start(finished.params, finished.origin)
                     for epoch, figures in finished.history:
                         run.log(epoch, figures)
                     run.name_weights(finished.weights_sha256)
-            deliver(store, finished, f"model {name}")
+            deliver(store, finished)
     except InputError as error:
         return str(error)
     return ""
@@ -139,18 +139,21 @@ def assert_one_whole_run(client: MlflowClient, name: str, finished: FinishedExpe
     assert [run.data.tags["experiment.sha256"] for run in whole] == [finished.sha256()]
     [run] = whole
     assert run.info.status == "FINISHED"
-    assert run.data.metrics.items() >= finished.metrics.items()
+    for model in finished.models:
+        assert run.data.metrics.items() >= model.metrics.items()
     for metric in finished.history[-1][1]:
         steps = [point.step for point in client.get_metric_history(run.info.run_id, metric)]
         assert sorted(steps) == [epoch for epoch, _ in finished.history]
     assert run.inputs is not None
-    assert len(run.inputs.dataset_inputs) == len(finished.data)
-    [version] = client.search_model_versions(f"name = 'model {name}'")
-    assert version.tags["model.sha256"] == finished.model_sha256
-    aliases = client.get_registered_model(f"model {name}").aliases
-    assert {alias: str(number) for alias, number in aliases.items()} == {
-        "challenger": str(version.version)
-    }
+    assert len(run.inputs.dataset_inputs) == len(finished.origin.data)
+    for model in finished.models:
+        [version] = client.search_model_versions(f"name = '{model.name}'")
+        assert version.tags["model.sha256"] == model.sha256
+        aliases = client.get_registered_model(model.name).aliases
+        assert {alias: str(number) for alias, number in aliases.items()} == {
+            "challenger": str(version.version)
+        }
+    assert len(client.load_table(found.experiment_id, "tables/episodes.json")) == 2
 
 
 @pytest.mark.promise(
@@ -174,7 +177,10 @@ def test_requests_that_get_lost(
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("DVC_ROOT", str(tmp_path))
         client = MlflowClient(f"http://127.0.0.1:{way}")
-        assert deliver_once("first", experiment(tmp_path / "first", seed=10**6)) == ""
+        assert (
+            deliver_once("first", experiment(tmp_path / "first", seed=10**6, registered="first"))
+            == ""
+        )
         n_requests = handler.weather.n_seen
         for number in attack.cases(wide=3, full=30):
             is_live = attack.rng.random() < 0.5
@@ -185,8 +191,8 @@ def test_requests_that_get_lost(
             )
             told = (weather.first, weather.n_lost, weather.is_answer_lost, is_live)
             with attack.case((number, *told)):
-                finished = experiment(tmp_path / str(number), seed=number)
                 name = f"case {number}"
+                finished = experiment(tmp_path / str(number), seed=number, registered=name)
                 handler.weather = weather
                 fault = deliver_once(name, finished, live=is_live)
                 assert not fault or "MLflow store" in fault, fault
@@ -225,7 +231,8 @@ def test_a_locked_store(attack: Attack, delivered: Path, tmp_path: Path) -> None
     with main_workspace(tmp_path):
         for number in attack.cases(quick=1, wide=1, full=3):
             seconds = (2, 600, 10)[number]
-            name, finished = f"case {number}", experiment(tmp_path / str(number), seed=number)
+            name = f"case {number}"
+            finished = experiment(tmp_path / str(number), seed=number, registered=name)
             words = [sys.executable, "-c", HELD, str(tmp_path / "mlflow.db"), str(seconds)]
             with (
                 attack.case(seconds),
@@ -392,7 +399,7 @@ from experiment_cases import experiment
 from skipintro.tracking.delivery import deliver
 from skipintro.tracking.store import connect, faults_told
 with faults_told():
-    deliver(connect("together"), experiment(Path("{seed}"), seed={seed}), "together")
+    deliver(connect("together"), experiment(Path("{seed}"), seed={seed}))
 """
 
 
@@ -420,4 +427,5 @@ def test_experiments_at_once(attack: Attack, tmp_path: Path, forks: Forked) -> N
                 [("FINISHED", "true")] * size
             )
             assert len({run.data.tags["experiment.sha256"] for run in runs}) == size
-            assert len(client.search_model_versions("name = 'together'")) == size
+            assert len(client.search_model_versions("name = 'intro-classifier'")) == size
+            assert len(client.search_model_versions("name = 'intro-detector'")) == 1

@@ -9,7 +9,8 @@ ModelOption = Annotated[
     str | None,
     typer.Option(
         help="models:/intro-detector@champion (the default where there is one, else the detector "
-        "that comes with skipintro), models:/intro-detector/2, runs:/<run id>, last-trained, or a "
+        "that comes with skipintro), models:/intro-detector/2, models:/intro-classifier@champion, "
+        "runs:/<run id>, last-trained, or a "
         "folder with a detector.",
         show_default=False,
     ),

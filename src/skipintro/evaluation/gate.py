@@ -1,0 +1,164 @@
+"""The gate between a challenger and the champion: pure, on figures that were logged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from skipintro.core.errors import InputError
+from skipintro.core.params import StageParams
+
+
+class VetoParams(StageParams):
+    """What test may forbid, and never chooses."""
+
+    metric: str = Field(min_length=1)
+    tolerance: float = Field(ge=0)  # by which it may be worse than the champion's
+    story_metric: str = Field(min_length=1)  # seconds of story skipped an hour
+    max_story_s_per_hour: float = Field(ge=0)
+
+
+class GateParams(StageParams):
+    """The gate of one of the two models."""
+
+    metric: str = Field(min_length=1)
+    min_score: float  # of any champion, the first one too
+    min_improvement: float = Field(ge=0)
+    veto: VetoParams | None
+
+    @property
+    def chooses_on(self) -> str:
+        """The split that the metric that chooses is measured on."""
+        return (
+            "test" if any(part.startswith("test") for part in self.metric.split("/")) else "train"
+        )
+
+    def figures(self) -> list[str]:
+        """Give the names of the metrics that decide, the one that chooses first."""
+        veto = self.veto
+        return [self.metric, *((veto.metric, veto.story_metric) if veto else ())]
+
+
+class PromoteParams(StageParams):
+    """Section `promote` of params.yaml."""
+
+    detector: GateParams
+    classifier: GateParams
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One registered version with what the gate looks at."""
+
+    version: str
+    run_id: str
+    model_sha256: str  # of all its files
+    metrics: dict[str, float]  # of its last run; empty: it was never measured
+    data_sha256: dict[str, str]  # of the splits train and test
+    trained: bool  # its encoder, or it has none
+    reigns: tuple[tuple[str, str], ...] = ()  # when it became champion, and why
+
+    def judged_on(self, gate: GateParams) -> set[tuple[str, str]]:
+        """Give the splits that the gate's figures stand on, with their hashes."""
+        return {(split, self.data_sha256[split]) for split in {gate.chooses_on, "test"}}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of the gate; `refusals` is empty where the challenger may be promoted."""
+
+    challenger: Candidate
+    champion: Candidate | None
+    refusals: tuple[str, ...]
+
+
+def judge(
+    challenger: Candidate,
+    champion: Candidate | None,
+    gate: GateParams,
+    *,
+    new_test_data: bool = False,
+) -> Verdict:
+    """Hold a challenger against today's champion, or against nothing where there is none.
+
+    Figures of other data than the champion's cannot be compared with its own: a refusal, unless
+    `new_test_data` says that these are the ones that count from now on.
+    """
+    ours, veto = challenger.metrics, gate.veto
+    refusals = [f"it has no metric {name!r}" for name in gate.figures() if name not in ours]
+    if not challenger.trained:
+        refusals.append("its encoder is untrained; such a model is never promoted")
+    if gate.metric in ours and not ours[gate.metric] >= gate.min_score:  # nor what is no number
+        refusals.append(
+            f"its {gate.metric} {ours[gate.metric]:.4f} is below min_score, {gate.min_score:g}"
+        )
+    story_s = ours.get(veto.story_metric, 0.0) if veto else 0.0
+    if veto and not story_s <= veto.max_story_s_per_hour:
+        refusals.append(
+            f"veto of test: it skips {story_s:.1f} s of story an hour, more than "
+            f"max_story_s_per_hour, {veto.max_story_s_per_hour:g}"
+        )
+    if champion is not None:
+        compared = [(gate.metric, gate.chooses_on), *([(veto.metric, "test")] if veto else [])]
+        for metric, split in compared:
+            if told := _incomparable(challenger, champion, metric, split):
+                refusals += [] if new_test_data else [told]
+            elif metric in ours:
+                refusals += _worse(gate, metric, ours[metric], champion.metrics[metric])
+    return Verdict(challenger, champion, tuple(dict.fromkeys(refusals)))
+
+
+def best_challenger(
+    candidates: Sequence[Candidate], champion: Candidate | None, gate: GateParams
+) -> Candidate:
+    """Give the best version that may be compared: on the champion's data, else the newest's.
+
+    The metric that chooses decides alone. Equal scores: the older version. Raises InputError where
+    there is no challenger.
+    """
+    rivals = [c for c in candidates if champion is None or c.version != champion.version]
+    if not rivals:
+        raise InputError(
+            "no challenger that can be used is registered; run `dvc repro` or "
+            "`dvc exp run -S epochs=40` first, or name a version by --version"
+        )
+    pool = [c for c in rivals if c.trained and gate.metric in c.metrics] or rivals
+    reference = (champion or newest(pool)).judged_on(gate)
+    fit = [c for c in pool if c.judged_on(gate) == reference]
+    return max(fit or pool, key=lambda c: (c.metrics.get(gate.metric, -1.0), -int(c.version)))
+
+
+def newest(candidates: Sequence[Candidate]) -> Candidate:
+    """Give the version that was registered last."""
+    return max(candidates, key=lambda c: int(c.version))
+
+
+def _worse(gate: GateParams, metric: str, ours: float, theirs: float) -> list[str]:
+    """Tell by how much it is not good enough, else nothing."""
+    told = f"{metric} {ours:.4f} is"
+    if metric == gate.metric:
+        if ours > theirs + gate.min_improvement:
+            return []
+        least = f"by more than {gate.min_improvement:g}"
+        return [f"its {told} not better than the champion's {theirs:.4f} {least}"]
+    tolerance = gate.veto.tolerance if gate.veto else 0.0
+    if ours >= theirs - tolerance:
+        return []
+    return [f"veto of test: its {told} more than {tolerance:g} below the champion's {theirs:.4f}"]
+
+
+def _incomparable(challenger: Candidate, champion: Candidate, metric: str, split: str) -> str:
+    """Tell why a metric of one split cannot be held against the champion's, else nothing."""
+    if metric not in champion.metrics:
+        told = f"the champion, version {champion.version}, has no {metric} to compare with"
+    elif challenger.data_sha256[split] != champion.data_sha256[split]:
+        told = (
+            f"it was measured on other {split} data than the champion, version {champion.version}"
+        )
+    else:
+        return ""
+    return (
+        f"{told}; to go on with its data, whatever the champion's figures: `--version "
+        f"{challenger.version} --new-test-data`; to compare: `dvc exp run` with the champion's "
+        "params measures the champion on this data where that makes its very model again"
+    )
