@@ -26,7 +26,8 @@ from skipintro.detection.episode import Episode, Interval
 from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
 from skipintro.evaluation.audio_rules import AudioRules, predict_by_rule
 from skipintro.evidence.chroma import ChromaSettings
-from skipintro.evidence.recording import FingerprintSettings, of_bytes, record, to_bytes
+from skipintro.evidence.recording import of_bytes, record, to_bytes
+from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.track import Evidence
 
 Found = dict[str, Interval | None]

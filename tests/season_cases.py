@@ -33,7 +33,7 @@ from skipintro.detectors.openings import (
 )
 from skipintro.evidence.chroma import POINT_S, ChromaListener
 from skipintro.evidence.pictures import THUMBNAIL, PictureSettings, Thumbnails, picture_track
-from skipintro.evidence.recording import FingerprintSettings
+from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.sound import SAMPLE_RATE, SoundSettings, band_energies, sound_track
 from skipintro.evidence.track import Evidence, Track
 from skipintro.matching.pairs import MatchingSettings

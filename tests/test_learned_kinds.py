@@ -13,7 +13,7 @@ from skipintro.detectors import learning
 from skipintro.detectors.learning import LearningSettings, learn, learn_from_checkouts
 from skipintro.detectors.openings import SeasonSettings
 from skipintro.evidence.chroma import ChromaSettings
-from skipintro.evidence.recording import FingerprintSettings
+from skipintro.evidence.settings import FingerprintSettings
 
 HEARD = FINGERPRINT.model_copy(update={"chroma": ChromaSettings(algorithm="chromaprint-test2")})
 OTHER = FINGERPRINT.model_copy(

@@ -26,7 +26,7 @@ from skipintro.detectors.openings import (
     load_openings,
     season_candidates,
 )
-from skipintro.evidence.recording import FingerprintSettings
+from skipintro.evidence.settings import FingerprintSettings
 
 
 class LearningSettings(BaseModel):

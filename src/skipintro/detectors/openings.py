@@ -27,7 +27,7 @@ from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
 from skipintro.detectors.trees import Trees
-from skipintro.evidence.recording import FingerprintSettings
+from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.track import Evidence
 from skipintro.matching.pairs import MatchingSettings, moments_of
 from skipintro.matching.shared import SharedEvidence, shared_by_kind

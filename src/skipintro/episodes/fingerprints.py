@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
-from skipintro.evidence.recording import FingerprintSettings, of_bytes
+from skipintro.evidence.recording import of_bytes
+from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.track import Evidence
 
 

@@ -5,7 +5,7 @@ import logging
 import math
 import struct
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
-from skipintro.evidence.chroma import POINT_S, ChromaListener, ChromaSettings
-from skipintro.evidence.pictures import THUMBNAIL, PictureSettings, picture_track
-from skipintro.evidence.sound import SAMPLE_RATE, SoundSettings, band_energies, sound_track
+from skipintro.evidence.chroma import POINT_S, ChromaListener
+from skipintro.evidence.pictures import THUMBNAIL, picture_track
+from skipintro.evidence.settings import FingerprintSettings
+from skipintro.evidence.sound import SAMPLE_RATE, band_energies, sound_track
 from skipintro.evidence.track import Evidence, Track
 from skipintro.video import decoding, sound
 from skipintro.video.decoder import decoded
@@ -36,21 +36,6 @@ _UNREADABLE = (
 )
 
 log = logging.getLogger(__name__)
-
-
-class FingerprintSettings(BaseModel):
-    """How a video is recorded: the settings of each kind."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    pictures: PictureSettings
-    sound: SoundSettings
-    # None: not recorded. Left out where it is, so that settings are written, and hashed, as before.
-    chroma: ChromaSettings | None = Field(default=None, exclude_if=lambda value: value is None)
-
-    def needed_by(self, kinds: Collection[str]) -> "FingerprintSettings":
-        """Return the settings without those of `chroma`, where no kind of that name is needed."""
-        return self if "chroma" in kinds else self.model_copy(update={"chroma": None})
 
 
 def record(

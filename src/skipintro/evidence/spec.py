@@ -7,7 +7,8 @@ from typing import Any
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.engines.base import Job, Origin
-from skipintro.evidence.recording import FingerprintSettings, record, to_bytes
+from skipintro.evidence.recording import record, to_bytes
+from skipintro.evidence.settings import FingerprintSettings
 
 _CODE = ("evidence", "video")
 _PACKAGES = ("av", "numpy", "scipy")

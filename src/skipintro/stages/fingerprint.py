@@ -19,7 +19,8 @@ from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.fingerprints import FingerprintedEpisode, FingerprintManifest
 from skipintro.evidence.chroma import ChromaSettings
 from skipintro.evidence.pictures import PictureSettings
-from skipintro.evidence.recording import PICTURES_ALONE, FingerprintSettings, of_bytes
+from skipintro.evidence.recording import PICTURES_ALONE, of_bytes
+from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.sound import SoundSettings
 from skipintro.evidence.spec import FingerprintSpec
 
