@@ -62,6 +62,7 @@ class LabelledSeason:
     show: str
     candidates: tuple[Candidates, ...]
     openings: tuple[tuple[Interval, ...], ...]
+    weight: float = 1.0  # of its candidates, beside those of other seasons
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,7 @@ def _fitted(
     rate: int,
 ) -> Trees:
     generator = np.random.default_rng(settings.seed)
-    rows, targets = [], []
+    rows, targets, weights = [], [], []
     for season, its_own in zip(seasons, features, strict=True):
         for found, openings, table in zip(season.candidates, season.openings, its_own, strict=True):
             grades = grades_of(found, openings, settings, rate)
@@ -172,11 +173,13 @@ def _fitted(
             kept = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
             rows.append(table[kept])
             targets.append(grades[kept])
+            weights.append(np.full(len(kept), season.weight))
     return fit_trees(
         np.concatenate(rows),
         np.concatenate(targets),
         settings.trees.model_dump(),
         settings.seed,
+        weights=np.concatenate(weights),
     )
 
 
@@ -189,7 +192,7 @@ def _calibration(
     """Return how often a best candidate of a score is right: an isotonic curve, held-out scores."""
     from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415  fitting alone
 
-    best, right = [], []
+    best, right, weights = [], [], []
     for season, its_own in zip(seasons, scores, strict=True):
         for found, openings, values in zip(
             season.candidates, season.openings, its_own, strict=True
@@ -198,7 +201,10 @@ def _calibration(
                 place = int(values.argmax())
                 best.append(float(values[place]))
                 right.append(errors_of(found, openings, rate)[place] <= settings.right_within_s)
-    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(best, right)
+                weights.append(season.weight)
+    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
+        best, right, sample_weight=weights
+    )
     return (
         tuple(round(float(v), 6) for v in curve.X_thresholds_),
         tuple(round(float(v), 6) for v in curve.y_thresholds_),
