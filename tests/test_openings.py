@@ -313,6 +313,19 @@ def test_what_is_held_out_was_not_learned_from() -> None:
     assert sum(p.argmax() == k for p, k in zip(learned, right.ravel(), strict=True)) > 18
 
 
+def test_a_season_counts_as_much_as_its_weight() -> None:
+    """Before any tree the mean grade is told: of a season without openings there is none."""
+    few = FITTING.model_copy(update={"trees": FITTING.trees.model_copy(update={"max_iter": 2})})
+    seasons = small_seasons()[:6]
+    odd = replace(seasons[0], show="odd", openings=tuple(() for _ in seasons[0].openings))
+    without, unheard, once, often = (
+        fit_openings([*seasons, *more], few, RATE).alone.base
+        for more in ([], *([replace(odd, weight=weight)] for weight in (0.0, 1.0, 50.0)))
+    )
+    assert unheard == pytest.approx(without)
+    assert often < 0.5 * once < 0.5 * without
+
+
 def test_fitting_twice_gives_the_same(tmp_path: Path, folder: Path) -> None:
     few = FITTING.model_copy(update={"trees": FITTING.trees.model_copy(update={"max_iter": 3})})
     for name in ("first", "second"):
@@ -388,6 +401,33 @@ def test_candidates_of_pictures_alone_have_the_same_features() -> None:
         assert column["pictures_alike"].max() > 0.9
 
 
+def test_what_ends_with_the_episodes_is_told_apart_from_what_stands_within() -> None:
+    for credits_s, stands_within in ((8.0, False), (0.0, True)):
+        parts = [theme(94, 8.0)] if stands_within else []
+        episodes = [
+            episode(
+                *(scene(940 + k, at_s), theme(93, 6.0), scene(950 + k, 30.0)),
+                *(*parts, scene(960 + k, 30.0)),
+                *([theme(94, credits_s)] if credits_s else []),
+                seed=k,
+            )
+            for k, at_s in enumerate((4.0, 9.5, 15.25))
+        ]
+        found = candidates_of(episodes)[0]
+        column = dict(zip(names(tuple(MATCHING.alike)), found.features.T, strict=True))
+        opening = errors_of(found, [(4.0, 10.0)], RATE).argmin()
+        assert column["after"][opening] > 5
+        assert (column["after_inside"][opening] > 5) == stands_within
+
+
+def test_what_is_heard_alone_has_neither_blank_nor_still_pictures_beside_it() -> None:
+    heard = season(1, openings_at=(20.3, 22.6), opening_s=11.4, kinds=["sound"])
+    both = season(1, openings_at=(20.3, 22.6), opening_s=11.4)
+    for few, more in zip(candidates_of(heard.episodes), candidates_of(both.episodes), strict=True):
+        assert 0 < len(few) <= 2 * len(more)
+        assert errors_of(few, [(20.3, 31.7), (22.6, 34.0)], RATE).min() <= 1
+
+
 def test_no_candidate_is_longer_than_a_share_of_its_episode() -> None:
     """An opening of 20 s in 40 s: more than 0.4 of them."""
     long = season(1, openings_at=(4, 15), opening_s=20.0, length_s=40)
@@ -415,6 +455,8 @@ def test_a_sibling_speaks_for_the_candidate_that_matches_its_own() -> None:
     assert column["alone_relative"] == pytest.approx([0.5 / 0.6, 1])
     assert column["alone_rank"] == pytest.approx([np.log(2), 0])
     assert column["alone_elsewhere"] == [0.6, 0.5]
+    assert (column["alone_before"], column["alone_after"]) == ([0, 0.5], [0.6, 0])
+    assert column["agreed_relative"] == [1, 0]
 
 
 def test_a_sibling_without_candidates_is_not_asked() -> None:

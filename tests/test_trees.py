@@ -63,6 +63,16 @@ def test_a_row_at_a_threshold_goes_left_as_with_scikit_learn(fitted: Trees) -> N
     assert (fitted.predict(above) != fitted.predict(rows)).any()
 
 
+def test_a_row_that_counts_twice_is_as_good_as_two() -> None:
+    features, target = table(0)
+    twice = np.where(np.arange(len(target)) % 3, 1.0, 2.0)
+    settings = {**SETTINGS, "min_samples_leaf": 1}
+    ours = fit_trees(features, target, settings, 0, weights=twice)
+    model = HistGradientBoostingRegressor(**settings, early_stopping=False, random_state=0)
+    model.fit(features, target, sample_weight=twice)
+    np.testing.assert_allclose(ours.predict(features), model.predict(features), rtol=0, atol=1e-9)
+
+
 def test_a_target_of_one_value_is_told_for_every_row() -> None:
     features, target = table(0)
     ours = fit_trees(features, np.full_like(target, 0.25), SETTINGS, 0)

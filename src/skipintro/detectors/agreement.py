@@ -12,11 +12,14 @@ AGREEMENT = (
     "agreed_most",
     "elsewhere",  # probability of an interval of the sibling's that lies elsewhere, mean
     "n_asked",
+    "agreed_relative",  # probability of the match in relation to the sibling's best, mean
     "alone",  # probability before siblings were asked; of the best; rank; best with the same ends
     "alone_relative",
     "alone_rank",
     "alone_near",
     "alone_elsewhere",
+    "alone_before",  # of the best that ends before it begins, and that begins after it ends
+    "alone_after",
 )
 _SAME_ENDS_S = 0.75
 _NEAR_S = 1.0
@@ -33,6 +36,7 @@ def with_agreement(
     told = np.zeros((len(own), len(AGREEMENT)))
     if not len(own):
         return np.hstack([own.features, told])
+    column = {name: place for place, name in enumerate(AGREEMENT)}
     for group, links in enumerate(own.links):
         rows = np.flatnonzero(own.group == group)
         asked = [
@@ -41,25 +45,34 @@ def with_agreement(
             if len(candidates[sibling])
         ]
         if asked and len(rows):
-            same, elsewhere = np.array(asked).transpose(1, 0, 2)  # (siblings, candidates)
-            told[rows, 0], told[rows, 1] = same.mean(axis=0), same.max(axis=0)
-            told[rows, 2], told[rows, 3] = elsewhere.mean(axis=0), len(asked)
+            same, elsewhere, best = np.array(asked).transpose(1, 0, 2)  # (siblings, candidates)
+            told[rows, column["agreed"]] = same.mean(axis=0)
+            told[rows, column["agreed_most"]] = same.max(axis=0)
+            told[rows, column["elsewhere"]] = elsewhere.mean(axis=0)
+            told[rows, column["n_asked"]] = len(asked)
+            told[rows, column["agreed_relative"]] = (same / np.maximum(best, 1e-3)).mean(axis=0)
     order = np.argsort(-p, kind="stable")
-    told[:, 4], told[:, 5] = p, p / max(float(p.max()), 1e-3)
-    told[order, 6] = np.log1p(np.arange(len(own)))
     start, stop = own.spans.T
     apart = np.maximum(np.abs(start - start[:, None]), np.abs(stop - stop[:, None]))
-    told[:, 7] = np.where(apart <= _NEAR_S * rate, p, 0).max(axis=1)
     shared = np.minimum(stop, stop[:, None]) - np.maximum(start, start[:, None])
     hull = np.maximum(stop, stop[:, None]) - np.minimum(start, start[:, None])
-    told[:, 8] = np.where(shared <= 0.1 * hull, p, 0).max(axis=1)
+    told[:, column["alone"]] = p
+    told[:, column["alone_relative"]] = p / max(float(p.max()), 1e-3)
+    told[order, column["alone_rank"]] = np.log1p(np.arange(len(own)))
+    for name, where in (
+        ("alone_near", apart <= _NEAR_S * rate),
+        ("alone_elsewhere", shared <= 0.1 * hull),
+        ("alone_before", stop <= start[:, None]),
+        ("alone_after", start >= stop[:, None]),
+    ):
+        told[:, column[name]] = np.where(where, p, 0).max(axis=1)
     return np.hstack([own.features, told])
 
 
 def _asked(
     spans: Ints, theirs: Candidates, p: Floats, link: tuple[float, int], rate: int
-) -> tuple[Floats, Floats]:
-    """Return for each span how likely a sibling holds its match for the intro, and another one."""
+) -> tuple[Floats, Floats, Floats]:
+    """Return for each span how likely a sibling holds its match for the intro, another one, any."""
     speed, offset = link
     expected = spans * speed + offset
     start, stop = theirs.spans.T
@@ -70,4 +83,4 @@ def _asked(
     same = np.where(apart <= _SAME_ENDS_S * rate, p, 0).max(axis=1)
     shared = np.minimum(stop, expected[:, 1:]) - np.maximum(start, expected[:, :1])
     elsewhere = np.where(shared <= 0.3 * (stop - start), p, 0).max(axis=1)
-    return same, elsewhere
+    return same, elsewhere, np.full(len(spans), p.max())

@@ -23,6 +23,8 @@ Span = tuple[int, int]  # [start, stop), moments of the grid
 
 _STILL = 1.0  # mean absolute difference of grey (0 to 255): less is a still picture
 _AROUND_S = 8.0  # beyond either end of a group that is looked at
+_CLOSING_S = 5.0  # before an episode's end: what ends there is taken for a closing roll
+_MOVES_S = 2.0  # what does not begin at the same second everywhere
 
 
 class CandidateSettings(BaseModel):
@@ -85,6 +87,10 @@ KIND_FEATURES = (
     "change_after",
     "change_first",
     "change_last",
+    "cosine_before",  # mean within 2 s beyond either end, and within either end
+    "cosine_after",
+    "cosine_first",
+    "cosine_last",
 )
 FEATURES = (
     "any_alike",  # any kind, gaps bridged: over the interval, its worst quarter, ends, beyond them
@@ -129,6 +135,13 @@ FEATURES = (
     "container",
     "adjacent_before",
     "adjacent_after",
+    "after_inside",  # the same of groups that do not end where the episode ends
+    "after_share_inside",
+    "before_moving",  # the same of groups that do not begin at the same second everywhere
+    "after_moving",
+    "before_share_moving",
+    "after_share_moving",
+    "longest_share",  # the length of the longest group that most siblings share, in relation
 )
 
 
@@ -312,7 +325,8 @@ class _Signals:
     @cached_property
     def blank(self) -> NDArray[np.bool_]:
         """Return bool (n,): the moments whose picture, or whose first kind, says nothing."""
-        return np.asarray(next(iter(self.says.values())) == 0)
+        kind = next(iter(self.says))
+        return np.asarray((self.says[kind] == 0) & (kind in self._episode.tracks))
 
     def blank_before(self, at: int, settings: CandidateSettings) -> int:
         """Return the moment at which a blank stretch before another one begins."""
@@ -325,8 +339,8 @@ class _Signals:
     @cached_property
     def still(self) -> NDArray[np.bool_]:
         """Return bool (n,): the moments at which the picture, or the first kind, stands still."""
-        change = next(iter(self.change.values()))
-        return np.asarray(change <= _STILL)
+        kind = next(iter(self.change))
+        return np.asarray((self.change[kind] <= _STILL) & (kind in self._episode.tracks))
 
     def still_before(self, at: int, settings: CandidateSettings) -> int:
         """Return the moment at which a still stretch before another one begins: a card."""
@@ -474,6 +488,10 @@ def _kind_columns(view: _View, signals: _Signals, kind: str, spans: Ints) -> lis
         "change_after": change.mean(stop + 2, stop + 2 * second),
         "change_first": change.mean(start + 2, start + 2 * second),
         "change_last": change.mean(stop - 2 * second, stop - 1),
+        "cosine_before": cosine.mean(start - 2 * second, start),
+        "cosine_after": cosine.mean(stop, stop + 2 * second),
+        "cosine_first": cosine.mean(start, start + 2 * second),
+        "cosine_last": cosine.mean(stop - 2 * second, stop),
     }
     return [found[name] for name in KIND_FEATURES]
 
@@ -486,8 +504,8 @@ class _Means:
 
     def mean(self, start: Ints, stop: Ints) -> Floats:
         n = len(self._sums) - 1
-        low = np.clip(start - self._first, 0, n)
-        high = np.clip(stop - self._first, low, n)
+        low = np.minimum(np.maximum(start - self._first, 0), n)
+        high = np.minimum(np.maximum(stop - self._first, low), n)
         return np.asarray((self._sums[high] - self._sums[low]) / np.maximum(high - low, 1))
 
 
@@ -518,6 +536,13 @@ def _put_in_context(candidates: Candidates) -> None:
     best = np.where(of_group, strength[:, None], 0).max(axis=0)
     stronger = (best > strength[:, None]) & ~of_group
 
+    closing = np.log1p(_CLOSING_S)
+    inside = (features[:, column["rest"]] > closing) & (
+        features[:, column["sibling_rest"]] > closing
+    )
+    moving = features[:, column["start_spread"]] > np.log1p(_MOVES_S)
+    shared = np.where(share > 0.5, features[:, column["length"]], 0.0)
+
     def most(values: Floats, where: NDArray[np.bool_]) -> Floats:
         return np.asarray(np.where(where, values, 0).max(axis=1))
 
@@ -535,6 +560,13 @@ def _put_in_context(candidates: Candidates) -> None:
         "container": most(strength, holds),
         "adjacent_before": most(share, leads),
         "adjacent_after": most(share, follows),
+        "after_inside": most(strength, is_after & inside),
+        "after_share_inside": most(share, is_after & inside),
+        "before_moving": most(strength, is_before & moving & inside),
+        "after_moving": most(strength, is_after & moving & inside),
+        "before_share_moving": most(share, is_before & moving & inside),
+        "after_share_moving": most(share, is_after & moving & inside),
+        "longest_share": features[:, column["length"]] / max(1.0, float(shared.max())),
     }
     for name, values in told.items():
         features[:, column[name]] = values

@@ -123,7 +123,7 @@ class _Library:
 
     def further(self, kept: Sequence[int], n_trees: int) -> Trees:
         """Return trees fitted on what the detector leaves unexplained of the kept seasons."""
-        rows, grades = learned_rows(
+        rows, grades, weights = learned_rows(
             [self._seasons[k] for k in kept],
             [self._tables[k] for k in kept],
             self._settings,
@@ -133,7 +133,9 @@ class _Library:
             return Trees.none()
         trees = self._settings.trees.model_copy(update={"max_iter": n_trees})
         unexplained = grades - self._start.agreed.predict(rows)
-        return fit_trees(rows, unexplained, trees.model_dump(), self._settings.seed)
+        return fit_trees(
+            rows, unexplained, trees.model_dump(), self._settings.seed, weights=weights
+        )
 
     def trial(self, n_trees: int, scores: Sequence[Sequence[Floats]]) -> Trial:
         """Return how many episodes are right and wrong by such scores."""

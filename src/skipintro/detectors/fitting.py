@@ -60,6 +60,7 @@ class LabelledSeason:
     show: str
     candidates: tuple[Candidates, ...]
     openings: tuple[tuple[Interval, ...], ...]
+    weight: float = 1.0  # of its candidates, beside those of other seasons
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,14 +166,14 @@ def _fitted(
     settings: OpeningFitSettings,
     rate: int,
 ) -> Trees:
-    rows, grades = learned_rows(seasons, features, settings, rate)
+    rows, grades, weights = learned_rows(seasons, features, settings, rate)
     if not grades.any():
         raise InputError(
             "nothing to learn from: no labelled opening comes back in another episode of its "
             "series, or not in enough series; add episodes or labels, or start from the detector "
             "that comes with the package (fit.use_start: true)"
         )
-    return fit_trees(rows, grades, settings.trees.model_dump(), settings.seed)
+    return fit_trees(rows, grades, settings.trees.model_dump(), settings.seed, weights=weights)
 
 
 def learned_rows(
@@ -180,10 +181,13 @@ def learned_rows(
     features: Sequence[Sequence[Floats]],
     settings: OpeningFitSettings,
     rate: int,
-) -> tuple[Floats, Floats]:
-    """Return features (n, F) and grades (n,) of all good candidates and of some wrong ones."""
+) -> tuple[Floats, Floats, Floats]:
+    """Return features (n, F), grades (n,) and weights (n,).
+
+    Of all candidates that are worth something, and of some that are not.
+    """
     generator = np.random.default_rng(settings.seed)
-    rows, targets = [], []
+    rows, targets, weights = [], [], []
     for season, its_own in zip(seasons, features, strict=True):
         for found, openings, table in zip(season.candidates, season.openings, its_own, strict=True):
             grades = grades_of(found, openings, settings, rate)
@@ -193,7 +197,8 @@ def learned_rows(
             kept = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
             rows.append(table[kept])
             targets.append(grades[kept])
-    return np.concatenate(rows), np.concatenate(targets)
+            weights.append(np.full(len(kept), season.weight))
+    return np.concatenate(rows), np.concatenate(targets), np.concatenate(weights)
 
 
 def _calibration(
@@ -205,7 +210,7 @@ def _calibration(
     """Return how often a best candidate of a score is right: an isotonic curve, held-out scores."""
     from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415  fitting alone
 
-    best, right = [], []
+    best, right, weights = [], [], []
     for season, its_own in zip(seasons, scores, strict=True):
         for found, openings, values in zip(
             season.candidates, season.openings, its_own, strict=True
@@ -214,7 +219,10 @@ def _calibration(
                 place = int(values.argmax())
                 best.append(float(values[place]))
                 right.append(errors_of(found, openings, rate)[place] <= settings.right_within_s)
-    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(best, right)
+                weights.append(season.weight)
+    curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
+        best, right, sample_weight=weights
+    )
     return (
         tuple(round(float(v), 6) for v in curve.X_thresholds_),
         tuple(round(float(v), 6) for v in curve.y_thresholds_),

@@ -110,12 +110,17 @@ def fit_trees(
     target: NDArray[np.float64],
     settings: Mapping[str, float],
     seed: int,
+    *,
+    weights: NDArray[np.float64] | None = None,
 ) -> Trees:
-    """Fit on features (n, F) and a target (n,) between 0 and 1; `settings` are scikit-learn's."""
+    """Fit on features (n, F) and a target (n,) between 0 and 1; `settings` are scikit-learn's.
+
+    weights: (n,), how much each row counts; without them each counts as much as any other.
+    """
     from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415  fitting alone
 
     model = HistGradientBoostingRegressor(**settings, early_stopping=False, random_state=seed)
-    model.fit(features, target)
+    model.fit(features, target, sample_weight=weights)
     nodes = [tree.nodes for (tree,) in model._predictors]  # no public way to them
     sizes = np.array([len(each) for each in nodes])
     roots = np.cumsum(sizes) - sizes
