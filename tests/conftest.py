@@ -277,6 +277,7 @@ TINY: dict[str, Any] = {
     "demo.faults.n_leaked": 1,
     "fit.further_trees": [0, 3],
     "fit.folds": 2,
+    "fit.min_confidence": 0.1,
     "fit.candidates.max_share": 0.9,  # the toys' intro is nearly half of them
     "evaluate.bootstrap.n_resamples": 20,
     "evaluate.baselines.max_film_frames": 100,

