@@ -88,7 +88,7 @@ def run_of_champion(checkout: Checkout) -> str:
 def test_the_command_line_with_the_champion_a_version_a_run_and_a_folder(
     promoted: Checkout, evaluated: Intervals, library: Path, cache: Path
 ) -> None:
-    [weights] = (promoted.folder / "mlartifacts").rglob("detector/openings.safetensors")
+    [weights] = (promoted.folder / "mlartifacts").rglob("openings.safetensors")
     for model in (
         "models:/intro-detector@champion",
         "models:/intro-detector/1",
