@@ -25,9 +25,11 @@ from skipintro.detectors.fitting import (
     fit_openings,
     fitted_detector,
 )
+from skipintro.detectors.learning import LearningSettings
 from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,
+    SeasonSettings,
     save_openings,
     season_candidates,
 )
@@ -391,6 +393,16 @@ CONFIG = OpeningConfig(
     features=(),
     learned_from="a dozen small seasons",
     weights_sha256="",
+)
+
+# From the labels of two series and more, without any start.
+LEARNING = LearningSettings(
+    season=SeasonSettings(matching=MATCHING, siblings=SIBLINGS, candidates=CANDIDATES),
+    fit=FITTING.model_copy(update={"folds": 2}),
+    start_from=None,
+    further_trees=(),
+    chance_episodes=0,
+    min_confidence=0.5,
 )
 
 

@@ -3,10 +3,9 @@
 import pytest
 
 from contest_cases import BASELINES, drawn_series
-from season_cases import CONFIG, FINGERPRINT, FITTING
+from season_cases import FINGERPRINT, LEARNING
 from skipintro.detection.episode import LabelledEpisode
-from skipintro.detectors.learning import LearningSettings, learn
-from skipintro.detectors.openings import SeasonSettings
+from skipintro.detectors.learning import learn
 from skipintro.evaluation.cross_validation import CrossValidation, cross_validate, markdown
 
 EPISODES = [
@@ -15,22 +14,11 @@ EPISODES = [
     for labelled in drawn_series(name, 3, seed=seed)
 ]
 
-SETTINGS = LearningSettings(
-    season=SeasonSettings(
-        matching=CONFIG.matching, siblings=CONFIG.siblings, candidates=CONFIG.candidates
-    ),
-    fit=FITTING.model_copy(update={"folds": 2}),
-    start_from=None,
-    further_trees=(),
-    chance_episodes=0,
-    min_confidence=0.5,
-)
-
 
 def validated(episodes: list[LabelledEpisode], folds: int, seeds: int) -> CrossValidation:
     return cross_validate(
         episodes,
-        fit=lambda rest: learn(rest, FINGERPRINT, SETTINGS).detector,
+        fit=lambda rest: learn(rest, FINGERPRINT, LEARNING).detector,
         baseline_settings=BASELINES,
         folds=folds,
         seeds=seeds,

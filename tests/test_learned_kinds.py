@@ -7,27 +7,16 @@ from typing import Any
 import pytest
 
 from contest_cases import drawn_series
-from season_cases import CONFIG, FINGERPRINT, FITTING, KINDS
+from season_cases import FINGERPRINT, KINDS, LEARNING
 from skipintro.core.errors import InputError
 from skipintro.detectors import learning
-from skipintro.detectors.learning import LearningSettings, learn, learn_from_checkouts
-from skipintro.detectors.openings import SeasonSettings
+from skipintro.detectors.learning import learn, learn_from_checkouts
 from skipintro.evidence.chroma import ChromaSettings
 from skipintro.evidence.settings import FingerprintSettings
 
 HEARD = FINGERPRINT.model_copy(update={"chroma": ChromaSettings(algorithm="chromaprint-test2")})
 OTHER = FINGERPRINT.model_copy(
     update={"pictures": FINGERPRINT.pictures.model_copy(update={"flat": 9.0})}
-)
-SETTINGS = LearningSettings(
-    season=SeasonSettings(
-        matching=CONFIG.matching, siblings=CONFIG.siblings, candidates=CONFIG.candidates
-    ),
-    fit=FITTING.model_copy(update={"folds": 2}),
-    start_from=None,
-    further_trees=(),
-    chance_episodes=0,
-    min_confidence=0.5,
 )
 EPISODES = [
     labelled
@@ -38,7 +27,7 @@ EPISODES = [
 
 def test_a_detector_records_the_kinds_alone_that_it_compares() -> None:
     """So that it takes no time for points that it makes no use of."""
-    assert learn(EPISODES, HEARD, SETTINGS).detector.config.fingerprint == FINGERPRINT
+    assert learn(EPISODES, HEARD, LEARNING).detector.config.fingerprint == FINGERPRINT
 
 
 @pytest.mark.parametrize(
@@ -66,7 +55,7 @@ def test_checkouts_may_differ_in_kinds_that_nobody_compares(
     checkouts = [Path("first"), Path("second")]
     if is_told:
         with pytest.raises(InputError, match=r"second.*made with other settings than those of"):
-            learn_from_checkouts(checkouts, SETTINGS, "")
+            learn_from_checkouts(checkouts, LEARNING, "")
         return
-    assert learn_from_checkouts(checkouts, SETTINGS, "")[1] == 2 * len(EPISODES)
+    assert learn_from_checkouts(checkouts, LEARNING, "")[1] == 2 * len(EPISODES)
     assert asked == [FINGERPRINT]

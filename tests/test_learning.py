@@ -6,32 +6,22 @@ from pathlib import Path
 import pytest
 
 from contest_cases import drawn_series
-from season_cases import CONFIG, FINGERPRINT, FITTING, small_detector
+from season_cases import CONFIG, FINGERPRINT, LEARNING, small_detector
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FINGERPRINTED
 from skipintro.detection.episode import LabelledEpisode
 from skipintro.detectors.learning import (
-    LearningSettings,
     learn,
     learn_from_checkouts,
     series_of,
 )
-from skipintro.detectors.openings import SeasonSettings
 from skipintro.episodes.annotations import Annotation, Annotations, Status
 from skipintro.episodes.fingerprints import FingerprintedEpisode, FingerprintManifest
 from skipintro.evidence.recording import to_bytes
 
-SEASON = SeasonSettings(
-    matching=CONFIG.matching, siblings=CONFIG.siblings, candidates=CONFIG.candidates
-)
-FROM_LABELS = LearningSettings(
-    season=SEASON,
-    fit=FITTING.model_copy(update={"folds": 2}),
-    start_from=None,
-    further_trees=(0, 5),
-    chance_episodes=2,
-    min_confidence=0.4,
+FROM_LABELS = LEARNING.model_copy(
+    update={"further_trees": (0, 5), "chance_episodes": 2, "min_confidence": 0.4}
 )
 EPISODES = [
     labelled
@@ -85,7 +75,7 @@ def test_a_start_that_goes_by_other_evidence_is_refused_with_the_remedy(tmp_path
     settings = FROM_LABELS.model_copy(
         update={
             "start_from": tmp_path,
-            "season": SEASON.model_copy(update={"matching": heard}),
+            "season": LEARNING.season.model_copy(update={"matching": heard}),
         }
     )
     with pytest.raises(InputError, match=r"fit\.matching\.alike names sound; correct it, or set"):
