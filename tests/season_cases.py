@@ -53,6 +53,7 @@ SOUND = SoundSettings(
     coefficients_time=4,
     coefficients_bands=16,
     quiet=0.02,
+    steady=7,
 )
 FINGERPRINT = FingerprintSettings(pictures=PICTURES, sound=SOUND)
 PAL = 25 / 23.976
@@ -372,6 +373,7 @@ FITTING = OpeningFitSettings(
     graded_errors_s=(0, 0.5, 1, 2),
     grades=(1, 0.8, 0.3, 0),
     max_wrong=60,
+    stretch=0,
     right_within_s=0.75,
     trees=TreeSettings(
         max_iter=30,

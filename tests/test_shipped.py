@@ -200,7 +200,7 @@ def test_the_curve_of_confidence_never_falls() -> None:
 @pytest.mark.parametrize(
     ("what", "minutes"),
     [
-        pytest.param("tone", 60, marks=not_yet("where it begins is alike in all, and is told")),
+        ("tone", 60),
         ("noise", 10),
         ("silence", 10),
     ],

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from skipintro.core.errors import InputError
 from skipintro.detection.episode import Interval
 from skipintro.detectors.agreement import with_agreement
-from skipintro.detectors.candidates import Candidates
+from skipintro.detectors.candidates import Candidates, stretched
 from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,
@@ -49,6 +49,9 @@ class OpeningFitSettings(BaseModel):
     graded_errors_s: tuple[float, ...]  # of the worse end, and what such a candidate is worth
     grades: tuple[float, ...]
     max_wrong: int = Field(ge=1)  # candidates worth nothing of an episode that are learned from
+    # Each season is learned from as if it lasted longer or shorter, by a share drawn from a log
+    # normal distribution of this width: or lengths that come back among the labels are learned.
+    stretch: float = Field(ge=0)
     right_within_s: float = Field(gt=0)  # that confidence means
     trees: TreeSettings
 
@@ -189,13 +192,17 @@ def learned_rows(
     generator = np.random.default_rng(settings.seed)
     rows, targets, weights = [], [], []
     for season, its_own in zip(seasons, features, strict=True):
+        factor = float(np.exp(generator.normal(0, settings.stretch)))
         for found, openings, table in zip(season.candidates, season.openings, its_own, strict=True):
             grades = grades_of(found, openings, settings, rate)
             wrong = np.flatnonzero(grades <= 0)
             if len(wrong) > settings.max_wrong:
                 wrong = generator.choice(wrong, settings.max_wrong, replace=False)
             kept = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
-            rows.append(table[kept])
+            lasting = table[kept]
+            if settings.stretch:
+                lasting = stretched(lasting, factor, found.features.shape[1])
+            rows.append(lasting)
             targets.append(grades[kept])
             weights.append(np.full(len(kept), season.weight))
     return np.concatenate(rows), np.concatenate(targets), np.concatenate(weights)

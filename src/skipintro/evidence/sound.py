@@ -38,6 +38,7 @@ class SoundSettings(BaseModel):
     coefficients_time: int = Field(ge=1)  # of the cosine transform
     coefficients_bands: int = Field(ge=2)
     quiet: float = Field(ge=0)  # mean magnitude below which nothing is said
+    steady: float = Field(ge=0)  # length of the coefficients below which nothing is: a tone, a hum
 
     @property
     def dimension(self) -> int:
@@ -90,7 +91,9 @@ def sound_track(energies: Energies, n_rows: int, settings: SoundSettings) -> Tra
         loudness, logs = energies.mean(axis=1), np.log(energies + _FLOOR)
         level[:n] = 20 * np.log10(loudness + 1e-5)
         change[1:n] = np.sqrt((np.diff(logs, axis=0) ** 2).mean(axis=1))
-        rows[:n] = unit_rows(_patches(logs, settings), loudness >= settings.quiet)
+        patches = _patches(logs, settings)
+        moves = np.linalg.norm(patches, axis=1) >= settings.steady
+        rows[:n] = unit_rows(patches, (loudness >= settings.quiet) & moves)
     return Track(settings.rate, rows, level, change)
 
 

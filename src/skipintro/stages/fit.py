@@ -42,6 +42,7 @@ class Params(StageParams):
     graded_errors_s: tuple[float, ...]
     grades: tuple[float, ...]
     max_wrong: int = Field(ge=1)
+    stretch: float = Field(ge=0)
     right_within_s: float = Field(gt=0)
     trees: TreeSettings
     matching: MatchingSettings
