@@ -356,7 +356,7 @@ def spans(*ends: Interval) -> Candidates:
 
 
 def lasting(*lengths_s: float) -> Candidates:
-    """Return candidates of such lengths that begin 10 s into an episode, and are equal otherwise."""
+    """Return candidates that begin 10 s into an episode and differ in length alone."""
     found = spans(*((10, 10 + length_s) for length_s in lengths_s))
     general = {
         "length": np.array(lengths_s),

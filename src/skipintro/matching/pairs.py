@@ -124,10 +124,8 @@ def match(first: Moments, second: Moments, settings: MatchingSettings) -> Match:
         if strength > strongest * (settings.speed_gain if strongest else 1):
             best, strongest = Match(speed, runs), strength
     kept = _distinct(best.runs, settings.n_runs)
-    runs = _centred(first, second, best.speed, kept, settings)
-    if stride > 1:
-        runs = _measured(first, second, best.speed, runs, stride, settings)
-    return Match(best.speed, runs)
+    found = Match(best.speed, _centred(first, second, best.speed, kept, settings))
+    return found if stride == 1 else _measured(first, second, found, stride, settings)
 
 
 def match_itself(episode: Moments, settings: MatchingSettings) -> Ints:
@@ -230,24 +228,20 @@ def _centred(
 
 
 def _measured(
-    first: Moments,
-    second: Moments,
-    speed: float,
-    runs: Ints,
-    stride: int,
-    settings: MatchingSettings,
-) -> Ints:
-    """Return the runs with the ends that every moment tells, where one of `stride` was asked."""
+    first: Moments, second: Moments, found: Match, stride: int, settings: MatchingSettings
+) -> Match:
+    """Return the match with the ends that every moment tells, where one of `stride` was asked."""
     measured = []
-    for start, stop, offset, _ in runs.tolist():
+    for start, stop, offset, _ in found.runs.tolist():
         at = np.arange(max(0, start - stride + 1), min(stop, first.n))
         alike = np.zeros(len(at), bool)
         for kind in first.tracks:
             if kind in second.tracks:
                 rows = first.tracks[kind].rows, second.tracks[kind].rows
-                alike |= along(*rows, at, there(at, speed, offset)) > settings.alike[kind]
+                other = there(at, found.speed, offset)
+                alike |= along(*rows, at, other) > settings.alike[kind]
         same = at[alike]
         if len(same) and same[-1] + 1 - same[0] >= settings.min_length_s * settings.rate:
             measured.append((same[0], same[-1] + 1, offset, len(same)))
-    found = np.array(measured, np.int64).reshape(-1, 4)
-    return found[np.argsort(-found[:, 3], kind="stable")]
+    runs = np.array(measured, np.int64).reshape(-1, 4)
+    return Match(found.speed, runs[np.argsort(-runs[:, 3], kind="stable")])
