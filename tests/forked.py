@@ -24,7 +24,8 @@ import gc, importlib, json, os, signal, sys, traceback
 gc.disable()
 import library_cases, uvicorn  # for preludes, and for what commands import when they run
 from skipintro import cli
-from skipintro.detection import head_detector, videos
+from skipintro.detection import head_detector
+from skipintro.detectors import videos
 from skipintro.library import cuts, embedding, models, writing
 from skipintro.review import app, doubts
 from skipintro.sidecars import mux

@@ -18,8 +18,8 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, write_json
 from skipintro.engines.base import ComputeParams, RayParams
 from skipintro.episodes.catalog import IngestManifest
-from skipintro.episodes.fingerprints import FingerprintManifest, read_evidence
 from skipintro.evidence.chroma import ChromaSettings
+from skipintro.evidence.manifest import FingerprintManifest, read_evidence
 from skipintro.evidence.recording import record, to_bytes
 from skipintro.stages import fingerprint, ingest
 

@@ -11,7 +11,7 @@ from skipintro.core.layout import EMBEDDED, FINGERPRINTED
 from skipintro.detection.labelled import LabelledData
 from skipintro.episodes.annotations import Annotation, Annotations, Status
 from skipintro.episodes.embeddings import EmbeddedEpisode, EmbedManifest, write_vectors
-from skipintro.episodes.fingerprints import FingerprintedEpisode, FingerprintManifest
+from skipintro.evidence.manifest import FingerprintedEpisode, FingerprintManifest
 from skipintro.evidence.recording import to_bytes
 from skipintro.evidence.track import Evidence, Track
 

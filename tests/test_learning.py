@@ -17,7 +17,7 @@ from skipintro.detectors.learning import (
     series_of,
 )
 from skipintro.episodes.annotations import Annotation, Annotations, Status
-from skipintro.episodes.fingerprints import FingerprintedEpisode, FingerprintManifest
+from skipintro.evidence.manifest import FingerprintedEpisode, FingerprintManifest
 from skipintro.evidence.recording import to_bytes
 
 FROM_LABELS = LEARNING.model_copy(

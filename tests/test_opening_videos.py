@@ -19,7 +19,7 @@ from skipintro.detection.episode import Interval, Prediction
 from skipintro.detection.folder import HeadDetectorConfig, assemble
 from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import FILES, identity_of, kind_of
-from skipintro.detection.videos import load_detector
+from skipintro.detectors.videos import load_detector
 from skipintro.video.opening import VideoError
 from test_head_detector import CONFIG
 

@@ -223,17 +223,18 @@ def labels_check(
     """
     from skipintro.core.params import load_params
     from skipintro.episodes.annotations import span
+    from skipintro.episodes.corrections import CorrectionParams
     from skipintro.episodes.labels import read_labels
+    from skipintro.model.params import WindowParams
     from skipintro.review.doubts import contradictions
     from skipintro.review.label_report import report
     from skipintro.review.suspicion import SuspicionRule
-    from skipintro.stages import annotate, window
 
     params = find_checkout() / "params.yaml"
-    cut = load_params(window.Params, "window", params)
+    cut = load_params(WindowParams, "window", params)
     found = report(
         {"train": train, "test": test},
-        load_params(annotate.Params, "annotate", params).rule(),
+        load_params(CorrectionParams, "annotate", params).rule(),
         SuspicionRule(
             deviations=deviations,
             length_off_s=length_off_s,

@@ -26,11 +26,10 @@ def learn_command(
     """
     from skipintro.core.files import output_folder
     from skipintro.core.params import load_params
-    from skipintro.detectors.learning import learn_from_checkouts
+    from skipintro.detectors.learning import FitParams, learn_from_checkouts
     from skipintro.detectors.openings import save_openings
-    from skipintro.stages.fit import Params
 
-    settings = load_params(Params, "fit", find_checkout() / "params.yaml").learning()
+    settings = load_params(FitParams, "fit", find_checkout() / "params.yaml").learning()
     from_labels = settings.model_copy(update={"start_from": None})
     detector, n_episodes = learn_from_checkouts(checkouts, from_labels, learned_from)
     with output_folder(out) as folder:
@@ -52,19 +51,18 @@ def cv(
     from skipintro.core.layout import ANNOTATIONS
     from skipintro.core.params import load_params
     from skipintro.detection.labelled import read_labelled
-    from skipintro.detectors.learning import learn
+    from skipintro.detectors.learning import FitParams, learn
     from skipintro.evaluation.cross_validation import cross_validate, markdown
-    from skipintro.stages import evaluate
-    from skipintro.stages.fit import Params
+    from skipintro.evaluation.params import EvaluationParams
 
     os.chdir(find_checkout())
     data = read_labelled()
-    settings = load_params(Params, "fit").learning()
+    settings = load_params(FitParams, "fit").learning()
     try:
         found = cross_validate(
             data.every_episode(),
             fit=lambda rest: learn(rest, data.fingerprinted.fingerprint, settings).detector,
-            baseline_settings=load_params(evaluate.Params, "evaluate").baselines,
+            baseline_settings=load_params(EvaluationParams, "evaluate").baselines,
             folds=folds,
             seeds=seeds,
         )

@@ -47,15 +47,15 @@ def review(
 
     from skipintro.core.params import load_params
     from skipintro.core.scratch import scratch_folder
+    from skipintro.episodes.corrections import CorrectionParams
     from skipintro.review.app import make_server
     from skipintro.review.doubts import gather
     from skipintro.review.overrides import OverridesFile
     from skipintro.review.queue import Queue
-    from skipintro.stages import annotate
 
     begin()
     os.chdir(find_checkout())
-    params = load_params(annotate.Params, "annotate")
+    params = load_params(CorrectionParams, "annotate")
     file = OverridesFile(params.overrides, scratch_folder("locks") / "overrides.lock")
     doubts, decided = gather(Path(), usual_rule()), file.read()
     doubts = [doubt for doubt in doubts if everything or doubt.id not in decided]

@@ -8,7 +8,7 @@ from skipintro.core.layout import ANNOTATIONS, EMBEDDED, FINGERPRINTED
 from skipintro.detection.episode import Episode, Interval, LabelledEpisode
 from skipintro.episodes.annotations import Annotation, Annotations
 from skipintro.episodes.embeddings import EmbedManifest, read_vectors
-from skipintro.episodes.fingerprints import FingerprintManifest, read_evidence
+from skipintro.evidence.manifest import FingerprintManifest, read_evidence
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,18 +4,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.layout import ANNOTATIONS, FINGERPRINTED
+from skipintro.core.params import StageParams
 from skipintro.core.progress import progress
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
+from skipintro.detectors.candidates import CandidateSettings
 from skipintro.detectors.continued import Trial, continue_fit
 from skipintro.detectors.fitting import (
     LabelledSeason,
     OpeningFitSettings,
+    TreeSettings,
     fit_openings,
     fitted_detector,
 )
@@ -27,6 +31,8 @@ from skipintro.detectors.openings import (
     season_candidates,
 )
 from skipintro.evidence.settings import FingerprintSettings
+from skipintro.matching.pairs import MatchingSettings
+from skipintro.matching.siblings import SiblingSettings
 
 
 class LearningSettings(BaseModel):
@@ -40,6 +46,42 @@ class LearningSettings(BaseModel):
     further_trees: tuple[int, ...]  # numbers that are tried, beyond those of the start
     chance_episodes: float = Field(ge=0)  # that a larger number has to gain
     min_confidence: float = Field(ge=0, le=1)
+
+
+class FitParams(StageParams):
+    """Section `fit` of params.yaml."""
+
+    start_from: Path
+    use_start: bool
+    further_trees: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    chance_episodes: float = Field(ge=0)
+    min_confidence: float = Field(ge=0, le=1)
+    seed: int = Field(ge=0)
+    folds: int = Field(ge=2)
+    graded_errors_s: tuple[float, ...]
+    grades: tuple[float, ...]
+    max_wrong: int = Field(ge=1)
+    stretch: float = Field(ge=0)
+    right_within_s: float = Field(gt=0)
+    trees: TreeSettings
+    matching: MatchingSettings
+    siblings: SiblingSettings
+    candidates: CandidateSettings
+
+    def learning(self) -> LearningSettings:
+        """Return the params as the package knows them."""
+        return LearningSettings(
+            season=SeasonSettings(
+                matching=self.matching, siblings=self.siblings, candidates=self.candidates
+            ),
+            fit=OpeningFitSettings.model_validate(
+                {name: getattr(self, name) for name in OpeningFitSettings.model_fields}
+            ),
+            start_from=self.start_from if self.use_start else None,
+            further_trees=self.further_trees,
+            chance_episodes=self.chance_episodes,
+            min_confidence=self.min_confidence,
+        )
 
 
 @dataclass(frozen=True, eq=False)

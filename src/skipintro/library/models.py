@@ -212,9 +212,9 @@ def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
     """Give a folder with the head that the checkout has trained last, if it is still that one."""
     from skipintro.core.params import load_params  # noqa: PLC0415
     from skipintro.detection.folder import HeadDetectorConfig, assemble  # noqa: PLC0415  numpy
-    from skipintro.stages import evaluate  # noqa: PLC0415
+    from skipintro.evaluation.params import EvaluationParams  # noqa: PLC0415  scikit-learn
 
-    params = load_params(evaluate.Params, "evaluate", checkout / "params.yaml")
+    params = load_params(EvaluationParams, "evaluate", checkout / "params.yaml")
     config = HeadDetectorConfig(head=params.head(), embedding=_embedding_of(checkout))
     head, openings = checkout / TRAINED, checkout / FITTED
     sweep(cache)

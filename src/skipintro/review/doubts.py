@@ -25,9 +25,10 @@ from skipintro.episodes.annotations import (
     span,
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
+from skipintro.episodes.corrections import CorrectionParams, read_annotations
 from skipintro.review.suspicion import SuspicionRule, suspicious
-from skipintro.stages import annotate as annotate_stage
 
+INGESTED = Path("data/ingest")
 HELD_OUT = Path("models/fit/held_out.json")
 EVALUATED = Path("reports/evaluate/episodes.json")
 
@@ -80,9 +81,9 @@ def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
     Episodes without a usable video are left out: there is nothing to look at, nor to learn from.
     Raises InputError where nothing is ingested yet, or a file is broken.
     """
-    params = load_params(annotate_stage.Params, "annotate", checkout / "params.yaml")
+    params = load_params(CorrectionParams, "annotate", checkout / "params.yaml")
     near_s = _near_s(checkout / "params.yaml")
-    manifest_file = checkout / annotate_stage.INGESTED / "manifest.json"
+    manifest_file = checkout / INGESTED / "manifest.json"
     if not manifest_file.exists():
         raise InputError(f"{manifest_file}: missing; run `dvc repro annotate` first")
     manifest = read_model(IngestManifest, manifest_file)
@@ -153,9 +154,9 @@ def _annotations(
     overrides: Mapping[str, Override],
 ) -> dict[str, list[Annotation]]:
     """Give the annotations of each id, one a split, as the annotate stage makes them."""
-    ingested = checkout / annotate_stage.INGESTED
+    ingested = checkout / INGESTED
     found: dict[str, list[Annotation]] = {}
-    for annotation in annotate_stage.read_annotations(ingested, manifest, rule, overrides):
+    for annotation in read_annotations(ingested, manifest, rule, overrides):
         found.setdefault(annotation.id, []).append(annotation)
     return found
 

@@ -6,80 +6,28 @@ Writes  data/annotate/annotations.json, data/annotate/manifest.json
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-
-from pydantic import Field, model_validator
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, write_json, write_sums
-from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.episodes.annotations import (
-    Annotation,
     Annotations,
-    CorrectionRule,
-    Override,
     Status,
-    annotate,
     check_within,
     read_overrides,
     told_without_siblings,
-    with_one_name_a_series,
     without_siblings,
 )
 from skipintro.episodes.catalog import IngestManifest
-from skipintro.episodes.labels import read_labels
+from skipintro.episodes.corrections import CorrectionParams, labels_file, read_annotations
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/annotate")
 
+Params = CorrectionParams
+
 log = logging.getLogger(__name__)
-
-
-class Params(StageParams):
-    """Section `annotate` of params.yaml."""
-
-    overrides: Path
-    inversion_shift_s: float = Field(gt=0)
-    min_length_s: float = Field(gt=0)
-    max_length_s: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _lengths_in_order(self) -> "Params":
-        if self.min_length_s > self.max_length_s:
-            raise ValueError("min_length_s is greater than max_length_s")
-        return self
-
-    def rule(self) -> CorrectionRule:
-        """Give the rule that these params set."""
-        return CorrectionRule(
-            inversion_shift_s=self.inversion_shift_s,
-            min_length_s=self.min_length_s,
-            max_length_s=self.max_length_s,
-        )
-
-
-def read_annotations(
-    ingested: Path,
-    manifest: IngestManifest,
-    rule: CorrectionRule,
-    overrides: Mapping[str, Override],
-) -> list[Annotation]:
-    """Read the labels of each split in the folder of the ingest stage, and annotate them.
-
-    Raises InputError naming the file and the remedy.
-    """
-    found = [
-        annotate(split, id_, label, rule, overrides.get(id_))
-        for split in dict.fromkeys(episode.split for episode in manifest.episodes)
-        for id_, label in read_labels(_labels(ingested, split), "run `dvc repro annotate`").items()
-    ]
-    return with_one_name_a_series(found)
-
-
-def _labels(ingested: Path, split: str) -> Path:
-    return ingested / split / "labels.json"
 
 
 def main(params: Params) -> None:
@@ -93,7 +41,7 @@ def main(params: Params) -> None:
         ingested = usable.get((episode.split, episode.id))
         if ingested is not None and ingested.video is not None:
             by_hand = episode.id in overrides
-            place = params.overrides if by_hand else _labels(INGESTED, episode.split)
+            place = params.overrides if by_hand else labels_file(INGESTED, episode.split)
             check_within(str(place), episode, ingested.video.n_seconds)
     strangers = sorted(set(overrides) - {episode.id for episode in episodes})
     if strangers:

@@ -11,24 +11,20 @@ import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, sha256_of_json, write_json, write_sums
 from skipintro.core.isolation import side_by_side
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
-from skipintro.core.params import StageParams, read_params_file
+from skipintro.core.params import read_params_file
 from skipintro.core.progress import progress
 from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.detection.contradiction import HeldOut, read_held_out
 from skipintro.detection.episode import LabelledEpisode, Prediction
-from skipintro.detection.folder import DetectionConfig
-from skipintro.detection.kinds import Kind
 from skipintro.detection.labelled import read_labelled
 from skipintro.detectors.continued import FitManifest
 from skipintro.detectors.openings import load_openings
@@ -36,7 +32,6 @@ from skipintro.episodes.annotations import Status
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation import plots
-from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.calibration import reliability, risk_coverage
 from skipintro.evaluation.comparison import Comparison, compare, markdown
 from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict, shared_evidence
@@ -48,6 +43,7 @@ from skipintro.evaluation.figures import (
     results,
 )
 from skipintro.evaluation.outcomes import Outcome, outcome_of
+from skipintro.evaluation.params import EvaluationParams
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
 from skipintro.evaluation.slices import TAG
 from skipintro.evaluation.windows import window_metrics, window_outcome
@@ -66,33 +62,9 @@ _CORRECTED = (Status.SHIFTED, Status.OVERRIDDEN)
 
 _TRY_AGAIN = "`dvc repro --single-item --force evaluate` tries again"
 
+Params = EvaluationParams
+
 log = logging.getLogger(__name__)
-
-
-class Bootstrap(StageParams):
-    """How confidence intervals are drawn: whole series, with replacement."""
-
-    n_resamples: int = Field(ge=1)
-    seed: int = Field(ge=0)
-    level: float = Field(gt=0, lt=1)
-
-
-class Params(StageParams):
-    """Section `evaluate` of params.yaml, and the top-level `dataset`."""
-
-    dataset: str = Field(min_length=1)
-    detector: Kind
-    device: Literal["auto", "cpu", "cuda"]
-    stride: int = Field(ge=1)
-    threshold: float = Field(gt=0, lt=1)
-    min_length_s: float = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    bootstrap: Bootstrap
-    baselines: BaselineSettings
-
-    def head(self) -> DetectionConfig:
-        """Give how the head's intervals are read off."""
-        return DetectionConfig(**self.model_dump(include=set(DetectionConfig.model_fields)))
 
 
 def main(params: Params) -> None:

@@ -16,8 +16,8 @@ from skipintro.engines.base import ComputeParams
 from skipintro.engines.choice import open_engine
 from skipintro.engines.episodes import EpisodeJob, episode_jobs, make_missing
 from skipintro.episodes.catalog import IngestManifest
-from skipintro.episodes.fingerprints import FingerprintedEpisode, FingerprintManifest
 from skipintro.evidence.chroma import ChromaSettings
+from skipintro.evidence.manifest import FingerprintedEpisode, FingerprintManifest
 from skipintro.evidence.pictures import PictureSettings
 from skipintro.evidence.recording import PICTURES_ALONE, of_bytes
 from skipintro.evidence.settings import FingerprintSettings

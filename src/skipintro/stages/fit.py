@@ -6,63 +6,20 @@ Writes  models/fit/openings.safetensors, openings.json, held_out.json (what the 
 """
 
 import logging
-from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FITTED
-from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.detection.contradiction import HeldOut
 from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
-from skipintro.detectors.candidates import CandidateSettings
 from skipintro.detectors.continued import FitManifest
-from skipintro.detectors.fitting import OpeningFitSettings, TreeSettings
-from skipintro.detectors.learning import Learned, LearningSettings, learn
-from skipintro.detectors.openings import SeasonSettings, save_openings
-from skipintro.matching.pairs import MatchingSettings
-from skipintro.matching.siblings import SiblingSettings
+from skipintro.detectors.learning import FitParams, Learned, learn
+from skipintro.detectors.openings import save_openings
+
+Params = FitParams
 
 log = logging.getLogger(__name__)
-
-
-class Params(StageParams):
-    """Section `fit` of params.yaml."""
-
-    start_from: Path
-    use_start: bool
-    further_trees: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
-    chance_episodes: float = Field(ge=0)
-    min_confidence: float = Field(ge=0, le=1)
-    seed: int = Field(ge=0)
-    folds: int = Field(ge=2)
-    graded_errors_s: tuple[float, ...]
-    grades: tuple[float, ...]
-    max_wrong: int = Field(ge=1)
-    stretch: float = Field(ge=0)
-    right_within_s: float = Field(gt=0)
-    trees: TreeSettings
-    matching: MatchingSettings
-    siblings: SiblingSettings
-    candidates: CandidateSettings
-
-    def learning(self) -> LearningSettings:
-        """Return the params as the package knows them."""
-        return LearningSettings(
-            season=SeasonSettings(
-                matching=self.matching, siblings=self.siblings, candidates=self.candidates
-            ),
-            fit=OpeningFitSettings.model_validate(
-                {name: getattr(self, name) for name in OpeningFitSettings.model_fields}
-            ),
-            start_from=self.start_from if self.use_start else None,
-            further_trees=self.further_trees,
-            chance_episodes=self.chance_episodes,
-            min_confidence=self.min_confidence,
-        )
 
 
 def main(params: Params) -> None:

@@ -7,16 +7,13 @@ Writes  data/window/<split>.npz (see `skipintro.model.windows`), data/window/man
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, write_json, write_sums
-from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, stage_output, versions
 from skipintro.episodes.annotations import Annotation, Annotations
 from skipintro.episodes.embeddings import EmbedManifest, read_vectors
+from skipintro.model.params import WindowParams
 from skipintro.model.windows import (
     LabelledVectors,
     SplitWindows,
@@ -33,15 +30,9 @@ OUTPUT = Path("data/window")
 
 WHOLE = ("train", "whole")  # test keeps to the write-up's protocol, whatever train does
 
+Params = WindowParams
+
 log = logging.getLogger(__name__)
-
-
-class Params(StageParams):
-    """Section `window` of params.yaml."""
-
-    length: int = Field(ge=1)
-    stride: int = Field(ge=1)
-    train_frames: Literal["balanced", "whole"]
 
 
 def main(params: Params) -> None:

@@ -21,7 +21,7 @@ class IntroDetector(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the detector; an encoder whose hash differs from that of its training is refused."""
-        from skipintro.detection.videos import load_detector  # noqa: PLC0415  on the path from here on
+        from skipintro.detectors.videos import load_detector  # noqa: PLC0415  on the path from here on
 
         config = context.model_config or {}
         self._detector = load_detector(
