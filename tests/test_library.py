@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +21,7 @@ from skipintro.core.files import replacing, sha256_of_file, sha256_of_json, writ
 from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
-from skipintro.episodes.naming import series_of_file
+from skipintro.episodes.naming import series_of_files
 from skipintro.library.answers import Answer
 from skipintro.library.choices import Kind
 from skipintro.library.cuts import snapped
@@ -89,11 +90,11 @@ def test_a_folder_is_read_once_however_many_of_its_files_are_given(
     touch(*episodes)
     told = []
 
-    def counted(path: Path) -> str:
-        told.append(path)
-        return series_of_file(path)
+    def counted(paths: Sequence[Path]) -> list[str]:
+        told.extend(paths)
+        return series_of_files(paths)
 
-    monkeypatch.setattr("skipintro.library.walking.series_of_file", counted)
+    monkeypatch.setattr("skipintro.library.walking.series_of_files", counted)
     [series] = find_series(episodes[::2], 1)
     assert series.videos == tuple(episodes[:-1])  # each brings the one before it along, or after
     assert series.asked == frozenset(episodes[::2])
@@ -103,12 +104,53 @@ def test_a_folder_is_read_once_however_many_of_its_files_are_given(
 def test_patterns_that_no_shell_has_read_are_read_and_a_name_that_looks_like_one_is_a_name(
     tmp_path: Path,
 ) -> None:
-    touch(tmp_path / "a" / "Show S01E01.mkv", tmp_path / "Show [x] S01E02.mkv")
+    touch(tmp_path / "a" / "Show S01E01.mkv", tmp_path / "Other [x] S01E02.mkv")
     assert len(find_series([tmp_path / "**" / "*.mkv"], 0)) == 2
-    [series] = find_series([tmp_path / "Show [x] S01E02.mkv"], 0)
-    assert names(series.videos) == ["Show [x] S01E02.mkv"]
+    [series] = find_series([tmp_path / "Other [x] S01E02.mkv"], 0)
+    assert names(series.videos) == ["Other [x] S01E02.mkv"]
     with pytest.raises(InputError, match="nowhere"):
         find_series([tmp_path / "nowhere"], 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Show S01E01-trailer.mkv", "Show.S01E01.sample.mkv", "sample.mkv", "Show-featurette.mkv"),
+        *("Show S01E01-behindthescenes.mkv", "Behind the Scenes of Show.mkv", "Show - NCOP1.mkv"),
+        *("Extras/Making of.mkv", "featurettes/01.mkv", "Season 1/Sample/abc.mkv", "VIDEO_TS.vob"),
+        "Disc 1/VIDEO_TS/VTS_01_0.VOB",
+    ],
+)
+def test_trailers_samples_and_such_are_no_episodes_unless_given_by_themselves(
+    tmp_path: Path, name: str
+) -> None:
+    episode, extra = tmp_path / "Show/Show S01E02.mkv", tmp_path / "Show" / name
+    touch(episode, extra)
+    [series] = find_series([tmp_path], 0)
+    assert series.videos == (episode,)
+    assert extra in {video for series in find_series([extra], 0) for video in series.asked}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Extras/Season 1/Extras S01E01.mkv", "Extras/Extras - 1x02.mkv"),
+        *("Show/Show S01E03 - The Sample.mkv", "Show/Show S01E04 Behind the Scenes.mkv"),
+        *("Show/Trailer Park S01E01.mkv", "Show/Disc 1/VIDEO_TS/VTS_01_1.VOB"),
+    ],
+)
+def test_an_episode_that_is_called_like_an_extra_is_one(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / name)
+    [series] = find_series([tmp_path], 0)
+    assert series.videos == (tmp_path / name,)
+
+
+def test_what_leads_to_a_video_elsewhere_and_what_tells_of_one_are_passed_over(
+    tmp_path: Path,
+) -> None:
+    touch(*(tmp_path / f"Show S01E01.{suffix}" for suffix in ("mkv", "strm", "nfo", "url", "srt")))
+    [series] = find_series([tmp_path], 0)
+    assert names(series.videos) == ["Show S01E01.mkv"]
 
 
 def test_copies_with_chapters_are_no_episodes_but_a_lone_file_of_such_a_name_is(
