@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -31,7 +32,9 @@ from skipintro.library.refining import Rule, refine
 from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding
+from skipintro.video.decoding import grey_thumbnails
 from skipintro.video.encoding import encode_h264
+from video_cases import SOUND_HZ, write_silence
 
 # Walking
 
@@ -88,7 +91,7 @@ def test_a_folder_is_read_once_however_many_of_its_files_are_given(
 ) -> None:
     episodes = [tmp_path / f"Show S01E{number:02}.mkv" for number in range(1, 41)]
     touch(*episodes)
-    told = []
+    told: list[Path] = []
 
     def counted(paths: Sequence[Path]) -> list[str]:
         told.extend(paths)
@@ -151,6 +154,38 @@ def test_what_leads_to_a_video_elsewhere_and_what_tells_of_one_are_passed_over(
     touch(*(tmp_path / f"Show S01E01.{suffix}" for suffix in ("mkv", "strm", "nfo", "url", "srt")))
     [series] = find_series([tmp_path], 0)
     assert names(series.videos) == ["Show S01E01.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "form", "codec"),
+    [
+        *((".vob", "vob", "mpeg2video"), (".m2v", "mpeg2video", "mpeg2video")),
+        *((".ogg", "ogg", "vp8"), (".ogm", "ogg", "vp8"), (".3gp", "3gp", "mpeg4")),
+        *((".divx", "avi", "mpeg4"), (".rm", "rm", "rv10"), (".m2ts", "mpegts", "libx264")),
+    ],
+)
+def test_containers_of_many_kinds_are_looked_at_in_folders_and_decoded(
+    tmp_path: Path, suffix: str, form: str, codec: str
+) -> None:
+    path = tmp_path / f"Show S01E01{suffix}"
+    with av.open(str(path), "w", format=form) as container:
+        stream: Any = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
+        picture = np.full((144, 176, 3), 128, np.uint8)
+        for _ in range(50):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    [series] = find_series([tmp_path], 0)
+    assert series.videos == (path,)
+    assert len(list(grey_thumbnails(path, rate=4))) in {8, 9}
+
+
+def test_music_in_ogg_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "Show theme.ogg"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopus", rate=SOUND_HZ)
+        write_silence(container, stream, 1.0)
+    assert find_series([tmp_path], 0) == []
 
 
 def test_copies_with_chapters_are_no_episodes_but_a_lone_file_of_such_a_name_is(
