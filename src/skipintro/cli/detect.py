@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory
     from skipintro.library.models import Model
+    from skipintro.library.output import Row
     from skipintro.library.refining import Rule
-    from skipintro.library.telling import Row
     from skipintro.library.walking import Series
     from skipintro.library.writing import Writer
 
@@ -99,8 +99,8 @@ def detect(
     from skipintro.library.answers import Settings
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.output import tell
     from skipintro.library.refining import Rule
-    from skipintro.library.telling import tell
     from skipintro.library.walking import find_series
     from skipintro.library.writing import Writer
 
@@ -150,12 +150,12 @@ class _Job:
 
     def run(self, groups: "list[Series]") -> "list[Row]":
         """Give the videos that were asked for, in the order of their series and names."""
-        from skipintro.library.asking import asked_rows
+        from skipintro.library.rows import asked_rows
 
         return asked_rows(self.detection, groups, self._row)
 
     def _row(self, answer: "Answer") -> "Row":
-        from skipintro.library.asking import row_of
+        from skipintro.library.rows import row_of
 
         row = row_of(answer, self.rule, self._snapped)
         if not row.fault:

@@ -6,8 +6,8 @@ from skipintro.core.errors import InputError
 from skipintro.library.answers import Answer
 from skipintro.library.detecting import Detection
 from skipintro.library.memory import MemoryUnusableError
+from skipintro.library.output import Row
 from skipintro.library.refining import Rule, refine
-from skipintro.library.telling import Row
 from skipintro.library.walking import Series
 from skipintro.sidecars.finding import Finding
 
