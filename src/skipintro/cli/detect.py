@@ -182,6 +182,8 @@ class _Job:
 
     def summarise(self, rows: "list[Row]") -> None:
         """Say on the error stream what was done, and name every fault."""
+        from skipintro.library.output import summary
+
         written, made = self.writer.written, self.detection
         for fault in [row.fault for row in rows if row.fault] + written.faults:
             typer.echo(f"failed: {fault}", err=True)
@@ -191,14 +193,14 @@ class _Job:
         for place in written.shared:
             told = f"kept: {place}: of another video of the same name; rename one of the two"
             typer.echo(one_line(told), err=True)
-        n_found = sum(row.finding.interval is not None for row in rows)
         did = [
             f"{made.n_made} detected now ({made.n_decoded} decoded)" if made.n_made else "",
             f"{written.made} files written" if written.made else "",
             f"{written.removed} removed" if written.removed else "",
+            f"{len(written.faults)} files could not be written" if written.faults else "",
         ]
         told = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
-        typer.echo(f"{len(rows)} videos, {n_found} with an intro; {told}", err=True)
+        typer.echo(f"{summary(rows)}; {told}", err=True)
 
 
 def begin() -> None:

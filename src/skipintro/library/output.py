@@ -11,15 +11,22 @@ from skipintro.episodes.annotations import clock
 from skipintro.library.choices import Form
 from skipintro.sidecars.finding import Finding
 
-_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "fault")
+_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "note", "fault")
+# Characters: of a table, of its columns beside the names, and of names at least.
+_WIDEST, _LEAST = 80, 10
+_COLUMNS = {"start": 11, "end": 11, "confidence": 10}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One video that was asked for; `fault` is empty where it was read."""
+    """One video that was asked for.
+
+    `fault` is empty where it was read; `note` says why it has no sibling, where it has none.
+    """
 
     finding: Finding
     fault: str = ""
+    note: str = ""
 
     def fields(self) -> dict[str, object]:
         """Give the columns; without an intro, the times and the confidence are None."""
@@ -27,7 +34,7 @@ class Row:
         start_s, end_s = found.interval or (None, None)
         confidence = None if found.confidence is None else round(found.confidence, 4)
         texts = (_shown(str(found.video)), _shown(found.series))
-        values = (*texts, start_s, end_s, confidence, self.fault or None)
+        values = (*texts, start_s, end_s, confidence, self.note or None, self.fault or None)
         return dict(zip(_FIELDS, values, strict=True))
 
 
@@ -51,20 +58,45 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _table(rows: Sequence[Row]) -> None:
-    from rich.console import Console  # noqa: PLC0415  programs do without it
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+def summary(rows: Sequence[Row]) -> str:
+    """Say in one line what came of all videos."""
+    n_found = sum(row.finding.interval is not None for row in rows)
+    n_failed = sum(bool(row.fault) for row in rows)
+    n_none = len(rows) - n_found - n_failed
+    n_alone = sum(bool(row.note) for row in rows if row.finding.interval is None)
+    alone = f" ({n_alone} without siblings)" if n_alone else ""
+    return (
+        f"{len(rows)} videos: {n_found} with an intro, {n_none} without{alone}, {n_failed} failed"
+    )
 
-    table = Table("video", "start", "end", "confidence")
+
+def _table(rows: Sequence[Row]) -> None:
+    """Print the videos by series, within 80 columns."""
+    from rich.console import Console  # noqa: PLC0415  programs do without it
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("series, episode", no_wrap=True, overflow="ellipsis")
+    for column, width in _COLUMNS.items():
+        table.add_column(column, no_wrap=True, min_width=width)
+    series = None
     for row in rows:
         found = row.finding
-        name = escape(one_line(f"{found.video.parent.name}/{found.video.name}"))
+        if found.series != series:
+            series = found.series
+            table.add_row(Text(one_line(series or "(no series)"), "bold"))
+        name = Text(f"  {one_line(found.video.name)}")
         if row.fault:
-            table.add_row(name, "failed", "", "", style="red")
+            table.add_row(name, Text("failed"), style="red")
         elif found.interval is None:
-            table.add_row(name, "no intro", "", "")
+            table.add_row(name, Text("no intro"))
         else:
             start, end = map(clock, found.interval)
             table.add_row(name, start, end, f"{found.confidence or 0:.2f}")
-    Console().print(table)
+        if row.note:
+            table.add_row(Text(f"    {row.note}", "dim"))
+    rest = sum(_COLUMNS.values()) + 2 * len(_COLUMNS)  # two blanks stand between columns
+    table.columns[0].width = max(_LEAST, min(console.width, _WIDEST) - rest)
+    console.print(table)

@@ -1,12 +1,13 @@
 """Which videos are meant by the paths that a user gives, and which series they make."""
 
 import bisect
+import errno
 import glob
 import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,8 @@ SUFFIXES = {
 _OGG_PICTURES = (b"\x80theora", b"BBCD\0", b"OVP80", b"\x01video")
 _OGG_PAGES = 4096  # bytes, in which the first pages of all streams stand
 _NUMBER = re.compile(r"(\d+)")
+
+_NOWHERE = os.strerror(errno.ENOENT)
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +111,16 @@ def find_series(
     ]
 
 
+def series_in(folder: Path, given: Collection[Path]) -> dict[Path, str]:
+    """Give the videos of a folder with their series, in order; the `given` ones, whatever they are.
+
+    Raises OSError where the folder cannot be read.
+    """
+    there = (path for path in folder.iterdir() if _is_video(path) and not is_extra(path, folder))
+    videos = sorted({*there, *given}, key=_natural)
+    return dict(zip(videos, series_of_files(videos), strict=True))
+
+
 def _matches(place: Path) -> list[Path]:
     if place.exists():
         return [place]
@@ -129,8 +142,11 @@ def _walk(folder: Path, check: Callable[[Path], None]) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = (Path(place, name) for name in sorted(files))
-        yield from (path for path in paths if _is_video(path) and not is_extra(path, folder))
+        for path in (Path(place, name) for name in sorted(files)):
+            if _is_video(path) and not is_extra(path, folder):
+                yield path
+            elif path.suffix.lower() in SUFFIXES and path.is_symlink() and not path.exists():
+                log.warning("passed over: %s: %s (a broken link)", one_line(str(path)), _NOWHERE)
 
 
 def _tell(error: OSError) -> None:
@@ -146,10 +162,7 @@ def _beside(videos: Sequence[Path], n_most: int) -> Iterator[Path]:
     for video in videos:
         by_folder[video.parent].append(video)
     for folder, given in by_folder.items():
-        there = (path for path in folder.iterdir() if _is_video(path))
-        beside = [path for path in there if path in given or not is_extra(path, folder)]
-        beside = sorted({*beside, *given}, key=_natural)
-        names = dict(zip(beside, series_of_files(beside), strict=True))
+        names = series_in(folder, given)
         series = defaultdict(list)
         for path, name in names.items():
             series[name].append(path)

@@ -50,7 +50,8 @@ class Finder:
         """Give the row of one file by itself, under its bare name."""
         [row] = self._rows(find_series([path], 0))
         finding = replace(row.finding, video=Path(path.name))
-        return _sound([Row(finding, row.fault.replace(f"{path.parent}{os.sep}", ""))])
+        fault = row.fault.replace(f"{path.parent}{os.sep}", "")
+        return _sound([replace(row, finding=finding, fault=fault)])
 
     def close(self) -> None:
         """End the use of the memory."""
