@@ -285,6 +285,30 @@ def test_a_row_says_when_an_episode_has_no_sibling_and_why(
     assert rows(capsys.readouterr().out)[first.stem]["note"] == "no sibling: given alone"
 
 
+def test_explain_says_why_an_episode_has_this_interval_or_none(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def why(*words: str) -> dict[str, str]:
+        assert main(place.words(str(place.library), "--explain", *words), monkeypatch) == 0
+        return {name: row["why"] for name, row in rows(capsys.readouterr().out).items()}
+
+    found = why()
+    assert found["Toy S01E02"].startswith("0:00:08 to 0:00:24, confidence ")
+    assert "; pictures in 2 of 2 siblings" in found["Toy S01E02"]
+    assert "0:00:24" in why("--min-length", "17")["Toy S01E02"]
+    assert why("--min-length", "17")["Toy S01E02"].endswith("left out as this run's options ask")
+    alone = place.library / "Film" / "Film.mp4"
+    alone.parent.mkdir()
+    shutil.copy(place.videos()[0], alone)
+    assert why()["Film"] == "none: no sibling"
+    detector = load_openings(place.detector)
+    strict = detector.config.model_copy(update={"min_confidence": 1.0})
+    save_openings(place.detector, replace(detector, config=strict))
+    found = why()
+    assert found["Toy S01E02"].startswith("none: 0:00:08 to 0:00:24, confidence ")
+    assert ", below the least confidence 1.00; " in found["Toy S01E02"]
+
+
 def test_the_table_groups_by_series_and_fits_80_columns(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

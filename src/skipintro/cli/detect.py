@@ -82,6 +82,9 @@ def detect(
     pad_end: Annotated[
         float, typer.Option(help="s added after; negative: the skip ends earlier.")
     ] = 0.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each episode why this interval, or none.")
+    ] = False,
     model: ModelOption = None,
     search: SearchOption = None,
     beside: BesideOption = 4,
@@ -126,7 +129,7 @@ def detect(
         detection = Detection(model_of(model, memory), memory, settings)
         writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
         job = _Job(detection, memory, rule, writer, write or [], mux=mux)
-        rows = job.run(groups)
+        rows = job.run(groups, explain=explain)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         sys.stderr.flush()
@@ -148,11 +151,11 @@ class _Job:
     kinds: list[Kind]
     mux: bool
 
-    def run(self, groups: "list[Series]") -> "list[Row]":
+    def run(self, groups: "list[Series]", *, explain: bool) -> "list[Row]":
         """Give the videos that were asked for, in the order of their series and names."""
         from skipintro.library.rows import asked_rows
 
-        return asked_rows(self.detection, groups, self._row)
+        return asked_rows(self.detection, groups, self._row, explain=explain)
 
     def _row(self, answer: "Answer") -> "Row":
         from skipintro.library.rows import row_of

@@ -11,7 +11,7 @@ from skipintro.episodes.annotations import clock
 from skipintro.library.choices import Form
 from skipintro.sidecars.finding import Finding
 
-_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "note", "fault")
+_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "note", "why", "fault")
 # Characters: of a table, of its columns beside the names, and of names at least.
 _WIDEST, _LEAST = 80, 10
 _COLUMNS = {"start": 11, "end": 11, "confidence": 10}
@@ -21,12 +21,14 @@ _COLUMNS = {"start": 11, "end": 11, "confidence": 10}
 class Row:
     """One video that was asked for.
 
-    `fault` is empty where it was read; `note` says why it has no sibling, where it has none.
+    `fault` is empty where it was read; `note` says why it has no sibling, where it has none; `why`
+    says why it has this interval, or none, where that was asked for.
     """
 
     finding: Finding
     fault: str = ""
     note: str = ""
+    why: str = ""
 
     def fields(self) -> dict[str, object]:
         """Give the columns; without an intro, the times and the confidence are None."""
@@ -34,7 +36,8 @@ class Row:
         start_s, end_s = found.interval or (None, None)
         confidence = None if found.confidence is None else round(found.confidence, 4)
         texts = (_shown(str(found.video)), _shown(found.series))
-        values = (*texts, start_s, end_s, confidence, self.note or None, self.fault or None)
+        said = (self.note or None, self.why or None, self.fault or None)
+        values = (*texts, start_s, end_s, confidence, *said)
         return dict(zip(_FIELDS, values, strict=True))
 
 
@@ -100,3 +103,6 @@ def _table(rows: Sequence[Row]) -> None:
     rest = sum(_COLUMNS.values()) + 2 * len(_COLUMNS)  # two blanks stand between columns
     table.columns[0].width = max(_LEAST, min(console.width, _WIDEST) - rest)
     console.print(table)
+    for row in rows:
+        if row.why:
+            console.print(Text(f"{one_line(row.finding.video.name)}: {row.why}"), soft_wrap=True)

@@ -16,9 +16,13 @@ from skipintro.sidecars.finding import Finding
 
 
 def asked_rows(
-    detection: Detection, groups: Sequence[Series], row: Callable[[Answer], Row]
+    detection: Detection,
+    groups: Sequence[Series],
+    row: Callable[[Answer], Row],
+    *,
+    explain: bool = False,
 ) -> list[Row]:
-    """Give a row a video, in the order of their series and names.
+    """Give a row a video, in the order of their series and names; on demand, it says why.
 
     `row` is called as soon as a series is answered.
     """
@@ -27,10 +31,14 @@ def asked_rows(
     beside = cache(_beside)
     rows = []
     for answers in detection.answers(groups):
+        why = detection.explained(answers) if explain else {}
         for answer in answers:
             if answer.video in place:
                 note = without_sibling(answer, answers, beside)
-                rows.append(replace(row(answer), note=note))
+                made = replace(row(answer), note=note, why=why.get(answer.video, ""))
+                if made.why and answer.interval and not made.finding.interval:
+                    made = replace(made, why=f"{made.why}; left out as this run's options ask")
+                rows.append(made)
     return sorted(rows, key=lambda row: place[row.finding.video])
 
 
