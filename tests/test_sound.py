@@ -520,7 +520,11 @@ def test_of_a_truncated_file_what_there_is_is_heard(tmp_path: Path, share: float
 class Streams(list[Any]):
     """The streams of a container that is not there."""
 
-    audio = (SimpleNamespace(index=0, disposition=Disposition(0), codec_context=SimpleNamespace()),)
+    audio = (
+        SimpleNamespace(
+            index=0, disposition=Disposition(0), codec_context=SimpleNamespace(), metadata={}
+        ),
+    )
 
 
 @pytest.mark.parametrize(

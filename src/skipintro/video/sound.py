@@ -109,6 +109,7 @@ def _timed(
         except _FAULTS:
             continue
         for frame in frames:
+            tell_progress(frame.time)
             if frame.samples and frame.sample_rate:
                 yield frame, None if frame.time is None else frame.time - origin
 
