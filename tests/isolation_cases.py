@@ -121,9 +121,9 @@ def fail(error: Exception) -> None:
 
 def work_slowly(seconds: float) -> str:
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while (left := end - time.monotonic()) > 0:
         time.sleep(0.01)
-        tell_progress()
+        tell_progress(seconds - left)
     return "done"
 
 

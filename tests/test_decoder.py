@@ -160,4 +160,4 @@ def test_the_command_detect_names_what_ends_the_decoder_and_tries_it_again_the_n
     monkeypatch.undo()
     use_cheap_encoder(monkeypatch)
     code, _, err = run_command(place.words(), monkeypatch, capsys)
-    assert (code, "failed" in err) == (0, False)
+    assert (code, "failed:" in err) == (0, False)

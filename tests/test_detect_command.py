@@ -1,6 +1,7 @@
 """`skipintro detect` on real small files: what it says, writes, remembers and leaves alone."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -255,6 +256,105 @@ def test_a_name_that_would_command_the_terminal_is_shown_and_not_obeyed(
     assert "kept: " in told.err
     assert "\x1b]0" not in told.out + told.err
     assert "\\x1b]0" in told.out
+
+
+def test_a_row_says_when_an_episode_has_no_sibling_and_why(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = place.videos()[0]
+    alone = place.library / "Film" / "Film (2001).mp4"
+    alone.parent.mkdir()
+    odd = first.with_name("Another Name S01E01.mp4")
+    unread = place.library / "Third" / "Third S01E01.mp4"
+    unread.parent.mkdir()
+    for target in (alone, odd, unread):
+        shutil.copy(first, target)
+    unread.with_name("Third S01E02.mp4").touch()
+    assert main(place.words(), monkeypatch) == 1
+    told = capsys.readouterr()
+    notes = {name: row["note"] for name, row in rows(told.out).items()}
+    assert notes == {
+        **dict.fromkeys(TOYS),
+        "Film (2001)": "no sibling: alone in its folder",
+        "Another Name S01E01": "no sibling: alone of its name",
+        "Third S01E01": "no sibling: the others cannot be read",
+        "Third S01E02": None,  # it failed
+    }
+    assert "9 videos: 5 with an intro, 3 without (3 without siblings), 1 failed; " in told.err
+    assert main(place.words(str(first), "--beside", "0"), monkeypatch) == 0
+    assert rows(capsys.readouterr().out)[first.stem]["note"] == "no sibling: given alone"
+
+
+def test_explain_says_why_an_episode_has_this_interval_or_none(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def why(*words: str) -> dict[str, str]:
+        assert main(place.words(str(place.library), "--explain", *words), monkeypatch) == 0
+        return {name: row["why"] for name, row in rows(capsys.readouterr().out).items()}
+
+    found = why()
+    assert found["Toy S01E02"].startswith("0:00:08 to 0:00:24, confidence ")
+    assert "; pictures in 2 of 2 siblings" in found["Toy S01E02"]
+    assert "0:00:24" in why("--min-length", "17")["Toy S01E02"]
+    assert why("--min-length", "17")["Toy S01E02"].endswith("left out as this run's options ask")
+    alone = place.library / "Film" / "Film.mp4"
+    alone.parent.mkdir()
+    shutil.copy(place.videos()[0], alone)
+    assert why()["Film"] == "none: no sibling"
+    detector = load_openings(place.detector)
+    strict = detector.config.model_copy(update={"min_confidence": 1.0})
+    save_openings(place.detector, replace(detector, config=strict))
+    found = why()
+    assert found["Toy S01E02"].startswith("none: 0:00:08 to 0:00:24, confidence ")
+    assert ", below the least confidence 1.00; " in found["Toy S01E02"]
+
+
+def test_the_table_groups_by_series_and_fits_80_columns(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = place.videos()[-1].with_name(f"Toy S01E04 - {'A Long Title ' * 9}.mp4")
+    shutil.copy(place.videos()[-1], long)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(place.words(str(place.library), "--format", "table"), monkeypatch) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines[1:] if not line.startswith(" ")] == ["other show", "toy"]
+    row = next(line for line in lines if "Toy S01E02" in line)
+    assert row.split()[2:4] == ["0:00:08", "0:00:24"]
+    assert next(line for line in lines if "S01E04" in line).partition("…")[2]
+
+
+def test_a_library_that_cannot_be_written_is_told_with_the_system_s_word_and_not_as_done(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(suffix: str, prefix: str, dir: Path) -> str:  # noqa: A002  as tempfile has it
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{dir}/{prefix}x{suffix}")
+
+    monkeypatch.setattr("skipintro.core.files.tempfile.mkdtemp", refuse)
+    video = place.videos()[0]
+    assert main(place.words(str(place.library), "--write", "edl"), monkeypatch) == 1
+    told = capsys.readouterr()
+    assert f"failed: {video.with_suffix('.edl')}: Read-only file system" in told.err
+    assert told.err.endswith("0 failed; 5 files could not be written\n")
+
+
+def test_a_broken_link_and_an_unreadable_folder_are_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (place.library / "Show S01E01.mkv").symlink_to(place.library / "gone.mkv")
+    (place.library / "locked").mkdir()
+    real = os.scandir
+
+    def scandir(folder: Any) -> Any:
+        if Path(folder).name == "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return real(folder)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    main(place.words(), monkeypatch)
+    assert f"passed over: {place.library / 'locked'}: Permission denied" in caplog.text
+    link = place.library / "Show S01E01.mkv"
+    assert f"passed over: {link}: No such file or directory (a broken link)" in caplog.text
 
 
 def test_without_search_as_much_is_looked_at_as_the_model_was_trained_on(

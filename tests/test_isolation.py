@@ -117,6 +117,20 @@ def test_slow_work_that_goes_on_is_not_taken_for_a_loop() -> None:
     assert call(isolation_cases.work_slowly, 3 * SHORT_S, stall_s=SHORT_S) == ["done"]
 
 
+def test_the_parent_is_told_how_far_the_work_has_come() -> None:
+    reached: list[float] = []
+    work = isolated(
+        isolation_cases.work_slowly,
+        1.0,
+        stall_s=LONG_S,
+        memory_mb=MEMORY_MB,
+        reached=reached.append,
+    )
+    assert list(work) == ["done"]
+    assert reached == sorted(reached)
+    assert 0.5 < reached[-1] <= 1
+
+
 def test_a_child_is_some_items_ahead_and_no_more(tmp_path: Path) -> None:
     file = tmp_path / "given"
     items = isolated(isolation_cases.give_large, file, 200, stall_s=LONG_S, memory_mb=MEMORY_MB)

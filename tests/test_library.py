@@ -4,11 +4,13 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ from skipintro.core.files import replacing, sha256_of_file, sha256_of_json, writ
 from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
-from skipintro.episodes.naming import series_of_file
+from skipintro.episodes.naming import series_of_files
 from skipintro.library.answers import Answer
 from skipintro.library.choices import Kind
 from skipintro.library.cuts import snapped
@@ -30,7 +32,9 @@ from skipintro.library.refining import Rule, refine
 from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding
+from skipintro.video.decoding import grey_thumbnails
 from skipintro.video.encoding import encode_h264
+from video_cases import SOUND_HZ, write_silence
 
 # Walking
 
@@ -87,13 +91,13 @@ def test_a_folder_is_read_once_however_many_of_its_files_are_given(
 ) -> None:
     episodes = [tmp_path / f"Show S01E{number:02}.mkv" for number in range(1, 41)]
     touch(*episodes)
-    told = []
+    told: list[Path] = []
 
-    def counted(path: Path) -> str:
-        told.append(path)
-        return series_of_file(path)
+    def counted(paths: Sequence[Path]) -> list[str]:
+        told.extend(paths)
+        return series_of_files(paths)
 
-    monkeypatch.setattr("skipintro.library.walking.series_of_file", counted)
+    monkeypatch.setattr("skipintro.library.walking.series_of_files", counted)
     [series] = find_series(episodes[::2], 1)
     assert series.videos == tuple(episodes[:-1])  # each brings the one before it along, or after
     assert series.asked == frozenset(episodes[::2])
@@ -103,12 +107,85 @@ def test_a_folder_is_read_once_however_many_of_its_files_are_given(
 def test_patterns_that_no_shell_has_read_are_read_and_a_name_that_looks_like_one_is_a_name(
     tmp_path: Path,
 ) -> None:
-    touch(tmp_path / "a" / "Show S01E01.mkv", tmp_path / "Show [x] S01E02.mkv")
+    touch(tmp_path / "a" / "Show S01E01.mkv", tmp_path / "Other [x] S01E02.mkv")
     assert len(find_series([tmp_path / "**" / "*.mkv"], 0)) == 2
-    [series] = find_series([tmp_path / "Show [x] S01E02.mkv"], 0)
-    assert names(series.videos) == ["Show [x] S01E02.mkv"]
+    [series] = find_series([tmp_path / "Other [x] S01E02.mkv"], 0)
+    assert names(series.videos) == ["Other [x] S01E02.mkv"]
     with pytest.raises(InputError, match="nowhere"):
         find_series([tmp_path / "nowhere"], 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Show S01E01-trailer.mkv", "Show.S01E01.sample.mkv", "sample.mkv", "Show-featurette.mkv"),
+        *("Show S01E01-behindthescenes.mkv", "Behind the Scenes of Show.mkv", "Show - NCOP1.mkv"),
+        *("Extras/Making of.mkv", "featurettes/01.mkv", "Season 1/Sample/abc.mkv", "VIDEO_TS.vob"),
+        "Disc 1/VIDEO_TS/VTS_01_0.VOB",
+    ],
+)
+def test_trailers_samples_and_such_are_no_episodes_unless_given_by_themselves(
+    tmp_path: Path, name: str
+) -> None:
+    episode, extra = tmp_path / "Show/Show S01E02.mkv", tmp_path / "Show" / name
+    touch(episode, extra)
+    [series] = find_series([tmp_path], 0)
+    assert series.videos == (episode,)
+    assert extra in {video for series in find_series([extra], 0) for video in series.asked}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Extras/Season 1/Extras S01E01.mkv", "Extras/Extras - 1x02.mkv"),
+        *("Show/Show S01E03 - The Sample.mkv", "Show/Show S01E04 Behind the Scenes.mkv"),
+        *("Show/Trailer Park S01E01.mkv", "Show/Disc 1/VIDEO_TS/VTS_01_1.VOB"),
+    ],
+)
+def test_an_episode_that_is_called_like_an_extra_is_one(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / name)
+    [series] = find_series([tmp_path], 0)
+    assert series.videos == (tmp_path / name,)
+
+
+def test_what_leads_to_a_video_elsewhere_and_what_tells_of_one_are_passed_over(
+    tmp_path: Path,
+) -> None:
+    touch(*(tmp_path / f"Show S01E01.{suffix}" for suffix in ("mkv", "strm", "nfo", "url", "srt")))
+    [series] = find_series([tmp_path], 0)
+    assert names(series.videos) == ["Show S01E01.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "form", "codec"),
+    [
+        *((".vob", "vob", "mpeg2video"), (".m2v", "mpeg2video", "mpeg2video")),
+        *((".ogg", "ogg", "vp8"), (".ogm", "ogg", "vp8"), (".3gp", "3gp", "mpeg4")),
+        *((".divx", "avi", "mpeg4"), (".rm", "rm", "rv10"), (".m2ts", "mpegts", "libx264")),
+    ],
+)
+def test_containers_of_many_kinds_are_looked_at_in_folders_and_decoded(
+    tmp_path: Path, suffix: str, form: str, codec: str
+) -> None:
+    path = tmp_path / f"Show S01E01{suffix}"
+    with av.open(str(path), "w", format=form) as container:
+        stream: Any = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
+        picture = np.full((144, 176, 3), 128, np.uint8)
+        for _ in range(50):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    [series] = find_series([tmp_path], 0)
+    assert series.videos == (path,)
+    assert len(list(grey_thumbnails(path, rate=4))) in {8, 9}
+
+
+def test_music_in_ogg_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "Show theme.ogg"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopus", rate=SOUND_HZ)
+        write_silence(container, stream, 1.0)
+    assert find_series([tmp_path], 0) == []
 
 
 def test_copies_with_chapters_are_no_episodes_but_a_lone_file_of_such_a_name_is(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from skipintro.core import progress as module
-from skipintro.core.progress import progress
+from skipintro.core.progress import progress, progress_within
 
 
 class Clock:
@@ -63,3 +63,23 @@ def test_on_a_terminal_there_is_a_bar_and_no_line(
         clock.now += 40
     assert "episodes: 100%" in terminal.getvalue()
     assert caplog.messages == []
+
+
+def test_within_a_long_file_a_terminal_shows_the_seconds_that_are_decoded(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress_within("Show\x1b S01E01.mkv") as reached:
+        assert reached is not None
+        reached(40.0)
+        assert terminal.getvalue() == ""  # it may be done in no time
+        clock.now += 4
+        reached(130.4)
+        assert "Show\\x1b S01E01.mkv: 130 s decoded" in terminal.getvalue()
+
+
+def test_without_a_terminal_nothing_is_said_of_a_file(clock: Clock) -> None:
+    with progress_within("Show S01E01.mkv") as reached:
+        assert reached is None

@@ -40,6 +40,7 @@ class Track:
     rate: int = 48_000
     layout: str = "mono"
     disposition: Disposition = field(default_factory=lambda: Disposition(0))
+    title: str = ""
 
 
 def tone(length_s: float, *, hz: float = HZ, rate: int = 48_000, size: float = 0.5) -> Wave:
@@ -72,6 +73,7 @@ def write_sound(path: Path, *tracks: Track, pictures: tuple[float, float] = (0, 
                 pytest.skip(f"this PyAV build has no encoder {track.codec}")
             stream: Any = container.add_stream(track.codec, rate=track.rate, layout=track.layout)
             stream.disposition = track.disposition
+            stream.metadata["title"] = track.title
             streams.append(stream)
         packets: list[Any] = []
         for index, at in enumerate(pictures_at):
@@ -244,6 +246,8 @@ def test_of_two_streams_the_one_that_can_be_decoded_is_heard(tmp_path: Path) -> 
         ({0: Disposition.visual_impaired, 1: Disposition.comment}, 2),
         ({0: Disposition.comment | Disposition.default}, 1),
         ({0: Disposition.comment, 4: Disposition.default}, 4),
+        ({0: Disposition.hearing_impaired, 1: Disposition.comment}, 2),
+        ({3: Disposition.default, 6: Disposition.forced}, 6),
     ],
 )
 def test_of_ten_streams_a_player_plays_one(
@@ -258,6 +262,16 @@ def test_of_ten_streams_a_player_plays_one(
         for index, stream in enumerate(container.streams.audio):
             assert stream.disposition == dispositions.get(index, Disposition(0))
     assert pitch(heard(path)) == pytest.approx(500 + 100 * chosen, abs=3)
+
+
+@pytest.mark.parametrize("title", ["Director's Commentary", "Audio Description", "Комментарии"])
+def test_a_title_may_tell_that_a_stream_is_for_some_alone(tmp_path: Path, title: str) -> None:
+    tracks = [
+        Track([(0, tone(0.5, hz=700))], disposition=Disposition.default, title=title),
+        Track([(0, tone(0.5, hz=900))], title="English"),
+    ]
+    path = write_sound(tmp_path / "two.mkv", *tracks, pictures=(0, 1))
+    assert pitch(heard(path)) == pytest.approx(900, abs=3)
 
 
 def test_a_default_stream_that_nothing_decodes_is_passed_over(tmp_path: Path) -> None:
@@ -506,7 +520,11 @@ def test_of_a_truncated_file_what_there_is_is_heard(tmp_path: Path, share: float
 class Streams(list[Any]):
     """The streams of a container that is not there."""
 
-    audio = (SimpleNamespace(index=0, disposition=Disposition(0), codec_context=SimpleNamespace()),)
+    audio = (
+        SimpleNamespace(
+            index=0, disposition=Disposition(0), codec_context=SimpleNamespace(), metadata={}
+        ),
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from skipintro.video.encoding import encode_h264
 from skipintro.video.opening import VideoError
 from skipintro.video.scaling import View
 from skipintro.video.selective import pictures_of_needed
+from skipintro.video.streams import shown_stream
 from video_cases import SIDE, SOUND_HZ, Pixels, noise, number_in, numbered, write, write_silence
 
 TOLERANCE_S = 0.5
@@ -788,30 +789,69 @@ def test_sound_alone_is_refused_even_with_a_cover_picture(
     assert_refused(path, "holds no video stream", read)
 
 
-def write_two_streams(path: Path, marked: Sequence[int]) -> None:
-    """Write one that shows a 3, and one that shows a 5, of which some are marked as default."""
+NO_MARK = av.stream.Disposition(0)
+DEFAULT, FORCED = av.stream.Disposition.default, av.stream.Disposition.forced
+
+
+def write_two_streams(path: Path, *marks: av.stream.Disposition) -> None:
+    """Write one that shows a 3, and one that shows a 5, with these marks."""
     with av.open(str(path), "w") as container:
-        streams: list[Any] = [container.add_stream("libx264", rate=1) for _ in range(2)]
-        for index, stream in enumerate(streams):
+        streams: list[Any] = []
+        for mark in marks:
+            stream: Any = container.add_stream("libx264", rate=1)
             stream.width = stream.height = 64
-            stream.pix_fmt = "yuv420p"
-            default = av.stream.Disposition.default
-            stream.disposition = default if index in marked else av.stream.Disposition(0)
+            stream.pix_fmt, stream.disposition = "yuv420p", mark
+            streams.append(stream)
         for stream, number in zip(streams, (3, 5), strict=True):
             frame = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
             container.mux([*stream.encode(frame), *stream.encode()])
     with av.open(str(path)) as container:
-        found = [stream.disposition for stream in container.streams.video]
-        assert [i for i in range(2) if found[i] & av.stream.Disposition.default] == list(marked)
+        assert [stream.disposition for stream in container.streams.video] == list(marks)
 
 
-@pytest.mark.parametrize(("marked", "number"), [([], 3), ([0], 3), ([1], 5), ([0, 1], 3)])
-def test_of_several_video_streams_the_default_one_is_shown(
-    tmp_path: Path, marked: list[int], number: int
+@pytest.mark.parametrize(
+    ("marks", "number"),
+    [
+        ((NO_MARK, NO_MARK), 3),
+        ((DEFAULT, NO_MARK), 3),
+        ((NO_MARK, DEFAULT), 5),
+        ((DEFAULT, DEFAULT), 3),
+        ((NO_MARK, FORCED), 5),
+        ((DEFAULT, FORCED), 5),
+    ],
+)
+def test_of_several_video_streams_the_one_is_shown_that_a_player_shows(
+    tmp_path: Path, marks: tuple[av.stream.Disposition, ...], number: int
 ) -> None:
     path = tmp_path / "two.mkv"
-    write_two_streams(path, marked)
+    write_two_streams(path, *marks)
     assert numbers_of(path) == [number]
+
+
+@pytest.mark.parametrize("mark", ["attached_pic", "timed_thumbnails", "still_image"])
+def test_a_cover_or_a_preview_is_not_shown_though_it_comes_first_as_the_default(mark: str) -> None:
+    """PyAV's writers put covers last, so these are no files."""
+    cover = SimpleNamespace(
+        disposition=DEFAULT | av.stream.Disposition[mark], codec_context=object()
+    )
+    film = SimpleNamespace(disposition=NO_MARK, codec_context=object())
+    streams: list[Any] = [cover, film]
+    assert shown_stream(streams) == film
+    assert shown_stream(streams[:1]) is None
+
+
+def test_a_default_video_stream_that_nothing_decodes_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams: list[Any] = [container.add_stream(codec, rate=1) for codec in ("vp8", "libx264")]
+        for stream, mark in zip(streams, (DEFAULT, NO_MARK), strict=True):
+            stream.width = stream.height = 64
+            stream.pix_fmt, stream.disposition = "yuv420p", mark
+        for stream, number in zip(streams, (3, 5), strict=True):
+            frame = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
+            container.mux([*stream.encode(frame), *stream.encode()])
+    path.write_bytes(path.read_bytes().replace(b"V_VP8", b"V_XP8"))
+    assert numbers_of(path) == [5]
 
 
 @pytest.mark.parametrize("read", [read_info, read_pictures])

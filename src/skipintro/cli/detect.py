@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory
     from skipintro.library.models import Model
+    from skipintro.library.output import Row
     from skipintro.library.refining import Rule
-    from skipintro.library.telling import Row
     from skipintro.library.walking import Series
     from skipintro.library.writing import Writer
 
@@ -82,6 +82,9 @@ def detect(
     pad_end: Annotated[
         float, typer.Option(help="s added after; negative: the skip ends earlier.")
     ] = 0.0,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each episode why this interval, or none.")
+    ] = False,
     model: ModelOption = None,
     search: SearchOption = None,
     beside: BesideOption = 4,
@@ -99,8 +102,8 @@ def detect(
     from skipintro.library.answers import Settings
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.output import tell
     from skipintro.library.refining import Rule
-    from skipintro.library.telling import tell
     from skipintro.library.walking import find_series
     from skipintro.library.writing import Writer
 
@@ -126,7 +129,7 @@ def detect(
         detection = Detection(model_of(model, memory), memory, settings)
         writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
         job = _Job(detection, memory, rule, writer, write or [], mux=mux)
-        rows = job.run(groups)
+        rows = job.run(groups, explain=explain)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         sys.stderr.flush()
@@ -148,14 +151,14 @@ class _Job:
     kinds: list[Kind]
     mux: bool
 
-    def run(self, groups: "list[Series]") -> "list[Row]":
+    def run(self, groups: "list[Series]", *, explain: bool) -> "list[Row]":
         """Give the videos that were asked for, in the order of their series and names."""
-        from skipintro.library.asking import asked_rows
+        from skipintro.library.rows import asked_rows
 
-        return asked_rows(self.detection, groups, self._row)
+        return asked_rows(self.detection, groups, self._row, explain=explain)
 
     def _row(self, answer: "Answer") -> "Row":
-        from skipintro.library.asking import row_of
+        from skipintro.library.rows import row_of
 
         row = row_of(answer, self.rule, self._snapped)
         if not row.fault:
@@ -182,6 +185,8 @@ class _Job:
 
     def summarise(self, rows: "list[Row]") -> None:
         """Say on the error stream what was done, and name every fault."""
+        from skipintro.library.output import summary
+
         written, made = self.writer.written, self.detection
         for fault in [row.fault for row in rows if row.fault] + written.faults:
             typer.echo(f"failed: {fault}", err=True)
@@ -191,14 +196,14 @@ class _Job:
         for place in written.shared:
             told = f"kept: {place}: of another video of the same name; rename one of the two"
             typer.echo(one_line(told), err=True)
-        n_found = sum(row.finding.interval is not None for row in rows)
         did = [
             f"{made.n_made} detected now ({made.n_decoded} decoded)" if made.n_made else "",
             f"{written.made} files written" if written.made else "",
             f"{written.removed} removed" if written.removed else "",
+            f"{len(written.faults)} files could not be written" if written.faults else "",
         ]
         told = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
-        typer.echo(f"{len(rows)} videos, {n_found} with an intro; {told}", err=True)
+        typer.echo(f"{summary(rows)}; {told}", err=True)
 
 
 def begin() -> None:

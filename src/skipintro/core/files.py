@@ -47,7 +47,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Whatever stood at `path` before stays until then; after an error nothing of the new is left.
     """
-    workshop = _made_workshop(path.parent)
+    try:
+        workshop = _made_workshop(path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     draft, before = workshop / path.name, workshop / "before"
     try:
         yield draft

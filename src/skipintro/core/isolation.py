@@ -60,20 +60,26 @@ class LostError(Exception):
 
 
 def isolated(
-    function: Callable[..., Any], *args: Any, stall_s: float, memory_mb: int, **kwargs: Any
+    function: Callable[..., Any],
+    *args: Any,
+    stall_s: float,
+    memory_mb: int,
+    reached: Callable[[float], None] | None = None,
+    **kwargs: Any,
 ) -> Iterator[Any]:
     """Yield what a function gives in a child: one value, or all of an iterator's.
 
-    The child is up to 64 values ahead. Raises what the function raises, and LostError where the
-    child ends, is silent for `stall_s`, or wants more than `memory_mb` (Linux; other systems
-    have no such limit). Who leaves before the end loses the child, too: the next call starts one.
+    The child is up to 64 values ahead; `reached` is called now and then with how far it has come.
+    Raises what the function raises, and LostError where the child ends, is silent for `stall_s`, or
+    wants more than `memory_mb` (Linux; other systems have no such limit). Who leaves before the end
+    loses the child, too: the next call starts one.
     """
     child = _idle_child(function.__module__)
     is_done = False
     try:
         child.send((Path.cwd(), memory_mb, function, args, kwargs))
         while not is_done:
-            kind, value = child.receive(stall_s, memory_mb)
+            kind, value = child.receive(stall_s, memory_mb, reached)
             is_done = kind in {_RAISED, _DONE}
             if kind == _ITEM:
                 yield value
@@ -107,10 +113,13 @@ def side_by_side(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
 _of_thread = local()  # is_over: an Event, where `side_by_side` made the thread
 
 
-def tell_progress() -> None:
-    """Let the parent know, if there is one, that the work goes on: cheap, to be called often."""
+def tell_progress(second: float | None = None) -> None:
+    """Let the parent know, if there is one, that the work goes on: cheap, to be called often.
+
+    `second` is how far it has come; None: as far as was told before.
+    """
     if _outbox is not None:
-        _outbox.tell_progress()
+        _outbox.tell_progress(second)
 
 
 class _Reader(pickle.Unpickler):
@@ -169,7 +178,9 @@ class _Child:
         with suppress(OSError):  # it has just died: `receive` tells
             self._connection.send(call)
 
-    def receive(self, stall_s: float, memory_mb: int) -> tuple[int, Any]:
+    def receive(
+        self, stall_s: float, memory_mb: int, reached: Callable[[float], None] | None = None
+    ) -> tuple[int, Any]:
         """Give the next message, but signs of life. Raises LostError."""
         n_looks = math.ceil(stall_s / _LOOK_EVERY_S)
         n_left = n_looks
@@ -189,6 +200,8 @@ class _Child:
                 raise LostError(f"sent what nobody asked for ({told})") from None
             if kind != _ALIVE:
                 return kind, value
+            if reached is not None and isinstance(value, float):
+                reached(value)
             n_left = n_looks
         raise LostError(f"stood still for {stall_s:g} s")
 
@@ -243,6 +256,11 @@ class _Outbox:
     def __init__(self) -> None:
         self._messages: Queue[bytes] = Queue(_READ_AHEAD)
         self._told = 0.0  # when there was one
+        self._reached: float | None = None  # how far the work has come
+
+    def begin(self) -> None:
+        """Forget how far the last call came."""
+        self._reached = None
 
     def put(self, kind: int, value: object = None) -> None:
         """Add a message."""
@@ -253,10 +271,11 @@ class _Outbox:
         """Take a message, as soon as there is one."""
         return self._messages.get()
 
-    def tell_progress(self) -> None:
+    def tell_progress(self, second: float | None) -> None:
         """Add a sign of life, unless there is one."""
+        self._reached = self._reached if second is None else second
         if time.monotonic() - self._told > _TELL_EVERY_S and self._messages.empty():
-            self.put(_ALIVE)
+            self.put(_ALIVE, self._reached)
 
 
 _outbox: _Outbox | None = None  # None: this process is no child
@@ -279,6 +298,7 @@ def serve() -> None:
 
 def _serve_one(call: _Call, outbox: _Outbox) -> None:
     folder, memory_mb, function, args, kwargs = call
+    outbox.begin()
     try:
         os.chdir(folder)
         _limit_memory(memory_mb)

@@ -3,14 +3,19 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from tqdm import tqdm
+
+from skipintro.core.errors import one_line
 
 T = TypeVar("T")
 
 _TELL_EVERY_S = 30.0
+_LONG_S = 3.0  # of work within one file, from which on it is spoken of
+_LONGEST_NAME = 40  # characters
 
 log = logging.getLogger(__name__)
 
@@ -30,3 +35,32 @@ def progress(items: Iterable[T], total: int, unit: str) -> Iterator[T]:
         if n_done < total and time.monotonic() - told >= _TELL_EVERY_S:
             log.info("%d of %d %s", n_done, total, unit)
             told = time.monotonic()
+
+
+@contextmanager
+def progress_within(name: str) -> Iterator[Callable[[float], None] | None]:
+    """Give what shows, on a terminal, how many seconds of one file are decoded; None on others.
+
+    Files that take less than 3 s are not spoken of.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began = time.monotonic()
+    bar: Any = None  # a tqdm, as soon as there is something to show
+
+    def reached(second: float) -> None:
+        nonlocal bar
+        if time.monotonic() - began < _LONG_S:
+            return
+        if bar is None:
+            told = one_line(name)[:_LONGEST_NAME]
+            bar = tqdm(desc=told, leave=False, bar_format="{desc}: {n:.0f} s decoded, {elapsed}")
+        bar.n = second
+        bar.refresh()
+
+    try:
+        yield reached
+    finally:
+        if bar is not None:
+            bar.close()

@@ -8,7 +8,7 @@ from typing import Protocol
 from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import kind_of
 from skipintro.detectors.openings import load_openings
-from skipintro.episodes.naming import series_of_file
+from skipintro.episodes.naming import series_of_files
 from skipintro.evidence.recording import record_checked
 from skipintro.evidence.track import Evidence
 from skipintro.video.decoder import length_s
@@ -31,8 +31,8 @@ class OpeningsOnVideos:
     def detect(self, videos: Sequence[Path]) -> list[Prediction]:
         """Return one prediction a video; VideoError where one cannot be decoded."""
         series = defaultdict(list)
-        for place, video in enumerate(videos):
-            series[series_of_file(video)].append(place)
+        for place, name in enumerate(series_of_files(videos)):
+            series[name].append(place)
         found: dict[int, Prediction] = {}
         for places in series.values():
             evidence = [self._record(videos[k]) for k in places]

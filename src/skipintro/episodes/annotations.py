@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.labels import Label, check_episode_id, parse_time, read_json_object
-from skipintro.episodes.naming import one_spelling
+from skipintro.episodes.spelling import one_spelling
 
 
 class Status(StrEnum):

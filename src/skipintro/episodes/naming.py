@@ -1,78 +1,199 @@
-"""Which series a video file belongs to, told by its name and its folder."""
+"""Which series a video file belongs to, told by its name and its folders.
+
+guessit knows how files of series are named. Ours is what it cannot do: to find the folder of the
+series, some numberings, and speed. It takes 6 ms a name, so that a name is cut at its numbering
+where a mark tells that (`S01E02`, `Folge 3`, a date), and guessit is asked once a series.
+"""
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-_NUMBER = r"(?!(?:19|20)\d\d\b)\d{1,4}\b"  # of an episode; a year belongs to a name
+from skipintro.episodes.spelling import drawn, one_spelling
+
+_EPISODE = (
+    "episode|episodio|episódio|épisode|ep|folge|capítulo|capitulo|cap|odcinek|bölüm|"
+    "серия|серія|выпуск|part|pt"
+)
+_SEASON = "season|series|staffel|saison|temporada|stagione|sezon|сезон"
+_DISC = "disc|disk|dvd|cd|bd"
+_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten"
+_NUMBERINGS = tuple(  # where one begins; the first pattern that a name has counts
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\bs\d{1,4}[\s.-]*(?:ep?|x)[\s.-]*\d+",  # S01E02
+        r"(?<!\w)\d{1,2}x\d{1,3}(?!\d)",  # 1x02
+        r"\b(?:19|20)\d\d([-. ])[01]\d\1[0-3]\d\b",  # 2024-03-05
+        r"\b\d+[\s.-]*(?:сезон|серия|серія|выпуск)\b",
+        rf"\b(?:{_SEASON})[\s.-]*\d+|\bs\d{{1,2}}\b|\b\d+(?:st|nd|rd|th) season\b",  # S2
+        rf"\b(?:{_EPISODE})[\s.-]*(?:\d+|(?:{_WORDS})\b)|\be\d+",  # Episode 3, e03, Part One
+        r"第\s*\d+|\b\d+\s*[화회話集]",
+        r"[\s(]\d+\s*of\s*\d+\b",  # 2of6
+        r"^\[[^\]]+\].*?(?P<here>-\s+\d{1,4}(?:v\d)?\b)",  # [Group] Show - 2001: no year
+        r"\s-\s+(?!(?:19|20)\d\d\b)\d{1,4}(?:v\d)?\b",  # Show - 12 - Title
+        r"#\d+",
+        r"^\d{1,3}(?:\.\s|\s-\s)",  # 01 - Title
+        r"\b(?:title|[a-f]\d)? ?t\d\d$",  # of a disc, as MakeMKV copies it: B1_t03, title_t00
+        r"^vts \d+ \d+$|^\d{5}$",  # of a disc: VTS_01_1.VOB, 00001.m2ts
+        r"(?<!\d)(?!(?:19|20)\d\d$)\d{1,4}$",  # Show 12, Show12, 12
+    )
+)
+_BY_A_MARK = _NUMBERINGS[:2]  # in a folder's name a number alone is a part of the title
+_OF_SEASON = re.compile(
+    rf"\b(?:(?:{_SEASON})[\s._-]*\d{{1,4}}|(?:{_DISC})[\s._-]*\d{{1,2}}|[sd]\d{{1,2}})\b.*"
+    r"|^(?:specials|extras|samples?|video[ _]ts|bdmv|stream)$",
+    re.IGNORECASE | re.DOTALL,
+)
 _ENCODING = re.compile(  # 1080p, 1920x1080, x264, and all that follows
     r"\b(?:\d{3,4}[pi]|\d{3,4}x\d{3,4}|[xh]\.?26[45])\b.*", re.IGNORECASE | re.DOTALL
 )
-_NUMBERINGS = tuple(  # with all that follows; the first that a name has counts
-    re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    for pattern in (
-        r"\b(?:s\d+[\s.-]*e\d+|\d{1,2}x\d+).*",  # S01E02, 1x02
-        r"\b(?:(?:season|сезон|episode|ep|part|серия)[\s.-]*\d+|e\d+).*",  # Episode 3, e03
-        r"\b\d+[\s.-]*(?:сезон|серия)\b.*",
-        rf"\s-\s+{_NUMBER}.*",  # Show - 12 - Title
-        rf"^{_NUMBER}(?:\.\s|\s-\s).*",  # 01 - Title
-        rf"(?<!\d){_NUMBER}\s*$",  # Show 12, 12
-    )
-)
-_SEASON = re.compile(
-    r"\b(?:season|series|staffel|saison|сезон|disc|s)[\s._-]*\d{1,2}\b.*|^(?:specials|extras)$",
-    re.IGNORECASE | re.DOTALL,
-)
-# Cyrillic letters that are drawn as Latin ones, by https://www.unicode.org/reports/tr39/.
-_CYRILLIC = "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝ"
-_LATIN = "ABESIJKMHOPCTYXaesijopcyxhdqw"
-_TO_LATIN, _TO_CYRILLIC = str.maketrans(_CYRILLIC, _LATIN), str.maketrans(_LATIN, _CYRILLIC)
+_LIKE_A_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_NUMBERED = {"season", "episode", "date", "part", "absolute_episode"}
+_TITLED = {"title", "alternative_title", "film_title"}
+
+
+_Match = tuple[str, int, int, Any]  # what it is, where it begins and ends, what it tells
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a name tells: a title, and what tells it from another series of the same title."""
+
+    title: str = ""
+    country: str = ""
+    year: str = ""
 
 
 def series_of_file(video: Path) -> str:
-    """Give the name that the episodes of one series share: the file's before its numbering.
+    """Give the title that the episodes of one series share, as far as one file tells it.
 
-    A file whose name begins with the numbering (`S01E02.mkv`, `03.mp4`) belongs to its folder;
-    folders of seasons, and those that hold one episode alone, are passed over. A film without any
-    numbering is a series of its own.
+    It stands before the numbering. A file whose name begins with the numbering (`S01E02.mkv`,
+    `03.mp4`), or that has none and lies in the folder of a season, a disc or one episode, belongs
+    to the folder of its series. A film without any numbering is a series of its own.
     """
-    name = _ENCODING.sub("", _drawn(video.stem).replace("_", " "))
-    numbering = next((found for each in _NUMBERINGS if (found := each.search(name))), None)
-    told = one_spelling(name if numbering is None else name[: numbering.start()])
-    for folder in video.absolute().parents:
-        if told:
-            break
-        if folder.name != video.stem:
-            told = one_spelling(_SEASON.sub("", _drawn(folder.name)))
-    return told
+    return _told(video).title
 
 
-def _drawn(name: str) -> str:
-    """Leave out what is not drawn: marks of direction, joiners, a byte-order mark."""
-    return "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
+def series_of_files(videos: Sequence[Path]) -> list[str]:
+    """Give the name of the series of each file: its title.
 
-
-def one_spelling(name: str) -> str:
-    """Give one spelling for `Show.Name`, `Show_Name -` and `show name`.
-
-    However its letters are composed, with signs that are not drawn, and with look-alikes of another
-    alphabet within a word. It may be empty.
+    Series of one title are told apart by countries or years, where the files tell several. A file
+    that tells none goes with those in its folder.
     """
-    composed = unicodedata.normalize("NFKC", _drawn(name))
-    plain = re.sub(r"[\s._]+", " ", composed).lstrip(" -").rstrip(" -,[(")
-    alike = re.sub(r"\w+", lambda word: _of_one_alphabet(word[0]), plain)
-    return unicodedata.normalize("NFKC", alike.casefold())
+    told = [_told(video) for video in videos]
+    names = [each.title for each in told]
+    by_title = defaultdict(list)
+    for place, each in enumerate(told):
+        by_title[each.title].append(place)
+    for places in by_title.values():
+        for marks in ([each.country for each in told], [each.year for each in told]):
+            if len({marks[place] for place in places} - {""}) < 2:
+                continue
+            beside = {videos[place].parent: marks[place] for place in places if marks[place]}
+            for place in places:
+                mark = marks[place] or beside.get(videos[place].parent, "")
+                names[place] = f"{names[place]} {mark}".strip()
+    return names
 
 
-def _of_one_alphabet(word: str) -> str:
-    """Give a word that mixes Latin and Cyrillic in the one that it can be read in, Latin first."""
-    if word.isascii() or not (_has("LATIN", word) and _has("CYRILLIC", word)):
-        return word
-    if not _has("CYRILLIC", latin := word.translate(_TO_LATIN)):
-        return latin
-    cyrillic = word.translate(_TO_CYRILLIC)
-    return word if _has("LATIN", cyrillic) else cyrillic
+def folder_of_series(video: Path) -> str:
+    """Give the name of the folder of a file's series, in one spelling; seasons are passed over."""
+    folders = (folder for folder in video.absolute().parents if folder.name != video.stem)
+    plain = (one_spelling(_OF_SEASON.sub("", drawn(folder.name))) for folder in folders)
+    return next(filter(None, plain), "")
 
 
-def _has(alphabet: str, word: str) -> bool:
-    return any(unicodedata.name(letter, "").startswith(alphabet) for letter in word)
+def _told(video: Path) -> _Told:
+    told = _of_file(video)
+    folders = (folder.name for folder in video.absolute().parents if folder.name != video.stem)
+    of_folder = next((found for name in folders if (found := _of_folder(name)).title), _Told())
+    if told.title not in {"", of_folder.title}:
+        return told
+    country, year = told.country or of_folder.country, told.year or of_folder.year
+    return _Told(of_folder.title, country, year)
+
+
+def _of_file(video: Path) -> _Told:
+    """Give what a file's own name tells: nothing where the folder tells of which series it is."""
+    name = _ENCODING.sub("", _readable(video.stem))
+    numbering = _numbering(name, _NUMBERINGS)
+    if numbering is not None:
+        return _titled(name[:numbering])
+    if _is_numbered_folder(video.absolute().parent.name):
+        return _Told()
+    return _guessed(name) if re.search(r"\d", name) else _Told(one_spelling(name))
+
+
+def _of_folder(name: str) -> _Told:
+    plain = _OF_SEASON.sub("", _readable(name))
+    return _titled(_ENCODING.sub("", plain)[: _numbering(plain, _BY_A_MARK)])
+
+
+def _is_numbered_folder(name: str) -> bool:
+    """Tell whether a folder's name is of a season, a disc or one episode."""
+    plain = _readable(name)
+    return bool(_OF_SEASON.search(plain)) or _numbering(plain, _BY_A_MARK) is not None
+
+
+def _numbering(name: str, patterns: Sequence[re.Pattern[str]]) -> int | None:
+    """Give the place at which a numbering begins, None where there is none."""
+    found = next((found for each in patterns if (found := each.search(name))), None)
+    return found and found.start("here" if "here" in found.re.groupindex else 0)
+
+
+def _readable(name: str) -> str:
+    return unicodedata.normalize("NFC", drawn(name)).replace("_", " ")
+
+
+def _titled(head: str) -> _Told:
+    """Give what stands before a numbering: the title, without a group's name, year or country."""
+    head = head.rstrip(" .-,([")
+    return _title(head) if one_spelling(head) else _Told()
+
+
+@lru_cache(maxsize=4096)
+def _title(head: str) -> _Told:
+    # Every numbering is written as the one that guessit knows best.
+    return _of_guess(head, _guess(f"{head} S01E01"), len(head))
+
+
+def _guessed(name: str) -> _Told:
+    """Give what guessit tells of a name without a mark: a film, or `Show.103.hdtv`."""
+    found = _guess(name)
+    numbers = [start for kind, start, _, _ in found if kind in _NUMBERED]
+    like_a_year = _LIKE_A_YEAR.search(name)
+    if like_a_year and any(like_a_year.start() <= start < like_a_year.end() for start in numbers):
+        return _Told(one_spelling(name[: like_a_year.end()]))  # Blade Runner 2049
+    if numbers and min(numbers) == 0:
+        return _Told(one_spelling(name))  # 12 Angry Men
+    return _of_guess(name, found, min(numbers, default=len(name)))
+
+
+def _of_guess(name: str, found: Sequence[_Match], end: int) -> _Told:
+    """Give title, country and year of what stands before the numbering, at `end`."""
+    titles = [(start, stop) for kind, start, stop, _ in found if kind in _TITLED and start < end]
+    told = name[:end]
+    if titles:
+        told = name[min(start for start, _ in titles) : min(end, max(stop for _, stop in titles))]
+    marks = {kind: str(value).casefold() for kind, start, _, value in found if start < end}
+    if not titles:
+        return _Told(one_spelling(told))  # 1923 S01E01: the year is all that there is
+    return _Told(one_spelling(told), marks.get("country", ""), marks.get("year", ""))
+
+
+def _guess(name: str) -> list[_Match]:
+    from guessit import guessit  # noqa: PLC0415  takes a tenth of a second
+    from guessit.api import GuessitException  # noqa: PLC0415
+
+    options = {"type": "episode", "advanced": True, "no_user_config": True}
+    try:
+        told = guessit(f"{name}.mkv", options)
+    except GuessitException:  # of a name that it stumbles over
+        return []
+    each = ((kind, m) for kind, ms in told.items() for m in (ms if isinstance(ms, list) else [ms]))
+    return [(kind, *match.span, match.value) for kind, match in each]

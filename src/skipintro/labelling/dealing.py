@@ -12,7 +12,7 @@ from skipintro.core.files import sha256_of_file
 from skipintro.core.progress import progress
 from skipintro.episodes.annotations import series_of
 from skipintro.episodes.labels import Label
-from skipintro.episodes.naming import one_spelling
+from skipintro.episodes.spelling import one_spelling
 
 TRAIN, TEST = "train", "test"
 _REMEDY = "a split wants 2: add episodes of another, or give each its `series` in the label file"

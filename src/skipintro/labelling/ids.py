@@ -4,7 +4,7 @@ import unicodedata
 from pathlib import Path
 
 from skipintro.episodes.labels import check_episode_id
-from skipintro.episodes.naming import series_of_file
+from skipintro.episodes.naming import folder_of_series, series_of_file
 
 
 def id_of(video: Path) -> str:
@@ -15,6 +15,6 @@ def id_of(video: Path) -> str:
     """
     stem = unicodedata.normalize("NFC", video.stem)
     if not series_of_file(Path("/", video.name)):  # folders alone tell it
-        stem = f"{series_of_file(video)} {stem}".strip()
+        stem = f"{folder_of_series(video)} {stem}".strip()
     check_episode_id(str(video), stem)
     return stem

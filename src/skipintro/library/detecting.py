@@ -82,14 +82,25 @@ class Detection:
         """Return what siblings share with one of the answers of a series; None of a head."""
         sound = [each for each in answers if not each.fault]
         with self._model.opened() as folder:
-            worker = _worker(folder, self._memory, self._settings)
-            todo = [each for each in sound if not worker.has(each)]
-            for each in todo:  # forgotten meanwhile
-                made = worker.make(each)
-                if isinstance(made, InputError):
-                    raise made
-                worker.keep(each, made)
-            return worker.shared(sound, sound.index(answer))
+            return self._equipped(folder, sound).shared(sound, sound.index(answer))
+
+    def explained(self, answers: Sequence[Answer]) -> dict[Path, str]:
+        """Return for each video of a series that was read why it has this interval, or none."""
+        sound = [each for each in answers if not each.fault]
+        with self._model.opened() as folder:
+            worker = self._equipped(folder, sound)
+            lines = worker.explained(sound) if sound else []
+        return {each.video: line for each, line in zip(sound, lines, strict=True)}
+
+    def _equipped(self, folder: Path, sound: Sequence[Answer]) -> "Worker":
+        """Return a worker that has all evidence; what was forgotten meanwhile is made anew."""
+        worker = _worker(folder, self._memory, self._settings)
+        for each in [each for each in sound if not worker.has(each)]:
+            made = worker.make(each)
+            if isinstance(made, InputError):
+                raise made
+            worker.keep(each, made)
+        return worker
 
     def _identified(self, video: Path, series: str) -> Answer:
         try:
@@ -198,6 +209,9 @@ class Worker(Protocol):
 
     def shared(self, answers: Sequence[Answer], position: int) -> "SharedEvidence | None":
         """Return what the others of a series share with one video, where the detector asks them."""
+
+    def explained(self, answers: Sequence[Answer]) -> list[str]:
+        """Return for each video of a series why it has this interval, or none."""
 
 
 def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:

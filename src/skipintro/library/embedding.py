@@ -86,6 +86,12 @@ class Embedder:
     def shared(self, answers: Sequence[Answer], position: int) -> None:
         """Return nothing: the head asks no sibling."""
 
+    def explained(self, answers: Sequence[Answer]) -> list[str]:
+        """Return for each video how sure the head is at most, which is all that it knows."""
+        most = [float(found.probabilities.max(initial=0)) for _, found in self.found(answers)]
+        least = self._detector.config.head.threshold
+        return [f"highest probability {each:.2f}, threshold {least:.2f}" for each in most]
+
     def _vectors(self, answer: Answer) -> NDArray[np.float32]:
         vectors = remembered_vectors(file := self._file(answer))
         if vectors is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, sweep
 from skipintro.detection.episode import Prediction
+from skipintro.detectors.explaining import explained
 from skipintro.detectors.openings import load_openings
 from skipintro.episodes.search import Search, seconds_to_decode
 from skipintro.evidence.recording import of_bytes, record_checked, to_bytes
@@ -65,6 +66,10 @@ class Fingerprinter:
     def shared(self, answers: Sequence[Answer], position: int) -> SharedEvidence:
         """Return what the others of a series share with one video."""
         return self._detector.shared([self._evidence(answer) for answer in answers])[position]
+
+    def explained(self, answers: Sequence[Answer]) -> list[str]:
+        """Return for each video of a series why it has this interval, or none."""
+        return explained(self._detector, [self._evidence(answer) for answer in answers])
 
     def _evidence(self, answer: Answer) -> Evidence:
         content = remembered(file := self._file(answer))

@@ -1,37 +1,63 @@
 """Which videos are meant by the paths that a user gives, and which series they make."""
 
 import bisect
+import errno
 import glob
 import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.core.errors import InputError, one_line
 from skipintro.core.files import describe_os_error
-from skipintro.episodes.naming import series_of_file
+from skipintro.episodes.naming import series_of_files
+from skipintro.library.extras import is_extra
 from skipintro.sidecars.finding import is_muxed
 
 SUFFIXES = {
+    ".3g2",
+    ".3gp",
+    ".asf",
     ".avi",
+    ".divx",
+    ".dv",
+    ".f4v",
     ".flv",
+    ".m1v",
+    ".m2t",
     ".m2ts",
+    ".m2v",
     ".m4v",
     ".mkv",
     ".mov",
     ".mp4",
+    ".mpe",
     ".mpeg",
     ".mpg",
     ".mts",
+    ".mxf",
+    ".nut",
+    ".ogg",
+    ".ogm",
     ".ogv",
+    ".rm",
+    ".rmvb",
     ".ts",
+    ".vob",
     ".webm",
     ".wmv",
+    ".wtv",
 }
+# How the first page of an Ogg stream of pictures begins: Theora, Dirac, VP8, and what OGM holds.
+# https://wiki.xiph.org/MIMETypesCodecs
+_OGG_PICTURES = (b"\x80theora", b"BBCD\0", b"OVP80", b"\x01video")
+_OGG_PAGES = 4096  # bytes, in which the first pages of all streams stand
 _NUMBER = re.compile(r"(\d+)")
+
+_NOWHERE = os.strerror(errno.ENOENT)
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +80,11 @@ def find_series(
 ) -> list[Series]:
     """Give the series of the videos meant by files, folders and patterns.
 
-    A folder is walked, links included; hidden files and folders are passed over. A file that is
-    given by itself brings up to `n_beside` episodes of its series along that lie nearest to it in
-    its folder: they are looked at, since they help, but not asked for. One file under two names
-    counts once. `check` may raise at any folder before it is walked, and at any video. Raises
-    InputError where a place does not exist.
+    A folder is walked, links included; what is hidden, and trailers, samples and such, are passed
+    over. A file that is given by itself, whatever it is called, brings up to `n_beside` episodes of
+    its series along that lie nearest to it in its folder: they are looked at, since they help, but
+    not asked for. One file under two names counts once. `check` may raise at any folder before it
+    is walked, and at any video. Raises InputError where a place does not exist.
     """
     asked: dict[str, Path] = {}
     single = []
@@ -73,14 +99,26 @@ def find_series(
                 asked.setdefault(os.path.realpath(video), video)
     at_hand = {os.path.realpath(video): video for video in _beside(single, n_beside)}
     groups = defaultdict(list)
-    for video in (at_hand | asked).values():
+    videos = list((at_hand | asked).values())
+    for video in videos:
         check(video)
-        groups[series_of_file(video)].append(video)
+    for name, video in zip(series_of_files(videos), videos, strict=True):
+        groups[name].append(video)
     wanted = frozenset(asked.values())
     return [
         Series(name, tuple(sorted(videos, key=_natural)), wanted & frozenset(videos))
         for name, videos in sorted(groups.items())
     ]
+
+
+def series_in(folder: Path, given: Collection[Path]) -> dict[Path, str]:
+    """Give the videos of a folder with their series, in order; the `given` ones, whatever they are.
+
+    Raises OSError where the folder cannot be read.
+    """
+    there = (path for path in folder.iterdir() if _is_video(path) and not is_extra(path, folder))
+    videos = sorted({*there, *given}, key=_natural)
+    return dict(zip(videos, series_of_files(videos), strict=True))
 
 
 def _matches(place: Path) -> list[Path]:
@@ -104,7 +142,11 @@ def _walk(folder: Path, check: Callable[[Path], None]) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (path for name in sorted(files) if _is_video(path := Path(place, name)))
+        for path in (Path(place, name) for name in sorted(files)):
+            if _is_video(path) and not is_extra(path, folder):
+                yield path
+            elif path.suffix.lower() in SUFFIXES and path.is_symlink() and not path.exists():
+                log.warning("passed over: %s: %s (a broken link)", one_line(str(path)), _NOWHERE)
 
 
 def _tell(error: OSError) -> None:
@@ -120,11 +162,12 @@ def _beside(videos: Sequence[Path], n_most: int) -> Iterator[Path]:
     for video in videos:
         by_folder[video.parent].append(video)
     for folder, given in by_folder.items():
+        names = series_in(folder, given)
         series = defaultdict(list)
-        for path in sorted(filter(_is_video, folder.iterdir()), key=_natural):
-            series[series_of_file(path)].append(path)
+        for path, name in names.items():
+            series[name].append(path)
         for video in given:
-            yield from _nearest(video, series[series_of_file(video)], n_most)
+            yield from _nearest(video, series[names[video]], n_most)
 
 
 def _nearest(video: Path, ordered: Sequence[Path], n_most: int) -> list[Path]:
@@ -137,9 +180,20 @@ def _nearest(video: Path, ordered: Sequence[Path], n_most: int) -> list[Path]:
 
 
 def _is_video(path: Path) -> bool:
-    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+    suffix = path.suffix.lower()
+    if path.name.startswith(".") or suffix not in SUFFIXES or not path.is_file():
         return False
-    return not is_muxed(path)
+    return not is_muxed(path) and (suffix != ".ogg" or _shows_pictures(path))
+
+
+def _shows_pictures(path: Path) -> bool:
+    """Tell whether an Ogg file is a video: most of those that are called `.ogg` are music."""
+    try:
+        with path.open("rb") as file:
+            pages = file.read(_OGG_PAGES)
+    except OSError:
+        return True  # its row will tell the fault
+    return any(begin in pages for begin in _OGG_PICTURES)
 
 
 def _natural(path: Path) -> list[str | int]:

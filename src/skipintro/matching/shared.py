@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skipintro.evidence.track import Curve
 from skipintro.matching.pairs import MatchingSettings, best_along, there
@@ -34,6 +35,21 @@ def shared_by_kind(
     Moments of which the kind says nothing (a blank picture, silence) are NaN; without siblings all
     others are 0.
     """
+    episode = season.episodes[position]
+    shares = {
+        kind: alike.mean(axis=0) if len(alike) else np.zeros(episode.n)
+        for kind, alike in alike_by_kind(season, position, matching).items()
+    }
+    return {
+        kind: np.where(episode.says[kind], share, np.nan).astype(np.float32)
+        for kind, share in shares.items()
+    }
+
+
+def alike_by_kind(
+    season: Season, position: int, matching: MatchingSettings
+) -> Mapping[str, NDArray[np.bool_]]:
+    """Return by kind (siblings, n): which siblings show or play each moment somewhere."""
     episode, siblings = season.episodes[position], season.siblings[position]
     found = {kind: np.zeros((len(siblings), episode.n), bool) for kind in episode.tracks}
     for row, sibling in enumerate(siblings):
@@ -44,11 +60,4 @@ def shared_by_kind(
             for kind in found.keys() & theirs.tracks.keys():
                 rows = episode.tracks[kind].rows, theirs.tracks[kind].rows
                 found[kind][row, at] |= best_along(*rows, at, other) > matching.alike[kind]
-    shares = {
-        kind: alike.mean(axis=0) if len(siblings) else np.zeros(episode.n)
-        for kind, alike in found.items()
-    }
-    return {
-        kind: np.where(episode.says[kind], share, np.nan).astype(np.float32)
-        for kind, share in shares.items()
-    }
+    return found

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from skipintro.library.telling import Row
+from skipintro.library.output import Row
 from skipintro.service.answers import as_json
 from skipintro.service.bodies import Wanted, check_upload, read_json, write_upload
 from skipintro.service.faults import tell_faults

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skipintro.library.answers import Answer, Settings
-from skipintro.library.asking import asked_rows, row_of
 from skipintro.library.detecting import Detection
 from skipintro.library.memory import Memory
 from skipintro.library.models import Model
+from skipintro.library.output import Row
 from skipintro.library.refining import Rule
-from skipintro.library.telling import Row
+from skipintro.library.rows import asked_rows, row_of
 from skipintro.library.walking import Series, find_series
 from skipintro.service.refusal import RefusalError
 from skipintro.service.roots import Roots
@@ -50,7 +50,8 @@ class Finder:
         """Give the row of one file by itself, under its bare name."""
         [row] = self._rows(find_series([path], 0))
         finding = replace(row.finding, video=Path(path.name))
-        return _sound([Row(finding, row.fault.replace(f"{path.parent}{os.sep}", ""))])
+        fault = row.fault.replace(f"{path.parent}{os.sep}", "")
+        return _sound([replace(row, finding=finding, fault=fault)])
 
     def close(self) -> None:
         """End the use of the memory."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from threading import BoundedSemaphore
 from typing import Any
 
-from skipintro.library.telling import Row
+from skipintro.library.output import Row
 from skipintro.service.finder import Finder, Plan
 from skipintro.service.measures import Measures
 from skipintro.service.refusal import RefusalError

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skipintro.core.isolation import LostError, isolated
+from skipintro.core.progress import progress_within
 from skipintro.video import decoding
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits, VideoInfo
 from skipintro.video.opening import PassingVideoError
@@ -73,8 +74,16 @@ def decoded(
     function: Callable[..., Any], path: Path, limits: DecodingLimits, *args: Any, **kwargs: Any
 ) -> Iterator[Any]:
     """Yield what a function gives of a file. Raises VideoError as it does, and DecoderLostError."""
-    stall_s, memory_mb = limits.stall_s, limits.memory_mb
     try:
-        yield from isolated(function, path, *args, stall_s=stall_s, memory_mb=memory_mb, **kwargs)
+        with progress_within(path.name) as reached:
+            yield from isolated(
+                function,
+                path,
+                *args,
+                stall_s=limits.stall_s,
+                memory_mb=limits.memory_mb,
+                reached=reached,
+                **kwargs,
+            )
     except LostError as error:
         raise DecoderLostError(path, f"the decoder {error}") from error

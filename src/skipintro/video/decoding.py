@@ -288,7 +288,7 @@ def _timed(
     try:
         packets = packets_of(container, stream)
         for frame in chain.from_iterable(packet.decode() for packet in packets):
-            tell_progress()
+            tell_progress(frame.time)
             if frame.pts is not None:
                 time = frame.pts * (frame.time_base or Fraction(1)) - origin
             else:

@@ -14,10 +14,10 @@ from typing import Any
 
 import av
 import av.error
-import av.stream
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
+from skipintro.video.streams import shown_stream
 
 # Containers whose index tells exactly which key frame lies before a time; the clock of others may
 # jump back, so that a time stamp alone does not tell when a frame is on screen.
@@ -71,18 +71,13 @@ class PassingVideoError(VideoError):
 def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
     """Give the container and the video stream that a player shows, which is no cover picture.
 
-    That is the default one where one is marked, and else the first. One thread decodes what is
-    opened: where several share a frame, a damaged one may come unmarked, and looks otherwise each
-    time.
+    One thread decodes what is opened: where several share a frame, a damaged one may come unmarked,
+    and looks otherwise each time.
     """
     with opened_container(path) as container:
-        mark = av.stream.Disposition
-        streams = container.streams.video
-        moving = [stream for stream in streams if not stream.disposition & mark.attached_pic]
-        if not moving:
+        shown = shown_stream(container.streams.video)
+        if shown is None:
             raise VideoError(path, "holds no video stream")
-        # The first of those that are equal.
-        shown = max(moving, key=lambda stream: bool(stream.disposition & mark.default))
         if (context := shown.codec_context) is not None:  # None: libav has no decoder
             context.thread_count = 1
         yield container, shown

@@ -146,7 +146,7 @@ def _decoded(
     """
     asked: deque[tuple[int, int]] = deque()  # time stamp, moments that show the frame
     for frame in _frames(samples, stream.codec_context, asked):
-        tell_progress()
+        tell_progress(frame.time)
         is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
         if is_late or frame.is_corrupt:
             raise IrregularStreamError

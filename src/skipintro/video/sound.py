@@ -29,6 +29,7 @@ from skipintro.video.opening import (
     origin_of,
     packets_of,
 )
+from skipintro.video.streams import heard_stream
 
 Samples: TypeAlias = NDArray[np.float32]  # one channel, in [-1, 1]
 
@@ -42,13 +43,6 @@ _TAKEN_EVERY_S = 1  # from the resampler: to ask it costs more than a frame does
 _SLACK_S = 0.1
 _LONGEST_OVERLAP_S = 1
 
-# What is not heard unless asked for.
-_ASIDE = (
-    av.stream.Disposition.comment
-    | av.stream.Disposition.visual_impaired
-    | av.stream.Disposition.descriptions
-)
-
 # libav's want of memory is one of them: most often, of a size that is damaged.
 _FAULTS = (av.error.FFmpegError, ValueError)
 
@@ -59,7 +53,7 @@ def has_sound(path: Path) -> bool:
     Raises VideoError where the file is missing or cannot be opened.
     """
     with opened_container(path) as container:
-        return _heard(container) is not None
+        return heard_stream(container.streams.audio) is not None
 
 
 def is_undecodable(path: Path) -> bool:
@@ -68,7 +62,7 @@ def is_undecodable(path: Path) -> bool:
     libav may know the codec's name; PyAV tells nothing of a stream without a decoder.
     """
     with opened_container(path) as container:
-        return bool(container.streams.audio) and _heard(container) is None
+        return bool(container.streams.audio) and heard_stream(container.streams.audio) is None
 
 
 def samples(path: Path, rate: int = 16_000, *, max_length_s: float = math.inf) -> Iterator[Samples]:
@@ -80,23 +74,10 @@ def samples(path: Path, rate: int = 16_000, *, max_length_s: float = math.inf) -
     Raises VideoError where the file is missing or cannot be opened.
     """
     with opened_container(path) as container:
-        stream = _heard(container)
+        stream = heard_stream(container.streams.audio)
         if stream is not None:
             pieces = _laid(_pieces(_timed(path, container, stream), rate), _BLOCK_S * rate)
             yield from _in_blocks(pieces, _BLOCK_S * rate, max_length_s * rate)
-
-
-def _heard(container: "av.container.InputContainer") -> "av.AudioStream | None":
-    """Give the stream that a player chooses: the default one, or the first; asides come last."""
-    known = [stream for stream in container.streams.audio if stream.codec_context is not None]
-    return min(
-        known,
-        key=lambda stream: (
-            bool(stream.disposition & _ASIDE),
-            not stream.disposition & av.stream.Disposition.default,
-        ),
-        default=None,
-    )
 
 
 def _timed(
@@ -128,6 +109,7 @@ def _timed(
         except _FAULTS:
             continue
         for frame in frames:
+            tell_progress(frame.time)
             if frame.samples and frame.sample_rate:
                 yield frame, None if frame.time is None else frame.time - origin
 

@@ -1,0 +1,78 @@
+"""Why an opening detector tells this interval of an episode, or none: one line for a person."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skipintro.detectors.candidates import Candidates, find_candidates
+from skipintro.detectors.openings import OpeningDetector, matched
+from skipintro.episodes.annotations import span
+from skipintro.evidence.track import Evidence
+from skipintro.matching.pairs import Ints, MatchingSettings
+from skipintro.matching.shared import alike_by_kind
+from skipintro.matching.siblings import Season
+
+_SHARES = 0.5  # of what a kind says of an interval: with more, a sibling counts as one that has it
+
+
+def explained(detector: OpeningDetector, episodes: Sequence[Evidence]) -> list[str]:
+    """Return a line an episode; all are of one series, in the order of the season."""
+    config = detector.config
+    season = matched(episodes, config)
+    candidates = [
+        find_candidates(season, position, config.matching, config.candidates)
+        for position in range(len(episodes))
+    ]
+    scores = detector.scores(candidates)
+    return [
+        _told(detector, season, position, candidates[position], scores[position])
+        for position in range(len(episodes))
+    ]
+
+
+def _told(
+    detector: OpeningDetector,
+    season: Season,
+    position: int,
+    found: Candidates,
+    scores: NDArray[np.float64],
+) -> str:
+    config, n_siblings = detector.config, len(season.siblings[position])
+    if not n_siblings:
+        copies = ", the other files show this episode, too" if len(season.episodes) > 1 else ""
+        return f"none: no sibling{copies}"
+    if not len(found):
+        return f"none: nothing that may be an intro comes back in {n_siblings} siblings"
+    best = int(scores.argmax())
+    confidence = config.confidence(float(scores[best]))
+    told = f"{_span(found.spans[best], config.matching.rate)}, confidence {confidence:.2f}"
+    if confidence < config.min_confidence:
+        told = f"none: {told}, below the least confidence {config.min_confidence:.2f}"
+    told += f"; {_siblings(season, position, found.spans[best], config.matching)}"
+    others = np.flatnonzero(found.group != found.group[best])
+    if len(others):
+        second = others[scores[others].argmax()]
+        confidence = config.confidence(float(scores[second]))
+        told += f"; next {_span(found.spans[second], config.matching.rate)}, {confidence:.2f}"
+    return told
+
+
+def _siblings(season: Season, position: int, found: Ints, matching: MatchingSettings) -> str:
+    """Say how many siblings have an interval, by kind of evidence."""
+    start, stop = found.tolist()
+    says = season.episodes[position].says
+    told = []
+    for kind, alike in alike_by_kind(season, position, matching).items():
+        said = says[kind][start:stop]
+        if not said.any():
+            told.append(f"no {kind}")
+            continue
+        n_alike = int((alike[:, start:stop][:, said].mean(axis=1) > _SHARES).sum())
+        told.append(f"{kind} in {n_alike}")
+    return f"{', '.join(told)} of {len(season.siblings[position])} siblings"
+
+
+def _span(found: Ints, rate: int) -> str:
+    start, stop = found.tolist()
+    return span((start / rate, stop / rate))

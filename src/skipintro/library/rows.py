@@ -1,0 +1,82 @@
+"""From the answers for whole series to the rows of the videos that were asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from skipintro.core.errors import InputError
+from skipintro.library.answers import Answer
+from skipintro.library.detecting import Detection
+from skipintro.library.memory import MemoryUnusableError
+from skipintro.library.output import Row
+from skipintro.library.refining import Rule, refine
+from skipintro.library.walking import Series, series_in
+from skipintro.sidecars.finding import Finding
+
+
+def asked_rows(
+    detection: Detection,
+    groups: Sequence[Series],
+    row: Callable[[Answer], Row],
+    *,
+    explain: bool = False,
+) -> list[Row]:
+    """Give a row a video, in the order of their series and names; on demand, it says why.
+
+    `row` is called as soon as a series is answered.
+    """
+    asked = [video for group in groups for video in group.videos if video in group.asked]
+    place = {video: number for number, video in enumerate(asked)}
+    beside = cache(_beside)
+    rows = []
+    for answers in detection.answers(groups):
+        why = detection.explained(answers) if explain else {}
+        for answer in answers:
+            if answer.video in place:
+                note = without_sibling(answer, answers, beside)
+                made = replace(row(answer), note=note, why=why.get(answer.video, ""))
+                if made.why and answer.interval and not made.finding.interval:
+                    made = replace(made, why=f"{made.why}; left out as this run's options ask")
+                rows.append(made)
+    return sorted(rows, key=lambda row: place[row.finding.video])
+
+
+def row_of(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]) -> Row:
+    """Give the refined finding, or none with its fault; `snapped` as `refine` has it."""
+    fault = answer.fault
+    if not fault:
+        try:
+            return Row(refine(answer, rule, snapped))
+        except MemoryUnusableError:
+            raise
+        except InputError as error:
+            fault = str(error)
+    return Row(Finding(answer.video, answer.series, 0.0, None, None), fault)
+
+
+def without_sibling(
+    answer: Answer, answers: Sequence[Answer], beside: Callable[[Path], dict[Path, str]]
+) -> str:
+    """Say why one of the answers of a series has no sibling; nothing where it has one or failed.
+
+    `beside` gives the videos of a folder with their series.
+    """
+    if answer.fault or sum(not each.fault for each in answers) > 1:
+        return ""
+    if len(answers) > 1:
+        return "no sibling: the others cannot be read"
+    there = beside(answer.video.parent)
+    others = [name for video, name in there.items() if video != answer.video]
+    if not others:
+        return "no sibling: alone in its folder"
+    if there.get(answer.video, answer.series) in others:
+        return "no sibling: given alone"
+    return "no sibling: alone of its name"
+
+
+def _beside(folder: Path) -> dict[Path, str]:
+    try:
+        return series_in(folder, ())
+    except OSError:  # nothing is known of it
+        return {}
