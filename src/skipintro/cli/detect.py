@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from skipintro.library.memory import Memory
     from skipintro.library.models import Model
     from skipintro.library.refining import Rule
+    from skipintro.library.shelf import Chosen
     from skipintro.library.telling import Row
     from skipintro.library.walking import Series
     from skipintro.library.writing import Writer
@@ -67,12 +68,21 @@ def detect(
         ),
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Below it, rather none than a wrong one.")
-    ] = 0.0,
-    min_length: Annotated[float, typer.Option(min=0, help="s; shorter intros are left out.")] = 0.0,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Below it, rather none than a wrong one; else as the model has it.",
+            show_default=False,
+        ),
+    ] = None,
+    min_length: Annotated[
+        float | None,
+        typer.Option(min=0, help="s; shorter intros are left out.", show_default=False),
+    ] = None,
     max_length: Annotated[
-        float, typer.Option(min=0, help="s; longer ones too.", show_default=False)
-    ] = float("inf"),
+        float | None, typer.Option(min=0, help="s; longer ones too.", show_default=False)
+    ] = None,
     snap: Annotated[
         bool, typer.Option("--snap", help="Move ends to a cut or black frame within a second.")
     ] = False,
@@ -112,18 +122,12 @@ def detect(
         raise usage(str(error)) from error
     if not groups:
         raise usage(f"no video in {', '.join(map(str, paths))}")
-    rule = Rule(
-        min_confidence=min_confidence,
-        min_length_s=min_length,
-        max_length_s=max_length,
-        snap=snap,
-        pad_start_s=pad_start,
-        pad_end_s=pad_end,
-    )
+    given = given_of(min_confidence, min_length, max_length)
+    rule = Rule(snap=snap, pad_start_s=pad_start, pad_end_s=pad_end)
     try:
         memory = Memory(cache or default_folder())
         settings = Settings(looked_at, device, encoder_weights, jobs)
-        detection = Detection(model_of(model, memory), memory, settings)
+        detection = Detection(model_of(model, memory), memory, settings, given)
         writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
         job = _Job(detection, memory, rule, writer, write or [], mux=mux)
         rows = job.run(groups)
@@ -196,6 +200,7 @@ class _Job:
             f"{made.n_made} detected now ({made.n_decoded} decoded)" if made.n_made else "",
             f"{written.made} files written" if written.made else "",
             f"{written.removed} removed" if written.removed else "",
+            f"{made.n_skipped} left out by their settings" if made.n_skipped else "",
         ]
         told = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
         typer.echo(f"{len(rows)} videos, {n_found} with an intro; {told}", err=True)
@@ -223,6 +228,21 @@ def search_of(text: str | None) -> "Search | None":
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise usage(f"--search {text}: expected whole, first-quarter or a number of seconds")
+
+
+def given_of(
+    min_confidence: float | None, min_length: float | None, max_length: float | None
+) -> "Chosen":
+    """Give what a command sets, before all files. Raises a usage error."""
+    from pydantic import ValidationError
+
+    from skipintro.core.files import first_fault
+    from skipintro.library.shelf import Chosen
+
+    try:
+        return Chosen(min_confidence=min_confidence, min_length=min_length, max_length=max_length)
+    except ValidationError as error:
+        raise usage(f"{first_fault(error)}; correct the options") from error
 
 
 def usage(fault: str) -> typer.Exit:

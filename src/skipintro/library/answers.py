@@ -1,8 +1,11 @@
 """What is known of a video of a library, and what shapes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from skipintro.library.choices import Source
+from skipintro.library.shelf import Local
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
@@ -21,6 +24,8 @@ class Answer:
     interval: Interval | None = None
     confidence: float | None = None
     fault: str = ""
+    source: Source = Source.DETECTOR
+    local: Local = field(default_factory=Local)  # what its shelf sets for it
 
 
 @dataclass(frozen=True)

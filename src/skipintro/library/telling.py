@@ -11,7 +11,7 @@ from skipintro.episodes.annotations import clock
 from skipintro.library.choices import Form
 from skipintro.sidecars.finding import Finding
 
-_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "fault")
+_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "source", "fault")
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,16 @@ class Row:
     fault: str = ""
 
     def fields(self) -> dict[str, object]:
-        """Give the columns; without an intro, the times and the confidence are None."""
+        """Give the columns; without an intro, the times and the confidence are None.
+
+        A fault has no source.
+        """
         found = self.finding
         start_s, end_s = found.interval or (None, None)
         confidence = None if found.confidence is None else round(found.confidence, 4)
         texts = (_shown(str(found.video)), _shown(found.series))
-        values = (*texts, start_s, end_s, confidence, self.fault or None)
+        source = None if self.fault else str(found.source)
+        values = (*texts, start_s, end_s, confidence, source, self.fault or None)
         return dict(zip(_FIELDS, values, strict=True))
 
 
@@ -56,15 +60,15 @@ def _table(rows: Sequence[Row]) -> None:
     from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table("video", "start", "end", "confidence")
+    table = Table("video", "start", "end", "confidence", "source")
     for row in rows:
         found = row.finding
         name = escape(one_line(f"{found.video.parent.name}/{found.video.name}"))
         if row.fault:
-            table.add_row(name, "failed", "", "", style="red")
+            table.add_row(name, "failed", "", "", "", style="red")
         elif found.interval is None:
-            table.add_row(name, "no intro", "", "")
+            table.add_row(name, "no intro", "", "", found.source)
         else:
             start, end = map(clock, found.interval)
-            table.add_row(name, start, end, f"{found.confidence or 0:.2f}")
+            table.add_row(name, start, end, f"{found.confidence or 0:.2f}", found.source)
     Console().print(table)

@@ -15,6 +15,7 @@ class Finding:
     length_s: float
     interval: Interval | None  # None: no intro
     confidence: float | None  # of the interval
+    source: str = "detector"  # who says so
 
 
 COPY = ".chapters"  # stands before the suffix of a copy's name
