@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from skipintro.library.choices import Source
 from skipintro.library.shelf import Local
+from skipintro.video.titles import Chapter
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
@@ -25,6 +26,7 @@ class Answer:
     confidence: float | None = None
     fault: str = ""
     source: Source = Source.DETECTOR
+    chapters: tuple[Chapter, ...] = ()  # that the file has
     local: Local = field(default_factory=Local)  # what its shelf sets for it
 
 

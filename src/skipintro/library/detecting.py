@@ -8,6 +8,7 @@ its first seconds for one that looks at as many; so a new one decodes nothing.
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,12 +19,13 @@ from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.detection.kinds import kind_of
-from skipintro.library.answers import Answer, Settings
-from skipintro.library.combining import by_hand
+from skipintro.library.answers import Answer, Interval, Settings
+from skipintro.library.combining import by_chapter, by_hand
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
 from skipintro.library.models import Model
 from skipintro.library.shelf import Chosen, Local, Shelf
 from skipintro.library.walking import Series
+from skipintro.video.titles import Chapter
 
 if TYPE_CHECKING:
     from skipintro.detection.episode import Prediction
@@ -65,6 +67,7 @@ class Detection:
             **self._key,
             versions=versions("av"),
         )
+        self._chapters_key = key_of("video/chapters", "video/opening", versions=versions("av"))
         self.n_made = 0  # answers that were made by this run
         self.n_decoded = 0  # videos that were decoded by it
         self.n_skipped = 0  # videos that were asked for, and that their shelf leaves out
@@ -110,7 +113,42 @@ class Detection:
 
     def _combined(self, answers: Sequence[Answer]) -> list[Answer]:
         """Return the answers with what others than the detector tell."""
-        return [by_hand(answer) for answer in answers]
+        combined = []
+        for answer in answers:
+            share = partial(self._share_of_siblings, answers, answer)
+            with_chapters = replace(answer, chapters=self._chapters(answer))
+            combined.append(by_hand(by_chapter(with_chapters, share)))
+        return combined
+
+    def _chapters(self, answer: Answer) -> tuple[Chapter, ...]:
+        """Give the chapters of a video that has no fault."""
+        if answer.fault:
+            return ()
+        key = f"{answer.sha256} {self._chapters_key}"
+        known = self._memory.get("chapters", key)
+        if known is None:
+            from skipintro.video.chapters import read_chapters  # noqa: PLC0415  loads FFmpeg
+            from skipintro.video.opening import VideoError  # noqa: PLC0415
+
+            try:
+                known = [list(astuple(chapter)) for chapter in read_chapters(answer.video)]
+            except VideoError as error:
+                log.warning("%s: its chapters are passed over", error)
+                return ()
+            self._memory.put("chapters", key, known)
+        return tuple(Chapter(*told) for told in known)
+
+    def _share_of_siblings(
+        self, answers: Sequence[Answer], answer: Answer, interval: Interval
+    ) -> float:
+        """Give how much of an interval of one of the answers of a series some sibling has."""
+        key = f"{self._group_key(answers)} {answer.sha256} {interval}"
+        known = self._memory.get("share", key)
+        if known is None:
+            shared = self.shared(answers, answer)
+            known = 0.0 if shared is None else shared.share_between(*interval)
+            self._memory.put("share", key, known)
+        return float(known)
 
     def _identified(self, video: Path, series: str, local: Local) -> Answer:
         if self._settings.search is not None:

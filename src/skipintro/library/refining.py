@@ -38,4 +38,5 @@ def refine(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]
         interval=interval,
         confidence=None if interval is None else answer.confidence,
         source=answer.source,
+        chapters=answer.chapters,
     )
