@@ -238,6 +238,16 @@ def test_how_much_is_looked_at_is_of_each_show(detect: Detect) -> None:
     assert sorted(path.stem.partition("-")[2] for path in files) == ["", "", *["first-9"] * 3]
 
 
+def test_a_show_that_is_left_out_is_not_drawn(
+    detect: Detect, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(detect.place.library / "Toy", "skip = true")
+    [_, _, *fixed] = detect.place.words()
+    video = str(detect.place.library / "Toy/Toy S01E02.mp4")
+    code, _, errors = run_command(["show", video, *fixed], monkeypatch, capsys)
+    assert (code, "left out by `skip = true`" in errors) == (1, True)
+
+
 def test_options_that_exclude_each_other_are_a_fault_of_usage(detect: Detect) -> None:
     detect("--min-length", "9", "--max-length", "8", code=2)
     assert "min_length is more than max_length" in detect.errors

@@ -84,6 +84,8 @@ class Detection:
         waiting = []
         for group in progress(groups, len(groups), "series"):
             videos = [video for video in group.videos if not settings[video].skip]
+            if not videos:
+                continue
             known = [self._identified(video, group.name, settings[video]) for video in videos]
             told = self._remembered(known)
             if told is None:
