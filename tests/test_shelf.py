@@ -185,12 +185,29 @@ def test_settings_of_a_show_hold_for_it_alone_and_change_what_is_remembered(
         if "Toy" in name
     )
     assert told(detect("--max-length", "30")["Toy S01E02"]) == told(plain["Toy S01E02"])
-    toy.write_text("skip = true\n")
-    assert set(detect()) == {name for name in INTERVALS if "Other" in name}
-    assert "3 left out by their settings" in detect.errors
     toy.unlink()
     assert detect("--write", "edl") == plain
     assert "detected now" not in detect.errors
+
+
+def test_of_a_show_that_is_left_out_our_own_sidecars_go(detect: Detect) -> None:
+    kinds = ("--write", "edl", "--write", "json", "--mux")
+    plain = detect(*kinds)
+    changed = detect.place.library / "Toy/Toy S01E01.edl"
+    changed.write_text("1\t2\t3\n")
+    toy = settings(detect.place.library / "Toy", "skip = true")
+    assert set(detect()) == {name for name in INTERVALS if "Other" in name}
+    assert "3 left out by their settings" in detect.errors
+    assert len(list(toy.parent.glob("*.chapters.mp4"))) == 3  # no kind was named
+    assert set(detect(*kinds)) == {name for name in INTERVALS if "Other" in name}
+    assert f"kept: {changed}" in detect.errors
+    left = {path.name for path in toy.parent.iterdir()}
+    videos = {f"{name}.mp4" for name in INTERVALS if "Toy" in name}
+    assert left == {*videos, changed.name, toy.name}
+    toy.unlink()
+    changed.unlink()
+    assert detect(*kinds) == plain
+    assert len(list(toy.parent.glob("*.edl"))) == 3
 
 
 def test_an_interval_by_hand_goes_before_the_detector_s_and_is_neither_moved_nor_padded(

@@ -160,7 +160,10 @@ class Job:
         """Give the videos that were asked for, in the order of their series and names."""
         from skipintro.library.asking import asked_rows
 
-        return asked_rows(self.detection, groups, self._row)
+        rows = asked_rows(self.detection, groups, self._row)
+        for video in self.detection.skipped:
+            self.writer.withdraw(video, self.kinds, mux=self.mux)
+        return rows
 
     def _row(self, answer: "Answer") -> "Row":
         from skipintro.library.asking import row_of
@@ -204,7 +207,7 @@ class Job:
             f"{made.n_made} detected now ({made.n_decoded} decoded)" if made.n_made else "",
             f"{written.made} files written" if written.made else "",
             f"{written.removed} removed" if written.removed else "",
-            f"{made.n_skipped} left out by their settings" if made.n_skipped else "",
+            f"{len(made.skipped)} left out by their settings" if made.skipped else "",
         ]
         told = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
         typer.echo(f"{len(rows)} videos, {n_found} with an intro; {told}", err=True)

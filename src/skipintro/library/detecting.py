@@ -70,7 +70,7 @@ class Detection:
         self._chapters_key = key_of("video/chapters", "video/opening", versions=versions("av"))
         self.n_made = 0  # answers that were made by this run
         self.n_decoded = 0  # videos that were decoded by it
-        self.n_skipped = 0  # videos that were asked for, and that their shelf leaves out
+        self.skipped: list[Path] = []  # that were asked for, and that their shelf leaves out
 
     def answers(self, groups: Sequence[Series]) -> Iterator[list[Answer]]:
         """Yield the answers of each series, of all its videos; those from memory come first.
@@ -80,7 +80,7 @@ class Detection:
         shelf = Shelf(self._given)
         settings = {video: shelf.of(video) for group in groups for video in group.videos}
         shelf.warn_of_unknown()
-        self.n_skipped = sum(settings[video].skip for group in groups for video in group.asked)
+        self.skipped = [v for group in groups for v in sorted(group.asked) if settings[v].skip]
         waiting = []
         for group in progress(groups, len(groups), "series"):
             videos = [video for video in group.videos if not settings[video].skip]
