@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from watchfiles import watch
+from watchfiles import Change, watch
 from watchfiles.main import FileChange
 
 from skipintro.core.errors import InputError
 from skipintro.library.settling import Settling
 from skipintro.library.shelf import NAME
-from skipintro.library.walking import SUFFIXES, Series, find_series
+from skipintro.library.walking import SUFFIXES, Series
 
 _TICK_MS = 250  # between two looks at files that grow
 _POLL_MS = 5000
@@ -65,7 +65,7 @@ def turns(places: Sequence[Path], *, settle_s: float, poll: bool) -> Iterator[Tu
     )
     for changes in _told(events, places):
         now = time.monotonic()
-        settling.note(_videos(places, (Path(name) for _, name in changes)), now)
+        settling.note(_videos(places, changes), now)
         if is_first:
             settling.note(_recent(places, settle_s), now)
         settled = settling.settled(now)
@@ -85,15 +85,16 @@ def _told(events: Iterator[set[FileChange]], places: Sequence[Path]) -> Iterator
         ) from error
 
 
-def _videos(places: Sequence[Path], changed: Iterable[Path]) -> Iterator[Path]:
-    """Yield what may be a video among changed files, in changed folders and below settings."""
-    for path in changed:
+def _videos(places: Sequence[Path], changes: Iterable[FileChange]) -> Iterator[Path]:
+    """Yield what may be a video among changed files, in new folders and below settings."""
+    for change, name in changes:
+        path = Path(name)
         if _is_hidden(path, places):
             continue
         if path.name == NAME:
             yield from _below(path.parent)
-        elif path.is_dir():  # what was in it before it was watched is told by nobody
-            yield from _below(path)
+        elif path.is_dir():  # what was in a new one before it was watched is told by nobody
+            yield from _below(path) if change is Change.added else ()
         elif path.suffix.lower() in SUFFIXES:
             yield Path(os.path.realpath(path))
 
@@ -105,12 +106,17 @@ def _is_hidden(path: Path, places: Sequence[Path]) -> bool:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    try:
-        groups = find_series([folder], 0)
-    except InputError:  # it is gone by now
-        return
-    for group in groups:
-        yield from (Path(os.path.realpath(video)) for video in group.videos)
+    """Yield what may be a video in a folder; which of them are, the series of a turn tell."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:  # a link to a folder above
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(place, name) for name in files):
+            if path.suffix.lower() in SUFFIXES:
+                yield Path(os.path.realpath(path))
 
 
 def _recent(places: Sequence[Path], settle_s: float) -> Iterator[Path]:
