@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,30 @@ def read_chapters(path: Path) -> list[tuple[float, float, str]]:
             )
             for chapter in container.chapters()
         ]
+
+
+def write_chapters(video: Path, *chapters: tuple[float, float, str]) -> None:
+    """Write a silent video anew with chapters, without encoding it again."""
+    draft = video.with_name(f"draft{video.suffix}")
+    with av.open(str(video)) as source, av.open(str(draft), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        target.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": round(start * 1000),
+                    "end": round(end * 1000),
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": title},
+                }
+                for number, (start, end, title) in enumerate(chapters, 1)
+            ]
+        )
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    draft.replace(video)
 
 
 def packets(path: Path) -> list[tuple[str, bytes]]:

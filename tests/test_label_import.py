@@ -15,12 +15,12 @@ from library_cases import INTERVALS, write_library
 from skipintro.core.errors import InputError
 from skipintro.episodes.labels import read_labels
 from skipintro.labelling import edl, segments, table
-from skipintro.labelling.chapters import names_opening
 from skipintro.labelling.ids import id_of
 from skipintro.sidecars import chapters as chapter_sidecar
 from skipintro.sidecars import edl as edl_sidecar
 from skipintro.sidecars import segments as segment_sidecar
 from skipintro.sidecars.finding import Finding
+from skipintro.video.titles import names_opening
 
 Ran = tuple[int, str, str]
 Import = Callable[..., Ran]
@@ -129,6 +129,7 @@ def test_chapters_in_a_video_are_read_and_all_others_are_passed_over(
     [
         *("Intro", "OPENING", "op", "OP1", "Opening 02", "Title Sequence", "Main titles"),
         *("вступление", "Заставка", "Vorspann", "Générique", "generique", "Generic"),
+        *("Опенинг", "Opening Theme", "02. OP2: Title", "Intro_OP"),
         *("Chapter 2: Intro", "intro_1", "OP - Guren no Yumiya", "オープニング", "Opening credits"),
     ],
 )
@@ -140,6 +141,7 @@ def test_a_title_names_an_opening_by_whole_words_in_any_case_and_language(title:
     "title",
     [
         *("", "Introduction", "Operation", "Stop", "Chapter 1", "Episode", "Generics", "Part 3"),
+        *("Op de vlucht", "Co-op", "Stop op tijd"),
         *("Opening Scene", "Intro End", "After the intro", "Générique de fin", "Pre-Opening"),
         *("Avant le générique", "После заставки", "Сцена до вступление", "Vorspann Ende"),
     ],

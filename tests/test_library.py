@@ -24,7 +24,7 @@ from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
 from skipintro.library.answers import Answer
-from skipintro.library.choices import Kind
+from skipintro.library.choices import Kind, Source
 from skipintro.library.cuts import snapped
 from skipintro.library.memory import Memory, content_of
 from skipintro.library.models import CHAMPION, find_model
@@ -281,22 +281,23 @@ def nowhere(_: Answer, second: float) -> float:
     ("rule", "expected"),
     [
         (Rule(), (20, 30)),
-        (Rule(min_confidence=0.8), (20, 30)),
-        (Rule(min_confidence=0.81), None),
-        (Rule(min_length_s=10, max_length_s=10), (20, 30)),
-        (Rule(min_length_s=10.1), None),
-        (Rule(max_length_s=9.9), None),
         (Rule(pad_start_s=1.5, pad_end_s=0.25), (18.5, 30.25)),
         (Rule(pad_start_s=-1.5, pad_end_s=-0.25), (21.5, 29.75)),
         (Rule(pad_start_s=50, pad_end_s=500), (0, 100)),
         (Rule(pad_start_s=-6, pad_end_s=-6), None),
-        (Rule(pad_start_s=5, max_length_s=12), (15, 30)),  # limits are of the intro, not of pads
     ],
 )
 def test_an_interval_is_refined_as_the_rule_says(rule: Rule, expected: Any) -> None:
     found = refine(answer(), rule, nowhere)
     assert found.interval == expected
     assert found.confidence == (None if expected is None else 0.8)
+
+
+def test_what_a_person_or_the_file_itself_says_is_taken_as_it_is() -> None:
+    for source in (Source.SETTINGS, Source.CHAPTER):
+        told = answer(source=source, confidence=0.5)
+        found = refine(told, Rule(snap=True, pad_start_s=1, pad_end_s=1), nowhere)
+        assert (found.interval, found.confidence, found.source) == ((20, 30), 0.5, source)
 
 
 def test_snapped_ends_are_rounded_to_milliseconds_before_anything_else_sees_them() -> None:

@@ -36,6 +36,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.detection.episode import Interval, Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
+from skipintro.detection.limits import Limits
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
 from skipintro.detectors.candidates import FEATURES, Candidates, names, stretched
 from skipintro.detectors.fitting import (
@@ -211,6 +212,43 @@ def test_a_second_is_as_likely_as_the_likeliest_candidate_that_holds_some_of_it(
     seconds = told_of.probabilities.tolist()
     assert seconds[:22] == [0] * 2 + [0.5] * 8 + [0.75] * 5 + [0] * 5 + [0.25, 0]
     assert (told_of.interval, told_of.confidence) == ((10.5, 14.25), 0.75)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (Limits(), (10.5, 14.25)),
+        (Limits(min_length_s=3.75, max_length_s=3.75), (10.5, 14.25)),
+        (Limits(min_length_s=4), (2, 12)),
+        (Limits(max_length_s=3), None),  # the third is unlikelier than the detector asks for
+        (Limits(max_length_s=3, min_confidence=0.25), (20, 21)),
+        (Limits(min_confidence=0.76), None),
+        (Limits(min_length_s=11), None),
+    ],
+)
+def test_limits_leave_out_candidates_before_the_best_is_taken(
+    detector: OpeningDetector, limits: Limits, expected: Interval | None
+) -> None:
+    config = detector.config.model_copy(
+        update={
+            "calibration_scores": (0.0, 1.0),
+            "calibration_shares": (0.0, 1.0),
+            "min_confidence": 0.5,
+        }
+    )
+    found, scores = spans((10.5, 14.25), (2, 12), (20, 21)), np.array([0.75, 0.5, 0.25])
+    told_of = replace(detector, config=config).read_off(found, scores, 100, limits)
+    assert told_of.interval == expected
+    assert told_of.probabilities.max() == 0.75  # what is not allowed is still seen
+
+
+def test_limits_are_of_each_episode(made: MadeSeason, detector: OpeningDetector) -> None:
+    n = len(made.episodes)
+    limits = [Limits(min_confidence=1.0, max_length_s=0.0), *[Limits()] * (n - 1)]
+    assert told(detector.detect(made.episodes, limits)) == [
+        None,
+        *told(detector.detect(made.episodes))[1:],
+    ]
 
 
 def test_an_opening_does_not_end_after_the_episode(detector: OpeningDetector) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory, MemoryUnusableError
 from skipintro.library.writing import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
-from skipintro.sidecars.chapters import Chapter, with_intro
+from skipintro.sidecars.chapters import with_intro
 from skipintro.sidecars.finding import Finding, Interval, is_muxed, muxed_place
 from skipintro.sidecars.mux import write_copy
+from skipintro.video.titles import Chapter
 
 NAME = "Мой «сериал» 🎬 it's #1; a=b S01E01.mkv"
 
@@ -110,13 +112,24 @@ def test_an_intro_at_an_end_of_the_video_has_one_neighbour(
     assert found == expected
 
 
-def test_known_chapters_keep_what_the_intro_leaves_of_them_and_an_older_intro_gives_way() -> None:
+def test_known_chapters_keep_what_the_intro_leaves_of_them() -> None:
     known = [Chapter(0, 20, "One"), Chapter(20, 22, "Two"), Chapter(22, 60, "Three")]
-    found = with_intro([*known, Chapter(1, 2, "Intro")], (15.0, 30.0), 60.0)
+    found = with_intro(known, (15.0, 30.0), 60.0)
     assert [(one.start_s, one.end_s, one.title) for one in found] == [
         (0, 15, "One"),
         (15, 30, "Intro"),
         (30, 60, "Three"),
+    ]
+
+
+def test_chapters_of_a_video_that_has_an_opening_of_its_own_stay_as_they_are(video: Path) -> None:
+    known = (Chapter(0, 20, "One"), Chapter(20, 50, "Vorspann"), Chapter(50, 60, "Three"))
+    assert with_intro(known, (15.0, 30.0), 60.0) == [*known]
+    told = replace(finding(video), chapters=known)
+    assert read_chapters(written(chapters.place(video), chapters.text(told))) == [
+        (0, 20, "One"),
+        (20, 50, "Vorspann"),
+        (50, 60, "Three"),
     ]
 
 

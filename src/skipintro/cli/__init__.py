@@ -7,7 +7,17 @@ import sys
 
 import typer
 
-from skipintro.cli import detect, labels, learning, pictures, registry, report, review, serve
+from skipintro.cli import (
+    detect,
+    labels,
+    learning,
+    pictures,
+    registry,
+    report,
+    review,
+    serve,
+    watch,
+)
 from skipintro.core.errors import InputError
 
 app = typer.Typer(
@@ -18,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(labels.app, name="labels")
 app.command()(detect.detect)
+app.command()(watch.watch)
 app.command()(serve.serve)
 app.command()(review.review)
 app.command()(pictures.show)

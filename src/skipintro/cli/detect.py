@@ -16,22 +16,33 @@ from skipintro.cli.options import (
     BesideOption,
     CacheOption,
     DeviceOption,
+    EdlActionOption,
     JobsOption,
+    MaxLengthOption,
+    MinConfidenceOption,
+    MinLengthOption,
     ModelOption,
+    MuxOption,
+    OverwriteOption,
+    PadEndOption,
+    PadStartOption,
     SearchOption,
+    SnapOption,
     WeightsOption,
+    WriteOption,
 )
 from skipintro.core.errors import InputError, one_line
 from skipintro.library.choices import Form, Kind
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
-    from skipintro.library.answers import Answer
+    from skipintro.library.answers import Answer, Settings
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory
     from skipintro.library.models import Model
     from skipintro.library.output import Row
     from skipintro.library.refining import Rule
+    from skipintro.library.shelf import Chosen
     from skipintro.library.walking import Series
     from skipintro.library.writing import Writer
 
@@ -43,45 +54,22 @@ def detect(
         list[Path], typer.Argument(help="Videos, folders of them, or patterns.", show_default=False)
     ],
     *,
-    write: Annotated[
-        list[Kind] | None,
-        typer.Option(
-            help="Write this beside each video; may be repeated. edl: Kodi (MPlayer with "
-            "`--edl-action 0`); chapters: FFmpeg; segments: Jellyfin; json: labels to correct.",
-            show_default=False,
-        ),
-    ] = None,
-    mux: Annotated[
-        bool, typer.Option("--mux", help="Write a copy with chapters beside each MKV or MP4.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace sidecars that others wrote or changed.")
-    ] = False,
-    edl_action: Annotated[
-        int, typer.Option(min=0, max=3, help="0 cut, 1 mute, 3 commercial break (skipped once).")
-    ] = 3,
+    write: WriteOption = None,
+    mux: MuxOption = False,
+    overwrite: OverwriteOption = False,
+    edl_action: EdlActionOption = 3,
     form: Annotated[
         Form | None,
         typer.Option(
             "--format", help="table (on a terminal), json (else), csv or jsonl.", show_default=False
         ),
     ] = None,
-    min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Below it, rather none than a wrong one.")
-    ] = 0.0,
-    min_length: Annotated[float, typer.Option(min=0, help="s; shorter intros are left out.")] = 0.0,
-    max_length: Annotated[
-        float, typer.Option(min=0, help="s; longer ones too.", show_default=False)
-    ] = float("inf"),
-    snap: Annotated[
-        bool, typer.Option("--snap", help="Move ends to a cut or black frame within a second.")
-    ] = False,
-    pad_start: Annotated[
-        float, typer.Option(help="s added before; negative: the skip begins later.")
-    ] = 0.0,
-    pad_end: Annotated[
-        float, typer.Option(help="s added after; negative: the skip ends earlier.")
-    ] = 0.0,
+    min_confidence: MinConfidenceOption = None,
+    min_length: MinLengthOption = None,
+    max_length: MaxLengthOption = None,
+    snap: SnapOption = False,
+    pad_start: PadStartOption = 0.0,
+    pad_end: PadEndOption = 0.0,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say of each episode why this interval, or none.")
     ] = False,
@@ -100,12 +88,10 @@ def detect(
     Example: skipintro detect /media/shows --write edl
     """
     from skipintro.library.answers import Settings
-    from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory, default_folder
     from skipintro.library.output import tell
     from skipintro.library.refining import Rule
     from skipintro.library.walking import find_series
-    from skipintro.library.writing import Writer
 
     begin()
     looked_at = search_of(search)
@@ -115,20 +101,18 @@ def detect(
         raise usage(str(error)) from error
     if not groups:
         raise usage(f"no video in {', '.join(map(str, paths))}")
-    rule = Rule(
-        min_confidence=min_confidence,
-        min_length_s=min_length,
-        max_length_s=max_length,
-        snap=snap,
-        pad_start_s=pad_start,
-        pad_end_s=pad_end,
+    order = Order(
+        model=model,
+        settings=Settings(looked_at, device, encoder_weights, jobs),
+        given=given_of(min_confidence, min_length, max_length),
+        rule=Rule(snap=snap, pad_start_s=pad_start, pad_end_s=pad_end),
+        kinds=write or [],
+        mux=mux,
+        overwrite=overwrite,
+        edl_action=edl_action,
     )
     try:
-        memory = Memory(cache or default_folder())
-        settings = Settings(looked_at, device, encoder_weights, jobs)
-        detection = Detection(model_of(model, memory), memory, settings)
-        writer = Writer(memory, overwrite=overwrite, edl_action=edl_action)
-        job = _Job(detection, memory, rule, writer, write or [], mux=mux)
+        job = order.job(Memory(cache or default_folder()))
         rows = job.run(groups, explain=explain)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
@@ -136,12 +120,36 @@ def detect(
         os._exit(_INTERRUPTED)  # threads that still decode are not waited for; they write nothing
     tell(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
     job.summarise(rows)
-    if any(row.fault for row in rows) or writer.written.faults:
+    if any(row.fault for row in rows) or job.writer.written.faults:
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a command was told to do with a library."""
+
+    model: str | None
+    settings: "Settings"
+    given: "Chosen"
+    rule: "Rule"
+    kinds: list[Kind]
+    mux: bool
+    overwrite: bool
+    edl_action: int
+
+    def job(self, memory: "Memory") -> "Job":
+        """Give one run, with the model of this moment."""
+        from skipintro.library.detecting import Detection
+        from skipintro.library.writing import Writer
+
+        model = model_of(self.model, memory)
+        detection = Detection(model, memory, self.settings, self.given)
+        writer = Writer(memory, overwrite=self.overwrite, edl_action=self.edl_action)
+        return Job(detection, memory, self.rule, writer, self.kinds, self.mux)
+
+
 @dataclass
-class _Job:
+class Job:
     """One run over a library: each series is refined and written as soon as it is answered."""
 
     detection: "Detection"
@@ -151,11 +159,14 @@ class _Job:
     kinds: list[Kind]
     mux: bool
 
-    def run(self, groups: "list[Series]", *, explain: bool) -> "list[Row]":
+    def run(self, groups: "list[Series]", *, explain: bool = False) -> "list[Row]":
         """Give the videos that were asked for, in the order of their series and names."""
         from skipintro.library.rows import asked_rows
 
-        return asked_rows(self.detection, groups, self._row, explain=explain)
+        rows = asked_rows(self.detection, groups, self._row, explain=explain)
+        for video in self.detection.skipped:
+            self.writer.withdraw(video, self.kinds, mux=self.mux)
+        return rows
 
     def _row(self, answer: "Answer") -> "Row":
         from skipintro.library.rows import row_of
@@ -201,6 +212,7 @@ class _Job:
             f"{written.made} files written" if written.made else "",
             f"{written.removed} removed" if written.removed else "",
             f"{len(written.faults)} files could not be written" if written.faults else "",
+            f"{len(made.skipped)} left out by their settings" if made.skipped else "",
         ]
         told = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
         typer.echo(f"{summary(rows)}; {told}", err=True)
@@ -228,6 +240,21 @@ def search_of(text: str | None) -> "Search | None":
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise usage(f"--search {text}: expected whole, first-quarter or a number of seconds")
+
+
+def given_of(
+    min_confidence: float | None, min_length: float | None, max_length: float | None
+) -> "Chosen":
+    """Give what a command sets, before all files. Raises a usage error."""
+    from pydantic import ValidationError
+
+    from skipintro.core.files import first_fault
+    from skipintro.library.shelf import Chosen
+
+    try:
+        return Chosen(min_confidence=min_confidence, min_length=min_length, max_length=max_length)
+    except ValidationError as error:
+        raise usage(f"{first_fault(error)}; correct the options") from error
 
 
 def usage(fault: str) -> typer.Exit:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from skipintro.library.choices import Kind
+
 ModelOption = Annotated[
     str | None,
     typer.Option(
@@ -40,3 +42,46 @@ BesideOption = Annotated[
 ]
 JobsOption = Annotated[int, typer.Option(min=1, help="Videos that are read at once.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+# Of what is written for players, and of what is taken: `detect` and `watch`.
+WriteOption = Annotated[
+    list[Kind] | None,
+    typer.Option(
+        help="Write this beside each video; may be repeated. edl: Kodi (MPlayer with "
+        "`--edl-action 0`); chapters: FFmpeg; segments: Jellyfin; json: labels to correct.",
+        show_default=False,
+    ),
+]
+MuxOption = Annotated[
+    bool, typer.Option("--mux", help="Write a copy with chapters beside each MKV or MP4.")
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace sidecars that others wrote or changed.")
+]
+EdlActionOption = Annotated[
+    int, typer.Option(min=0, max=3, help="0 cut, 1 mute, 3 commercial break (skipped once).")
+]
+MinConfidenceOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Below it, rather none than a wrong one; else as the model has it.",
+        show_default=False,
+    ),
+]
+MinLengthOption = Annotated[
+    float | None, typer.Option(min=0, help="s; shorter intros are left out.", show_default=False)
+]
+MaxLengthOption = Annotated[
+    float | None, typer.Option(min=0, help="s; longer ones too.", show_default=False)
+]
+SnapOption = Annotated[
+    bool, typer.Option("--snap", help="Move ends to a cut or black frame within a second.")
+]
+PadStartOption = Annotated[
+    float, typer.Option(help="s added before; negative: the skip begins later.")
+]
+PadEndOption = Annotated[
+    float, typer.Option(help="s added after; negative: the skip ends earlier.")
+]

@@ -88,8 +88,10 @@ def show(
     memory = Memory(cache or default_folder())
     settings = Settings(looked_at, device, encoder_weights)
     detection = Detection(model_of(model, memory), memory, settings)
-    [answers] = list(detection.answers(groups))
-    answer = next(answer for answer in answers if answer.video == video)
+    answers = next(detection.answers(groups), [])
+    answer = next((answer for answer in answers if answer.video == video), None)
+    if answer is None:
+        raise InputError(f"{video}: left out by `skip = true` in a skipintro.toml above it")
     if answer.fault:
         raise InputError(answer.fault)
     if answer.interval is None:
@@ -99,7 +101,7 @@ def show(
     else:
         start_s, end_s = answer.interval
         sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
-        told = f"{video.name}: {clock(start_s)} to {clock(end_s)}{sure}"
+        told = f"{video.name}: {clock(start_s)} to {clock(end_s)}{sure} ({answer.source})"
         strips = [strip(video, [end + step for step in range(-2, 3)]) for end in answer.interval]
     with replacing(out) as draft:
         finding(

@@ -24,6 +24,7 @@ from skipintro.core.files import (
 )
 from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
+from skipintro.detection.limits import Limits
 from skipintro.detectors.agreement import AGREEMENT, with_agreement
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
 from skipintro.detectors.trees import Trees
@@ -34,6 +35,7 @@ from skipintro.matching.shared import SharedEvidence, shared_by_kind
 from skipintro.matching.siblings import Season, SiblingSettings, season_of
 
 SHIPPED = Path(__file__).with_name("shipped")
+_UNLIMITED = Limits()
 
 
 class SeasonSettings(BaseModel):
@@ -106,13 +108,21 @@ class OpeningDetector:
     alone: Trees  # ranks each candidate by itself
     agreed: Trees  # and when it is known what its siblings say
 
-    def detect(self, episodes: Sequence[Evidence]) -> list[Prediction]:
-        """Return one prediction an episode; all are of one series, in the order of the season."""
+    def detect(
+        self, episodes: Sequence[Evidence], limits: Sequence[Limits] | None = None
+    ) -> list[Prediction]:
+        """Return one prediction an episode; all are of one series, in the order of the season.
+
+        `limits` are of each episode; None: the detector's own alone.
+        """
         candidates = season_candidates(episodes, self.config)
         scores = self.scores(candidates)
+        limits = [_UNLIMITED] * len(episodes) if limits is None else limits
         return [
-            self.read_off(found, score, episode.length_s)
-            for found, score, episode in zip(candidates, scores, episodes, strict=True)
+            self.read_off(found, score, episode.length_s, limit)
+            for found, score, episode, limit in zip(
+                candidates, scores, episodes, limits, strict=True
+            )
         ]
 
     def shared(self, episodes: Sequence[Evidence]) -> list[SharedEvidence]:
@@ -148,11 +158,16 @@ class OpeningDetector:
         return OpeningDetector(config.model_copy(update=update), self.alone, self.agreed)
 
     def read_off(
-        self, found: Candidates, scores: NDArray[np.float64], length_s: float
+        self,
+        found: Candidates,
+        scores: NDArray[np.float64],
+        length_s: float,
+        limits: Limits = _UNLIMITED,
     ) -> Prediction:
-        """Return the best candidate, or none where it is not likely enough to be right.
+        """Return the best allowed candidate, or none where it is not likely enough to be right.
 
-        The probability of a second is that of the likeliest candidate that holds it.
+        The probability of a second is that of the likeliest candidate that holds it, allowed or
+        not.
         """
         rate = self.config.matching.rate
         seconds = np.zeros(int(np.ceil(found.n / rate)), np.float32)
@@ -160,13 +175,16 @@ class OpeningDetector:
             zip(found.spans.tolist(), scores.tolist(), strict=True), key=lambda each: each[1]
         ):
             seconds[start // rate : -(-stop // rate)] = self.config.confidence(score)
-        if not len(found):
+        spans_s = found.spans / rate
+        allowed = np.array([limits.allow(start, stop) for start, stop in spans_s.tolist()], bool)
+        if not allowed.any():
             return Prediction(None, None, seconds)
-        best = int(scores.argmax())
+        best = int(np.where(allowed, scores, -np.inf).argmax())
         confidence = self.config.confidence(float(scores[best]))
-        if confidence < self.config.min_confidence:
+        least = limits.min_confidence
+        if confidence < (self.config.min_confidence if least is None else least):
             return Prediction(None, None, seconds)
-        start, stop = (found.spans[best] / rate).tolist()
+        start, stop = spans_s[best].tolist()
         return Prediction((start, min(stop, max(start, length_s))), confidence, seconds)
 
 

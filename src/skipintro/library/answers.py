@@ -1,8 +1,12 @@
 """What is known of a video of a library, and what shapes it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from skipintro.library.choices import Source
+from skipintro.library.shelf import Local
+from skipintro.video.titles import Chapter
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
@@ -21,6 +25,9 @@ class Answer:
     interval: Interval | None = None
     confidence: float | None = None
     fault: str = ""
+    source: Source = Source.DETECTOR
+    chapters: tuple[Chapter, ...] = ()  # that the file has
+    local: Local = field(default_factory=Local)  # what its shelf sets for it
 
 
 @dataclass(frozen=True)

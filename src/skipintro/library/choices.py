@@ -1,4 +1,4 @@
-"""The words that options take; apart, since the command line's --help needs no more."""
+"""The words that options take and rows tell; apart, since --help needs no more."""
 
 from enum import StrEnum
 
@@ -10,6 +10,14 @@ class Form(StrEnum):
     JSON = "json"
     CSV = "csv"
     JSONL = "jsonl"
+
+
+class Source(StrEnum):
+    """Who says where an intro is."""
+
+    DETECTOR = "detector"
+    CHAPTER = "chapter"  # in the file itself
+    SETTINGS = "settings"  # by hand, in `skipintro.toml`
 
 
 class Kind(StrEnum):

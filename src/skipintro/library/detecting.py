@@ -7,7 +7,8 @@ its first seconds for one that looks at as many; so a new one decodes nothing.
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,10 +19,13 @@ from skipintro.core.progress import progress
 from skipintro.core.scratch import key_of
 from skipintro.core.stage import versions
 from skipintro.detection.kinds import kind_of
-from skipintro.library.answers import Answer, Settings
+from skipintro.library.answers import Answer, Interval, Settings
+from skipintro.library.combining import by_chapter, by_hand
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
 from skipintro.library.models import Model
+from skipintro.library.shelf import Chosen, Local, Shelf
 from skipintro.library.walking import Series
+from skipintro.video.titles import Chapter
 
 if TYPE_CHECKING:
     from skipintro.detection.episode import Prediction
@@ -44,11 +48,17 @@ log = logging.getLogger(__name__)
 
 
 class Detection:
-    """The detector's answers for many series: from memory where it can, made now where not."""
+    """The answers for many series: from memory where it can, made now where not.
 
-    def __init__(self, model: Model, memory: Memory, settings: Settings) -> None:
+    `given` goes before the settings of shelves, which are read at each call.
+    """
+
+    def __init__(
+        self, model: Model, memory: Memory, settings: Settings, given: Chosen | None = None
+    ) -> None:
         self._model, self._memory, self._settings = model, memory, settings
-        self._key = {"model": model.identity, "search": settings.search}
+        self._given = given
+        self._key = {"model": model.identity}
         self._code = key_of(*_DETECTING, "video", "encoder")
         self._faults = key_of(
             "video",
@@ -57,21 +67,33 @@ class Detection:
             **self._key,
             versions=versions("av"),
         )
+        self._chapters_key = key_of("video/chapters", "video/opening", versions=versions("av"))
         self.n_made = 0  # answers that were made by this run
         self.n_decoded = 0  # videos that were decoded by it
+        self.skipped: list[Path] = []  # that were asked for, and that their shelf leaves out
 
     def answers(self, groups: Sequence[Series]) -> Iterator[list[Answer]]:
-        """Yield the answers of each series, of all its videos; those from memory come first."""
+        """Yield the answers of each series, of all its videos; those from memory come first.
+
+        Raises InputError before anything is done where the settings of a shelf are wrong.
+        """
+        shelf = Shelf(self._given)
+        settings = {video: shelf.of(video) for group in groups for video in group.videos}
+        shelf.warn_of_unknown()
+        self.skipped = [v for group in groups for v in sorted(group.asked) if settings[v].skip]
         waiting = []
         for group in progress(groups, len(groups), "series"):
-            known = [self._identified(video, group.name) for video in group.videos]
+            videos = [video for video in group.videos if not settings[video].skip]
+            if not videos:
+                continue
+            known = [self._identified(video, group.name, settings[video]) for video in videos]
             told = self._remembered(known)
             if told is None:
                 waiting.append(known)
             else:
-                yield told
-        if waiting:
-            yield from self._made(waiting)
+                yield self._combined(told)
+        for told in self._made(waiting) if waiting else ():
+            yield self._combined(told)
 
     def curve(self, answers: Sequence[Answer], answer: Answer) -> list[float]:
         """Give the probability of intro by second of one of the answers of a series."""
@@ -102,20 +124,69 @@ class Detection:
             worker.keep(each, made)
         return worker
 
-    def _identified(self, video: Path, series: str) -> Answer:
+    def _combined(self, answers: Sequence[Answer]) -> list[Answer]:
+        """Return the answers with what others than the detector tell."""
+        combined = []
+        for answer in answers:
+            share = partial(self._share_of_siblings, answers, answer)
+            with_chapters = replace(answer, chapters=self._chapters(answer))
+            combined.append(by_hand(by_chapter(with_chapters, share)))
+        return combined
+
+    def _chapters(self, answer: Answer) -> tuple[Chapter, ...]:
+        """Give the chapters of a video that has no fault."""
+        if answer.fault:
+            return ()
+        key = f"{answer.sha256} {self._chapters_key}"
+        known = self._memory.get("chapters", key)
+        if known is None:
+            from skipintro.video.chapters import read_chapters  # noqa: PLC0415  loads FFmpeg
+            from skipintro.video.opening import VideoError  # noqa: PLC0415
+
+            try:
+                known = [list(astuple(chapter)) for chapter in read_chapters(answer.video)]
+            except VideoError as error:
+                log.warning("%s: its chapters are passed over", error)
+                return ()
+            self._memory.put("chapters", key, known)
+        return tuple(Chapter(*told) for told in known)
+
+    def _share_of_siblings(
+        self, answers: Sequence[Answer], answer: Answer, interval: Interval
+    ) -> float:
+        """Give how much of an interval of one of the answers of a series some sibling has."""
+        key = f"{self._group_key(answers)} {answer.sha256} {interval}"
+        known = self._memory.get("share", key)
+        if known is None:
+            shared = self.shared(answers, answer)
+            known = 0.0 if shared is None else shared.share_between(*interval)
+            self._memory.put("share", key, known)
+        return float(known)
+
+    def _identified(self, video: Path, series: str, local: Local) -> Answer:
+        if self._settings.search is not None:
+            local = replace(local, search=self._settings.search)
         try:
             sha256 = content_of(video, self._memory)
         except OSError as error:
-            return Answer(video, series, fault=describe_os_error(error))
+            return Answer(video, series, fault=describe_os_error(error), local=local)
         except MemoryUnusableError:
             raise
         except InputError as error:
-            return Answer(video, series, fault=str(error))
-        fault = self._memory.get("fault", f"{sha256} {self._faults}")
-        return Answer(video, series, sha256, fault=f"{video}: {fault}" if fault else "")
+            return Answer(video, series, fault=str(error), local=local)
+        answer = Answer(video, series, sha256, local=local)
+        fault = self._memory.get("fault", self._fault_key(answer))
+        return replace(answer, fault=f"{video}: {fault}" if fault else "")
+
+    def _fault_key(self, answer: Answer) -> str:
+        return f"{answer.sha256} {answer.local.search} {self._faults}"
 
     def _group_key(self, group: Sequence[Answer]) -> str:
-        sound = [[answer.sha256, answer.video.name] for answer in group if not answer.fault]
+        sound = [
+            [each.sha256, each.video.name, each.local.search, *astuple(each.local.limits)]
+            for each in group
+            if not each.fault
+        ]
         return sha256_of_json(
             {**self._key, "code": self._code, "series": group[0].series, "videos": sound}
         )
@@ -131,18 +202,18 @@ class Detection:
         log.info("model: %s", self._model.title)
         with self._model.opened() as folder:
             worker = _worker(folder, self._memory, self._settings)
-            todo: dict[str, Answer] = {}  # by content: a copy is decoded once
+            todo: dict[_Look, Answer] = {}  # by content: a copy is decoded once
             for answer in (answer for group in groups for answer in group):
                 if not answer.fault and not worker.has(answer):
-                    todo.setdefault(answer.sha256, answer)
+                    todo.setdefault(_look(answer), answer)
             if todo:
                 worker.load()
-            faults: dict[str, str] = {}
+            faults: dict[_Look, str] = {}
             with side_by_side(self._settings.jobs) as mapped:
                 made = progress(mapped(worker.make, todo.values()), len(todo), "videos")
                 for group in groups:
                     for answer in group:
-                        if todo.get(answer.sha256) is answer:
+                        if todo.get(_look(answer)) is answer:
                             self._keep(worker, answer, next(made), faults)
                     yield self._answered(worker, group, faults)
                 next(made, None)  # the last one counts as done
@@ -152,24 +223,24 @@ class Detection:
         worker: "Worker",
         answer: Answer,
         made: Any,
-        faults: dict[str, str],
+        faults: "dict[_Look, str]",
     ) -> None:
         """Keep the evidence of one video, or its fault."""
         from skipintro.video.opening import PassingVideoError  # noqa: PLC0415  loaded by now
 
         if isinstance(made, InputError):
-            faults[answer.sha256] = fault = str(getattr(made, "fault", made))
+            faults[_look(answer)] = fault = str(getattr(made, "fault", made))
             if not isinstance(made, PassingVideoError):
-                self._memory.put("fault", f"{answer.sha256} {self._faults}", fault)
+                self._memory.put("fault", self._fault_key(answer), fault)
             return
         worker.keep(answer, made)
         self.n_decoded += 1
 
     def _answered(
-        self, worker: "Worker", group: list[Answer], faults: dict[str, str]
+        self, worker: "Worker", group: list[Answer], faults: "dict[_Look, str]"
     ) -> list[Answer]:
         group = [
-            replace(a, fault=f"{a.video}: {faults[a.sha256]}") if a.sha256 in faults else a
+            replace(a, fault=f"{a.video}: {faults[_look(a)]}") if _look(a) in faults else a
             for a in group
         ]
         sound = [answer for answer in group if not answer.fault]
@@ -187,6 +258,13 @@ class Detection:
         self._memory.put("series", key, found)
         self.n_made += len(sound)
         return _filled(group, found)
+
+
+_Look = tuple[str, Any]  # a content, and how much of it is looked at
+
+
+def _look(answer: Answer) -> _Look:
+    return answer.sha256, answer.local.search
 
 
 class Worker(Protocol):
@@ -219,7 +297,7 @@ def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:
     if kind_of(folder) == "openings":
         from skipintro.library.fingerprinting import Fingerprinter  # noqa: PLC0415  scipy
 
-        return Fingerprinter(folder, memory, settings)
+        return Fingerprinter(folder, memory)
     from skipintro.library.embedding import Embedder  # noqa: PLC0415  torch takes seconds
 
     return Embedder(folder, memory, settings)

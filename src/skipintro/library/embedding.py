@@ -13,7 +13,11 @@ from skipintro.core.scratch import key_of
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.head_detector import HeadDetector, embed_checked, load_same_encoder
 from skipintro.encoder import Encoder
-from skipintro.episodes.embeddings import remember_vectors, remembered_vectors
+from skipintro.episodes.embeddings import (
+    EmbeddingConfig,
+    remember_vectors,
+    remembered_vectors,
+)
 from skipintro.episodes.search import seconds_to_decode
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.kept import is_kept, promised_length_s
@@ -34,8 +38,6 @@ class Embedder:
         self._detector = detector = HeadDetector(place, device)
         self._place = place
         self._config = detector.config.embedding
-        if settings.search is not None:
-            self._config = self._config.model_copy(update={"search": settings.search})
         self._memory, self._settings = memory, settings
         self._encoder: Encoder | None = None
         self._lengths: dict[str, float | None] = {}  # by sha256
@@ -65,7 +67,7 @@ class Embedder:
             raise RuntimeError("load() comes first")
         promised_s = self._lengths[answer.sha256]
         try:
-            return embed_checked(answer.video, self._encoder, self._config, promised_s)
+            return embed_checked(answer.video, self._encoder, self._config_of(answer), promised_s)
         except VideoError as error:
             return error
 
@@ -77,7 +79,10 @@ class Embedder:
         """Return the length in seconds and the prediction of each video of a series."""
         episodes = [Episode(str(a.video), a.series, self._vectors(a)) for a in answers]
         return [
-            (self._length_s(answer, len(episode.vectors)), prediction)
+            (
+                self._length_s(answer, len(episode.vectors)),
+                answer.local.limits.kept(prediction),
+            )
             for answer, episode, prediction in zip(
                 answers, episodes, self._detector.detect(episodes), strict=True
             )
@@ -96,7 +101,7 @@ class Embedder:
         vectors = remembered_vectors(file := self._file(answer))
         if vectors is None:
             raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
-        return self._config.looked_at(vectors, self._lengths[answer.sha256])
+        return self._config_of(answer).looked_at(vectors, self._lengths[answer.sha256])
 
     def _length_s(self, answer: Answer, n_decoded: int) -> float:
         """Give the video's length: its container's, or the seconds that were decoded, if more."""
@@ -104,7 +109,11 @@ class Embedder:
         return promised_s if n_decoded < promised_s + 1 else float(n_decoded)
 
     def _first_s(self, answer: Answer) -> int | None:
-        return seconds_to_decode(self._config.search, self._lengths[answer.sha256])
+        return seconds_to_decode(self._config_of(answer).search, self._lengths[answer.sha256])
+
+    def _config_of(self, answer: Answer) -> EmbeddingConfig:
+        search = answer.local.search or self._config.search
+        return self._config.model_copy(update={"search": search})
 
     def _file(self, answer: Answer) -> Path:
         """Give the vectors of the whole video where there are any, else those that are wanted."""

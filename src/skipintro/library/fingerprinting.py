@@ -8,11 +8,11 @@ from skipintro.core.files import remember, remembered, sweep
 from skipintro.detection.episode import Prediction
 from skipintro.detectors.explaining import explained
 from skipintro.detectors.openings import load_openings
-from skipintro.episodes.search import Search, seconds_to_decode
+from skipintro.episodes.search import seconds_to_decode
 from skipintro.evidence.recording import of_bytes, record_checked, to_bytes
 from skipintro.evidence.spec import FingerprintSpec
 from skipintro.evidence.track import Evidence
-from skipintro.library.answers import Answer, Settings
+from skipintro.library.answers import Answer
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.memory import Memory
 from skipintro.matching.shared import SharedEvidence
@@ -22,9 +22,8 @@ from skipintro.video.opening import VideoError
 class Fingerprinter:
     """An opening detector at work on videos; what was recorded before is remembered."""
 
-    def __init__(self, folder: Path, memory: Memory, settings: Settings) -> None:
+    def __init__(self, folder: Path, memory: Memory) -> None:
         self._detector = load_openings(folder)
-        self._search: Search = settings.search or "whole"
         self._lengths: dict[str, float | None] = {}  # by sha256
         origin = FingerprintSpec(self._detector.config.fingerprint).origin()
         self._folder = memory.folder / "fingerprints" / origin.key
@@ -57,7 +56,7 @@ class Fingerprinter:
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
         episodes = [self._evidence(answer) for answer in answers]
-        predictions = self._detector.detect(episodes)
+        predictions = self._detector.detect(episodes, [each.local.limits for each in answers])
         return [
             (self._lengths[answer.sha256] or episode.length_s, prediction)
             for answer, episode, prediction in zip(answers, episodes, predictions, strict=True)
@@ -78,7 +77,7 @@ class Fingerprinter:
         return of_bytes(content, file)
 
     def _n_seconds(self, answer: Answer) -> int | None:
-        return seconds_to_decode(self._search, self._lengths[answer.sha256])
+        return seconds_to_decode(answer.local.search or "whole", self._lengths[answer.sha256])
 
     def _file(self, answer: Answer) -> Path:
         n_seconds = self._n_seconds(answer)

@@ -11,10 +11,10 @@ from skipintro.episodes.annotations import clock
 from skipintro.library.choices import Form
 from skipintro.sidecars.finding import Finding
 
-_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "note", "why", "fault")
+_FIELDS = ("video", "series", "start_s", "end_s", "confidence", "source", "note", "why", "fault")
 # Characters: of a table, of its columns beside the names, and of names at least.
 _WIDEST, _LEAST = 80, 10
-_COLUMNS = {"start": 11, "end": 11, "confidence": 10}
+_COLUMNS = {"start": 11, "end": 11, "confidence": 10, "source": 8}
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,17 @@ class Row:
     why: str = ""
 
     def fields(self) -> dict[str, object]:
-        """Give the columns; without an intro, the times and the confidence are None."""
+        """Return the columns; without an intro, the times and the confidence are None.
+
+        A fault has no source.
+        """
         found = self.finding
         start_s, end_s = found.interval or (None, None)
         confidence = None if found.confidence is None else round(found.confidence, 4)
         texts = (_shown(str(found.video)), _shown(found.series))
+        source = None if self.fault else str(found.source)
         said = (self.note or None, self.why or None, self.fault or None)
-        values = (*texts, start_s, end_s, confidence, *said)
+        values = (*texts, start_s, end_s, confidence, source, *said)
         return dict(zip(_FIELDS, values, strict=True))
 
 
@@ -94,10 +98,10 @@ def _table(rows: Sequence[Row]) -> None:
         if row.fault:
             table.add_row(name, Text("failed"), style="red")
         elif found.interval is None:
-            table.add_row(name, Text("no intro"))
+            table.add_row(name, Text("no intro"), "", "", found.source)
         else:
             start, end = map(clock, found.interval)
-            table.add_row(name, start, end, f"{found.confidence or 0:.2f}")
+            table.add_row(name, start, end, f"{found.confidence or 0:.2f}", found.source)
         if row.note:
             table.add_row(Text(f"    {row.note}", "dim"))
     rest = sum(_COLUMNS.values()) + 2 * len(_COLUMNS)  # two blanks stand between columns

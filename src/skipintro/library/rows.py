@@ -1,12 +1,13 @@
 """From the answers for whole series to the rows of the videos that were asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.library.answers import Answer
+from skipintro.library.choices import Source
 from skipintro.library.detecting import Detection
 from skipintro.library.memory import MemoryUnusableError
 from skipintro.library.output import Row
@@ -35,11 +36,21 @@ def asked_rows(
         for answer in answers:
             if answer.video in place:
                 note = without_sibling(answer, answers, beside)
-                made = replace(row(answer), note=note, why=why.get(answer.video, ""))
+                made = replace(row(answer), note=note, why=_why(answer, why))
                 if made.why and answer.interval and not made.finding.interval:
                     made = replace(made, why=f"{made.why}; left out as this run's options ask")
                 rows.append(made)
     return sorted(rows, key=lambda row: place[row.finding.video])
+
+
+def _why(answer: Answer, of_detector: Mapping[Path, str]) -> str:
+    """Return why an episode has this interval, or none; nothing where that was not asked for."""
+    line = of_detector.get(answer.video, "")
+    if line and answer.source is Source.SETTINGS:
+        return "set by hand in skipintro.toml"
+    if line and answer.source is Source.CHAPTER:
+        return f"a chapter of the file names it; the detector alone: {line}"
+    return line
 
 
 def row_of(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]) -> Row:

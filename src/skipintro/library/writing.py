@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import describe_os_error, replacing, sweep
+from skipintro.core.files import describe_os_error, replacing, sha256_of_file, sweep
 from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory, MemoryUnusableError, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
@@ -55,6 +55,24 @@ class Writer:
             self._guarded(partial(self._sidecar, finding, kind), _PLACES[kind](finding.video))
         if mux:
             self._guarded(partial(self._copy, finding), mux_place(finding.video))
+
+    def withdraw(self, video: Path, kinds: list[Kind], *, mux: bool) -> None:
+        """Remove what earlier runs have written beside a video, if it is as they left it."""
+        for place in [
+            *(_PLACES[kind](video) for kind in kinds),
+            *([mux_place(video)] if mux else []),
+        ]:
+            self._guarded(partial(self._remove, place), place)
+
+    def _remove(self, place: Path) -> None:
+        if not place.exists():
+            return
+        stamps = [known[0] for known in self._ours(place) if isinstance(known, list)]
+        if _stamp(place) in stamps or sha256_of_file(place) in self._ours(place):
+            place.unlink()
+            self.written.removed += 1
+        else:
+            self.written.kept.append(place)
 
     def _guarded(self, write: Callable[[], None], place: Path) -> None:
         if place in self._claimed:  # two videos of one name, .mkv and .mp4: the first one's stays

@@ -26,6 +26,12 @@ class SharedEvidence:
             found[kind] = padded.reshape(-1, self.rate).mean(axis=1)
         return found
 
+    def share_between(self, start_s: float, end_s: float) -> float:
+        """Return the share of an interval that some sibling shows or plays; 0 where it is empty."""
+        first, stop = round(start_s * self.rate), round(end_s * self.rate)
+        told = [np.nan_to_num(curve[first:stop]) > 0 for curve in self.kinds.values()]
+        return float(np.any(told, axis=0).mean()) if told and len(told[0]) else 0.0
+
 
 def shared_by_kind(
     season: Season, position: int, matching: MatchingSettings

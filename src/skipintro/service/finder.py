@@ -93,7 +93,7 @@ def _hours(path: Path) -> float:
 
 
 def _sound(rows: list[Row]) -> list[Row]:
-    if all(row.fault for row in rows):
+    if rows and all(row.fault for row in rows):
         raise RefusalError(422, "; ".join(row.fault for row in rows))
     return rows
 

@@ -6,22 +6,13 @@ https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.sidecars.finding import Finding, Interval
+from skipintro.video.titles import Chapter, names_opening
 
 INTRO, EPISODE = "Intro", "Episode"
 _SPECIAL = re.compile(r"([=;#\\\n])")
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """`[start_s, end_s)` with its title."""
-
-    start_s: float
-    end_s: float
-    title: str
 
 
 def place(video: Path) -> Path:
@@ -33,14 +24,15 @@ def with_intro(known: Sequence[Chapter], interval: Interval, length_s: float) ->
     """Give the chapters with the intro as one of its own; those that it cuts keep their rests.
 
     Without any known, the rest is one titled `Episode`: a player that jumps to the next chapter
-    needs one after the intro. What an earlier run called `Intro` gives way.
+    needs one after the intro. Where one of the known names an opening, all stay as they are.
     """
+    if any(names_opening(chapter.title) for chapter in known):
+        return list(known)
     start_s, end_s = interval
-    kept = [chapter for chapter in known if chapter.title != INTRO]
     whole = [Chapter(0.0, max(length_s, end_s), EPISODE)]
     rests = [
         Chapter(since, until, chapter.title)
-        for chapter in kept or whole
+        for chapter in known or whole
         for since, until in (
             (chapter.start_s, min(chapter.end_s, start_s)),
             (max(chapter.start_s, end_s), chapter.end_s),
@@ -55,7 +47,7 @@ def text(finding: Finding) -> str | None:
     if finding.interval is None:
         return None
     lines = [";FFMETADATA1"]
-    for chapter in with_intro((), finding.interval, finding.length_s):
+    for chapter in with_intro(finding.chapters, finding.interval, finding.length_s):
         lines += [
             "[CHAPTER]",
             "TIMEBASE=1/1000",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from skipintro.video.titles import Chapter
+
 Interval = tuple[float, float]  # [start_s, end_s), whole milliseconds
 
 
@@ -15,6 +17,8 @@ class Finding:
     length_s: float
     interval: Interval | None  # None: no intro
     confidence: float | None  # of the interval
+    source: str = "detector"  # who says so
+    chapters: tuple[Chapter, ...] = ()  # that the video has
 
 
 COPY = ".chapters"  # stands before the suffix of a copy's name

@@ -10,8 +10,9 @@ import av
 import av.error
 
 from skipintro.core.errors import InputError
-from skipintro.sidecars.chapters import Chapter, with_intro
+from skipintro.sidecars.chapters import with_intro
 from skipintro.sidecars.finding import Finding, Interval
+from skipintro.video.titles import Chapter
 
 SUFFIXES = {".mkv", ".mp4", ".m4v", ".mov", ".webm"}
 _MS = Fraction(1, 1000)

@@ -1,0 +1,79 @@
+"""Weighs what others than the detector tell of an intro: a person, the file itself."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from skipintro.episodes.annotations import clock
+from skipintro.library.answers import Answer, Interval
+from skipintro.library.choices import Source
+from skipintro.video.titles import names_opening
+
+# Set, not measured: a chapter that the episodes confirm is all but certain, one that nothing
+# confirms is as likely a cold open or a misplaced mark.
+CONFIRMED, UNCONFIRMED = 0.95, 0.5
+_SAME = 0.5  # overlap over hull of a chapter and the detector's interval that are the same opening
+_SHARED = 0.5  # of a chapter's time that some sibling has, too
+_LEAST_S = 1.0  # a shorter chapter marks a moment
+_MOST = 0.9  # of an episode: a longer chapter is the episode
+
+
+def by_chapter(answer: Answer, share_of_siblings: Callable[[Interval], float]) -> Answer:
+    """Return the answer with the chapter of the file that names an opening, where one is allowed.
+
+    Of several the first that is confirmed counts, by the detector or by what siblings share with
+    it, else the first. `share_of_siblings` tells how much of an interval some sibling has.
+    """
+    named = _openings(answer)
+    if answer.fault or not named:
+        return answer
+    confirmed = [each for each in named if _same(each, answer.interval) >= _SAME]
+    if not confirmed:
+        confirmed = [each for each in named if share_of_siblings(each) >= _SHARED]
+    interval = (confirmed or named)[0]
+    confidence = CONFIRMED if confirmed else UNCONFIRMED
+    if confidence < (answer.local.limits.min_confidence or 0.0):
+        return answer
+    return replace(answer, interval=interval, confidence=confidence, source=Source.CHAPTER)
+
+
+def _openings(answer: Answer) -> list[Interval]:
+    """Return the chapters that may be the opening, in the order of time, as the limits allow."""
+    length_s = answer.length_s
+    found = sorted(
+        (round(max(0.0, each.start_s), 3), round(min(each.end_s, length_s), 3))
+        for each in answer.chapters
+        if names_opening(each.title)
+    )
+    return [
+        (start_s, end_s)
+        for start_s, end_s in found
+        if _LEAST_S <= end_s - start_s <= _MOST * length_s
+        and answer.local.limits.allow(start_s, end_s)
+    ]
+
+
+def _same(one: Interval, other: Interval | None) -> float:
+    """Return overlap over hull."""
+    if other is None:
+        return 0.0
+    overlap = min(one[1], other[1]) - max(one[0], other[0])
+    return max(0.0, overlap) / (max(one[1], other[1]) - min(one[0], other[0]))
+
+
+def by_hand(answer: Answer) -> Answer:
+    """Return the answer with the interval that a person has set for it, if one has.
+
+    An interval that ends after the video is a fault of the file that tells it.
+    """
+    told = answer.local.by_hand
+    if told is None or answer.fault:
+        return answer
+    interval = told.interval
+    if interval is not None and interval[1] > answer.length_s + 1:  # lengths are rounded
+        fault = (
+            f"{told.place}: end {clock(interval[1])} lies after the episode's end "
+            f"({clock(answer.length_s)}); correct it"
+        )
+        return replace(answer, fault=fault)
+    confidence = None if interval is None else 1.0
+    return replace(answer, interval=interval, confidence=confidence, source=Source.SETTINGS)
