@@ -19,7 +19,7 @@ from skipintro.evaluation.gate import Candidate
 from skipintro.evaluation.report import HeadlineFigures, beside, render
 from skipintro.tracking.champion import CHAMPION, existing_store, find_champion
 from skipintro.tracking.delivery import DATA_TAGS, MODEL_TAG
-from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 
 NAME = "intro-detector"  # as in params.yaml

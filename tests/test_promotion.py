@@ -30,8 +30,8 @@ from skipintro.evaluation.gate import (
 )
 from skipintro.tracking.champion import CHAMPION, REIGN
 from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, TRAINED_TAG
-from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.promotion import promote, roll_back
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 
 CHOICE = "detector/held_out/f1_within_3s"

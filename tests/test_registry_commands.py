@@ -15,8 +15,8 @@ from skipintro.detection.kinds import identity_of
 from skipintro.tracking.addresses import NotRegisteredError, tracking_uri
 from skipintro.tracking.champion import CHAMPION, REIGN
 from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, deliver
-from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.registry import UnusableVersionError, fetch
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import connect
 
 MODEL = "intro-detector"  # as in params.yaml

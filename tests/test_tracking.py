@@ -25,7 +25,8 @@ from skipintro.detection.kinds import FILES, Kind
 from skipintro.origin import Origin
 from skipintro.tracking.addresses import tracking_uri, without_credentials
 from skipintro.tracking.delivery import FinishedExperiment, deliver
-from skipintro.tracking.live import LiveRun, close_stale_runs, live_run, run_params
+from skipintro.tracking.live import LiveRun, live_run
+from skipintro.tracking.runs import close_stale_runs, run_params
 from skipintro.tracking.store import (
     Store,
     connect,

@@ -125,7 +125,7 @@ def _fault_of(model: str, version: str) -> str:
         return str(error)
     try:
         found = of_registry(*fetched, memory)
-        tried = f"{found.identity} {key_of('core', 'detection', 'model', 'episodes')}"
+        tried = f"{found.identity} {key_of('skipintro.detection.videos')}"
         with found.opened() as folder:  # which reads every byte, whatever is remembered
             if memory.get("usable", tried) is None:
                 _load(folder)

@@ -14,31 +14,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
 from skipintro.core.isolation import side_by_side
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.core.scratch import key_of
-from skipintro.core.stage import versions
+from skipintro.core.versions import versions
 from skipintro.detection.kinds import kind_of
 from skipintro.library.answers import Answer, Settings
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
-from skipintro.library.models import Model
-from skipintro.library.walking import Series
 
 if TYPE_CHECKING:
     from skipintro.detection.episode import Prediction
+    from skipintro.library.models import Model
+    from skipintro.library.walking import Series
     from skipintro.matching.shared import SharedEvidence
-
-_DETECTING = (
-    "detection",
-    "detectors",
-    "episodes/naming",
-    "evidence",
-    "library/detecting",
-    "library/embedding",
-    "library/fingerprinting",
-    "library/kept",
-    "matching",
-    "model",
-)
 
 log = logging.getLogger(__name__)
 
@@ -46,24 +33,23 @@ log = logging.getLogger(__name__)
 class Detection:
     """The detector's answers for many series: from memory where it can, made now where not."""
 
-    def __init__(self, model: Model, memory: Memory, settings: Settings) -> None:
+    def __init__(self, model: "Model", memory: Memory, settings: Settings) -> None:
         self._model, self._memory, self._settings = model, memory, settings
         self._key = {"model": model.identity, "search": settings.search}
-        self._code = key_of(*_DETECTING, "video", "encoder")
+        self._code = key_of(__name__)
         self._faults = key_of(
-            "video",
-            "detection/head_detector",
-            "evidence/recording",
+            "skipintro.detection.head_detector",
+            "skipintro.evidence.recording",
             **self._key,
             versions=versions("av"),
         )
         self.n_made = 0  # answers that were made by this run
         self.n_decoded = 0  # videos that were decoded by it
 
-    def answers(self, groups: Sequence[Series]) -> Iterator[list[Answer]]:
+    def answers(self, groups: "Sequence[Series]") -> Iterator[list[Answer]]:
         """Yield the answers of each series, of all its videos; those from memory come first."""
         waiting = []
-        for group in progress(groups, len(groups), "series"):
+        for group in progress(groups, len(groups), Unit.SERIES):
             known = [self._identified(video, group.name) for video in group.videos]
             told = self._remembered(known)
             if told is None:
@@ -128,7 +114,7 @@ class Detection:
                 worker.load()
             faults: dict[str, str] = {}
             with side_by_side(self._settings.jobs) as mapped:
-                made = progress(mapped(worker.make, todo.values()), len(todo), "videos")
+                made = progress(mapped(worker.make, todo.values()), len(todo), Unit.VIDEOS)
                 for group in groups:
                     for answer in group:
                         if todo.get(answer.sha256) is answer:

@@ -23,8 +23,9 @@ from skipintro.core.files import check_sums, read_model, sha256_of_json, write_j
 from skipintro.core.isolation import side_by_side
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.core.params import StageParams, read_params_file
-from skipintro.core.progress import progress
-from skipintro.core.stage import run_stage, stage_output, versions
+from skipintro.core.progress import Unit, progress
+from skipintro.core.stage import run_stage, stage_output
+from skipintro.core.versions import versions
 from skipintro.detection.contradiction import HeldOut, read_held_out
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
@@ -42,7 +43,6 @@ from skipintro.evaluation.comparison import Comparison, compare, markdown
 from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict, shared_evidence
 from skipintro.evaluation.figures import (
     EvaluateManifest,
-    Metrics,
     WindowTable,
     metrics_of,
     results,
@@ -55,6 +55,7 @@ from skipintro.matching.shared import SharedEvidence
 from skipintro.model.head import load_head
 from skipintro.model.history import read_history
 from skipintro.model.windows import WindowManifest, read_sequence
+from skipintro.stages import words
 from skipintro.video.decoder import thumbnails
 from skipintro.video.opening import VideoError
 
@@ -182,7 +183,7 @@ def main(params: Params) -> None:
         for result in told:
             plots.timeline(folder / "timelines" / f"{result.id}.png", result, threshold)
         write_sums(folder)
-    _tell(metrics, comparison)
+    words.evaluate(metrics.windows, markdown(comparison, "all_without_leaked"))
 
 
 def hash_of_test_data(
@@ -278,7 +279,7 @@ def _with_pictures(
         return episode_row(outcome, jpegs, shared.get((outcome.series, outcome.id)))
 
     with side_by_side(os.cpu_count() or 1) as mapped:
-        return list(progress(mapped(row, outcomes), len(outcomes), "episodes"))
+        return list(progress(mapped(row, outcomes), len(outcomes), Unit.EPISODES))
 
 
 def _notes(encoder: EncoderIdentity) -> list[str]:
@@ -326,15 +327,6 @@ def _tables(comparison: Comparison) -> str:
     tagged = dict.fromkeys(r.slice_name for r in comparison.rows if r.slice_name.startswith(TAG))
     parts = ("all_without_leaked", "seen", "unseen", "all", *tagged)
     return "".join(f"## {part}\n\n{markdown(comparison, part)}\n" for part in parts)
-
-
-def _tell(metrics: Metrics, comparison: Comparison) -> None:
-    for name, row in metrics.windows:
-        if row is not None:
-            log.info("windows, %s: accuracy %.4f, F1 %.4f", name, row.accuracy, row.f1)
-    log.info("whole episodes, without leaked ones:")
-    for line in markdown(comparison, "all_without_leaked").splitlines():
-        log.info("%s", line)
 
 
 if __name__ == "__main__":

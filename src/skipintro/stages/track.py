@@ -26,7 +26,7 @@ from skipintro.model.training import TrainManifest
 from skipintro.origin import origin_of
 from skipintro.tracking.champion import find_champion
 from skipintro.tracking.delivery import FinishedExperiment, MadeModel, deliver
-from skipintro.tracking.live import run_params
+from skipintro.tracking.runs import run_params
 from skipintro.tracking.store import Store, StoreParams, connect, faults_told
 
 OUTPUT = Path("reports/track")

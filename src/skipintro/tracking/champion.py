@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from skipintro.evaluation.gate import Candidate
 from skipintro.tracking.addresses import is_missing, tracking_uri
 from skipintro.tracking.delivery import DATA_TAGS, MODEL_TAG, TRAINED_TAG
-from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 
 CHAMPION = "champion"

@@ -26,13 +26,14 @@ from skipintro.core.scratch import scratch_folder
 from skipintro.detection.kinds import Kind, kind_of
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.origin import NAME_TAG, Origin
-from skipintro.tracking.live import (
+from skipintro.tracking.runs import (
     COMPLETE_TAG,
     WEIGHTS_TAG,
     close_stale_runs,
-    log_start,
+    describe_run,
     new_run,
     process_tags,
+    runs_with,
 )
 from skipintro.tracking.store import FAULTS, Store
 
@@ -113,7 +114,7 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
     answer got lost, leaves nothing behind.
     """
     with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
-        done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
+        done = runs_with(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
         if done:
             run_id, exp_name = done[0].info.run_id, experiment.origin.experiment
             log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
@@ -139,14 +140,8 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
 
 def _unfinished(store: Store, experiment: FinishedExperiment) -> list[Run]:
     """Give the runs of these weights that wait for their delivery, or were killed within it."""
-    found = _find(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
+    found = runs_with(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
     return [run for run in found if run.info.status != "KILLED" or EXPERIMENT_TAG in run.data.tags]
-
-
-def _find(store: Store, tags: Mapping[str, str]) -> list[Run]:
-    """Give the runs with these tags, the newest first."""
-    clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-    return list(store.client.search_runs([store.experiment_id], " AND ".join(clauses)))
 
 
 def _fits(live: Run, experiment: FinishedExperiment) -> bool:
@@ -204,7 +199,7 @@ def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
             TRAINED_TAG: str(encoder.trained).lower(),
         },
     )
-    log_start(store, run_id, experiment.params, experiment.origin)
+    describe_run(store, run_id, experiment.params, experiment.origin)
     client.log_artifacts(run_id, str(experiment.reports), "reports")
     there = {file.path for file in client.list_artifacts(run_id, "tables")}
     for name, columns in experiment.tables.items():

@@ -23,7 +23,7 @@ from skipintro.evaluation.gate import (
 )
 from skipintro.tracking.champion import CHAMPION, REIGN, candidate_of, version_of
 from skipintro.tracking.delivery import CHALLENGER
-from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import FAULTS, Store
 
 FaultOf = Callable[[str], str]  # why a version cannot be used, nothing where it can
