@@ -82,10 +82,13 @@ def wanted_features(config: OpeningConfig) -> tuple[str, ...]:
 
 
 def season_candidates(
-    episodes: Sequence[Evidence], settings: SeasonSettings
+    episodes: Sequence[Evidence], settings: SeasonSettings, season: Season | None = None
 ) -> tuple[Candidates, ...]:
-    """Return the candidates of each episode; all are of one series, in the order of the season."""
-    season = matched(episodes, settings)
+    """Return the candidates of each episode; all are of one series, in the order of the season.
+
+    `season` is what `matched` gives for them, where that was done before.
+    """
+    season = matched(episodes, settings) if season is None else season
     return tuple(
         find_candidates(season, position, settings.matching, settings.candidates)
         for position in range(len(episodes))
@@ -106,18 +109,26 @@ class OpeningDetector:
     alone: Trees  # ranks each candidate by itself
     agreed: Trees  # and when it is known what its siblings say
 
-    def detect(self, episodes: Sequence[Evidence]) -> list[Prediction]:
-        """Return one prediction an episode; all are of one series, in the order of the season."""
-        candidates = season_candidates(episodes, self.config)
+    def detect(
+        self, episodes: Sequence[Evidence], season: Season | None = None
+    ) -> list[Prediction]:
+        """Return one prediction an episode; all are of one series, in the order of the season.
+
+        `season`, here and below: the episodes as `matched`, where that was done before.
+        """
+        candidates = season_candidates(episodes, self.config, season)
         scores = self.scores(candidates)
         return [
             self.read_off(found, score, episode.length_s)
             for found, score, episode in zip(candidates, scores, episodes, strict=True)
         ]
 
-    def shared(self, episodes: Sequence[Evidence]) -> list[SharedEvidence]:
+    def shared(
+        self, episodes: Sequence[Evidence], season: Season | None = None
+    ) -> list[SharedEvidence]:
         """Return for each episode of a series what its siblings share with it, by kind."""
-        season, matching = matched(episodes, self.config), self.config.matching
+        season = matched(episodes, self.config) if season is None else season
+        matching = self.config.matching
         return [
             SharedEvidence(matching.rate, shared_by_kind(season, position, matching))
             for position in range(len(episodes))

@@ -40,7 +40,13 @@ from skipintro.evaluation import plots
 from skipintro.evaluation.baselines import BaselineSettings
 from skipintro.evaluation.calibration import reliability, risk_coverage
 from skipintro.evaluation.comparison import Comparison, compare, markdown
-from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict, shared_evidence
+from skipintro.evaluation.contest import (
+    DESCRIPTIONS,
+    judge,
+    matched_seasons,
+    predict,
+    shared_evidence,
+)
 from skipintro.evaluation.figures import (
     EvaluateManifest,
     WindowTable,
@@ -108,10 +114,12 @@ def main(params: Params) -> None:
     train, test = (data.episodes(split) for split in ("train", "test"))
     video_hashes = {(e.split, e.id): e.video_sha256 for e in embedded.episodes}
     leaked = [id_ for split, id_ in video_hashes if split == "test" and id_ in annotations.leaked]
+    seasons = matched_seasons(openings, [e.episode for e in test], [e.episode for e in train])
     predictions = predict(
         train,
         test,
         openings=openings,
+        seasons=seasons,
         head=head,
         config=params.head(),
         settings=params.baselines,
@@ -148,11 +156,7 @@ def main(params: Params) -> None:
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )
-    shared = (
-        shared_evidence(openings, [e.episode for e in test], [e.episode for e in train])
-        if params.detector == "openings"
-        else {}
-    )
+    shared = shared_evidence(openings, seasons) if params.detector == "openings" else {}
     labels, probabilities = windows["test"]
     told = results(outcomes[params.detector])
     history = _columns(read_history(TRAINED))
