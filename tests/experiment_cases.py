@@ -17,9 +17,9 @@ from skipintro.core.files import sha256_of_file, write_json
 from skipintro.core.layout import HEAD_WEIGHTS
 from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of
+from skipintro.experiment import FinishedExperiment, MadeModel
 from skipintro.model.head import IntroHead, save_head
 from skipintro.origin import DataVersion, Origin
-from skipintro.tracking.delivery import FinishedExperiment, MadeModel
 from skipintro.tracking.store import connect
 
 HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))

@@ -28,8 +28,9 @@ from skipintro.evaluation.gate import (
     best_challenger,
     judge,
 )
+from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, TRAINED_TAG
+from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TRAINED_TAG
 from skipintro.tracking.promotion import promote, roll_back
 from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect

@@ -11,10 +11,11 @@ from conftest import ROOT, run_command
 from experiment_cases import copy_empty_store, experiment, main_workspace
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.core.store_address import NotRegisteredError, tracking_uri
 from skipintro.detection.kinds import identity_of
-from skipintro.tracking.addresses import NotRegisteredError, tracking_uri
+from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, deliver
+from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, deliver
 from skipintro.tracking.registry import UnusableVersionError, fetch
 from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import connect

@@ -21,10 +21,11 @@ import forked
 from conftest import ENCODER
 from experiment_cases import HISTORY, copy_empty_store, experiment, main_workspace
 from skipintro.core.errors import InputError
+from skipintro.core.store_address import tracking_uri, without_credentials
 from skipintro.detection.kinds import FILES, Kind
+from skipintro.experiment import FinishedExperiment
 from skipintro.origin import Origin
-from skipintro.tracking.addresses import tracking_uri, without_credentials
-from skipintro.tracking.delivery import FinishedExperiment, deliver
+from skipintro.tracking.delivery import deliver
 from skipintro.tracking.live import LiveRun, live_run
 from skipintro.tracking.runs import close_stale_runs, run_params
 from skipintro.tracking.store import (

@@ -33,8 +33,6 @@ from skipintro.matching.pairs import MatchingSettings, moments_of
 from skipintro.matching.shared import SharedEvidence, shared_by_kind
 from skipintro.matching.siblings import Season, SiblingSettings, season_of
 
-SHIPPED = Path(__file__).with_name("shipped")
-
 
 class SeasonSettings(BaseModel):
     """How the candidates of a season's episodes are found."""

@@ -73,12 +73,12 @@ def bare() -> nn.Module:
 
 
 def encoder_of(
-    tower: nn.Module, identity: EncoderIdentity, device: torch.device, precision: Precision
+    module: nn.Module, identity: EncoderIdentity, device: torch.device, precision: Precision
 ) -> TorchEncoder:
     """Make an encoder of a tower, which is changed."""
-    _use_silu(tower)
+    _use_silu(module)
     return TorchEncoder(
-        tower,
+        module,
         identity,
         mean=OPENAI_DATASET_MEAN,
         std=OPENAI_DATASET_STD,

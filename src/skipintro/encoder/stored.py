@@ -55,17 +55,20 @@ def load_stored(
     is_good = has_native_bf16(device) and identity.name in TOLERATE_BF16
     chosen = choose_precision(precision, is_good=is_good)
     if identity.name == "clip-vit-b-32":
-        from skipintro.encoder import clip as kind  # noqa: PLC0415  open_clip takes a second
+        from skipintro.encoder import clip  # noqa: PLC0415  open_clip takes a second
+
+        module, encoder_of = clip.bare(), clip.encoder_of
     else:
-        from skipintro.encoder import efficientnet as kind  # noqa: PLC0415  as above
-    module = kind.bare()
+        from skipintro.encoder import efficientnet  # noqa: PLC0415  as above
+
+        module, encoder_of = efficientnet.bare(), efficientnet.encoder_of
     _fill(module, path)
     if sha256_of_weights(module) != identity.weights_sha256:
         raise InputError(
             f"{path}: not the weights of {identity.name} that the head was trained on; restore the "
             "file, or pull the version again"
         )
-    return kind.encoder_of(module, identity, device, chosen)
+    return encoder_of(module, identity, device, chosen)
 
 
 def _fill(module: nn.Module, path: Path) -> None:

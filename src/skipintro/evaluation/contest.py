@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
-from skipintro.detectors.openings import OpeningDetector, Season, matched
+from skipintro.detectors.openings import OpeningDetector, matched
 from skipintro.evaluation.baselines import BaselineSettings, baselines
 from skipintro.evaluation.outcomes import Outcome, outcome_of
 from skipintro.evidence.track import Evidence
 from skipintro.matching.shared import SharedEvidence
+from skipintro.matching.siblings import Season
 from skipintro.model.head import IntroHead
 
 DESCRIPTIONS: Mapping[str, str] = {

@@ -1,12 +1,17 @@
 """The gate between a challenger and the champion: pure, on figures that were logged."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.params import StageParams
+
+FaultOf = Callable[[str], str]  # why a version cannot be used, nothing where it can
+
+log = logging.getLogger(__name__)
 
 
 class VetoParams(StageParams):
@@ -182,3 +187,53 @@ def _incomparable(challenger: Candidate, champion: Candidate, metric: str, split
         f"{challenger.version} --new-test-data`; to compare: `dvc exp run` with the champion's "
         "params measures the champion on this data where that makes its very model again"
     )
+
+
+def best_usable(
+    candidates: Sequence[Candidate],
+    champion: Candidate | None,
+    gate: GateParams,
+    fault_of: FaultOf,
+) -> Candidate:
+    """Give the best challenger that can be used; the others are named. Raises as above."""
+    usable = list(candidates)
+    while True:
+        best = best_challenger(usable, champion, gate)
+        if not (fault := fault_of(best.version)):
+            return best
+        log.warning("version %s cannot be used: %s", best.version, fault)
+        usable.remove(best)
+
+
+def wanted_version(
+    model: str,
+    wanted: str,
+    candidates: Sequence[Candidate],
+    champion: Candidate | None,
+    fault_of: FaultOf,
+) -> Candidate:
+    """Give the version of this number, of the model of this name.
+
+    Raises InputError where there is none, it is the champion already, or it cannot be used.
+    """
+    known = {candidate.version: candidate for candidate in candidates}
+    if wanted not in known:
+        raise InputError(f"{model}: no version {wanted}; known are {', '.join(known)}")
+    if champion is not None and wanted == champion.version:
+        raise InputError(f"{model}: version {wanted} is the champion already")
+    if fault := fault_of(wanted):
+        raise InputError(f"{model}: version {wanted} cannot be used: {fault}")
+    return known[wanted]
+
+
+def tell_of_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
+    """Name the newest version where it was not judged for its data, which were changed."""
+    champion = verdict.champion
+    if champion is None or last in (verdict.challenger, champion):
+        return
+    if last.judged_on(gate) != champion.judged_on(gate):
+        log.warning(
+            "version %s, the newest, was not judged, since it was measured on other data than the "
+            "champion; to go on with them: `skipintro promote --new-test-data`",
+            last.version,
+        )

@@ -27,11 +27,12 @@ from skipintro.encoder.stored import SMALL, store_encoder
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation.figures import EpisodeResult, EvaluateManifest, Metrics, tables
 from skipintro.evaluation.report import Report, beside, render
+from skipintro.experiment import FinishedExperiment, MadeModel
 from skipintro.model.history import read_history
 from skipintro.model.training import TrainManifest
 from skipintro.origin import origin_of
 from skipintro.tracking.champion import find_champion
-from skipintro.tracking.delivery import FinishedExperiment, MadeModel, deliver
+from skipintro.tracking.delivery import deliver
 from skipintro.tracking.runs import run_params
 from skipintro.tracking.store import Store, StoreParams, connect, faults_told
 

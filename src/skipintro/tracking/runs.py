@@ -3,6 +3,8 @@
 import logging
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psutil
@@ -38,6 +40,33 @@ def runs_with(store: Store, tags: Mapping[str, str], *, status: str = "") -> lis
             [store.experiment_id], " AND ".join(clauses), order_by=newest_first
         )
     )
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run of the experiment, as a list of them shows it."""
+
+    name: str
+    id: str
+    started: datetime
+    state: str
+    metrics: dict[str, float]
+
+
+def measured_runs(store: Store, n_most: int) -> list[RunRow]:
+    """Give the runs of the experiment, the newest first."""
+    found = store.client.search_runs(
+        [store.experiment_id], max_results=n_most, order_by=["attributes.start_time DESC"]
+    )
+    rows = []
+    for run in found:
+        started = datetime.fromtimestamp(run.info.start_time / 1000).astimezone()
+        is_complete = run.data.tags.get(COMPLETE_TAG) == "true"
+        state = "complete" if is_complete else run.info.status.lower()
+        rows.append(
+            RunRow(run.info.run_name, run.info.run_id, started, state, dict(run.data.metrics))
+        )
+    return rows
 
 
 def describe_run(store: Store, run_id: str, params: Mapping[str, Any], origin: Origin) -> None:

@@ -18,7 +18,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sweep
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
-from skipintro.tracking.addresses import (
+from skipintro.core.store_address import (
     file_of,
     tracking_uri,
     uri_of,
