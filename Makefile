@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Containers often set PYTHONDONTWRITEBYTECODE, and uv compiles nothing unless asked.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help env repro test coverage test-services test-latest torture torture-wide fuzz lint ui cv \
+.PHONY: help deps env repro test coverage test-services test-latest torture torture-wide fuzz lint ui cv \
   report bench lock licences audit clean
 
 help:  ## this list
@@ -87,6 +87,9 @@ bench: env  ## time and memory of the main job in a fresh clone, and of its part
 lock: env  ## resolve requirements.lock anew, for Linux, macOS and Windows, Python 3.11 to 3.13
 	uv pip compile pyproject.toml --extra dev --extra cluster --extra services --universal \
 	  --python-version 3.11 --upgrade --no-header --no-annotate --output-file requirements.lock
+
+deps: env  ## write into DVC's files which code each stage depends on, after a change of imports
+	python tests/stage_deps.py
 
 licences: env  ## the licences of all packages, with every extra, as docs/dependencies.md lists them
 	@uv pip install --quiet -c requirements.lock --editable '.[dev,services]'

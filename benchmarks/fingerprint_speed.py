@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from skipintro.detectors.openings import SHIPPED, load_openings
+from skipintro.detectors import SHIPPED
+from skipintro.detectors.openings import load_openings
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.evidence.recording import record

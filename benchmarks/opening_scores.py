@@ -23,7 +23,8 @@ from skipintro.core.files import remember, remembered
 from skipintro.core.isolation import side_by_side
 from skipintro.core.params import read_params_file
 from skipintro.detection.episode import Episode, Interval
-from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
+from skipintro.detectors import SHIPPED
+from skipintro.detectors.openings import OpeningDetector, load_openings
 from skipintro.evaluation.audio_rules import AudioRules, predict_by_rule
 from skipintro.evidence.chroma import ChromaSettings
 from skipintro.evidence.recording import of_bytes, record, to_bytes

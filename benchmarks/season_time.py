@@ -9,7 +9,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from skipintro.detectors.openings import SHIPPED, load_openings
+from skipintro.detectors import SHIPPED
+from skipintro.detectors.openings import load_openings
 from skipintro.evidence.track import Evidence, Rows, Track, unit_rows
 from tables import tell
 

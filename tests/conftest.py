@@ -285,8 +285,6 @@ TINY: dict[str, Any] = {
     "evaluate.baselines.similarity_thresholds": [0.75],
     "evaluate.baselines.early_shares": [0.5],
     "promote.detector.min_score": 0.0,  # two siblings in train are too few to find anything
-    # one wrong second of the toy's two episodes is 50
-    "promote.detector.veto.max_story_s_per_hour": 200.0,
     "promote.classifier.metric": "windows/test/f1",  # too little is left without the leaked one
 }
 

@@ -4,9 +4,11 @@ Licences are those that the packages tell of themselves (core metadata); librari
 carries along are told of in docs/dependencies.md.
 """
 
+import ast
 import re
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -68,6 +70,18 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "skops": ("MIT", _UNTOLD),
     "tqdm": ("MPL-2.0 AND MIT", _MPL),
 }
+
+
+@cache
+def imported_packages(file: Path) -> set[str]:
+    """Give the top-level names of everything that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
 
 
 @dataclass(frozen=True)

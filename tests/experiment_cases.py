@@ -14,12 +14,12 @@ import torch
 
 from conftest import EMBEDDING, ENCODER, tiny_config
 from skipintro.core.files import sha256_of_file, write_json
+from skipintro.core.layout import HEAD_WEIGHTS
 from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of
-from skipintro.model.config import WEIGHTS_FILE
+from skipintro.experiment import FinishedExperiment, MadeModel
 from skipintro.model.head import IntroHead, save_head
 from skipintro.origin import DataVersion, Origin
-from skipintro.tracking.delivery import FinishedExperiment, MadeModel
 from skipintro.tracking.store import connect
 
 HISTORY = tuple((epoch, {"train_loss": 1 / epoch, "test_f1": epoch / 4}) for epoch in (1, 2, 3))
@@ -96,7 +96,7 @@ def experiment(
             ),
             MadeModel(f"{registered}-classifier", classifier, identity_of(classifier), figures),
         ),
-        weights_sha256=sha256_of_file(classifier / WEIGHTS_FILE),
+        weights_sha256=sha256_of_file(classifier / HEAD_WEIGHTS),
         data_sha256={"train": "train data", "test": "test data"},
         encoder=ENCODER,
         reports=reports,

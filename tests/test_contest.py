@@ -11,11 +11,18 @@ from conftest import tiny_config
 from contest_cases import BASELINES, DIMENSION, LENGTH_S, drawn_series
 from season_cases import KINDS, small_detector
 from skipintro.detection.decoding import detect_by_head
-from skipintro.detection.episode import LabelledEpisode, Prediction
+from skipintro.detection.episode import Episode, LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
 from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.audio_rules import predict_by_rule
-from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict, predict_openings
+from skipintro.evaluation.contest import (
+    DESCRIPTIONS,
+    judge,
+    matched_seasons,
+    predict,
+    predict_openings,
+    shared_evidence,
+)
 from skipintro.model.head import IntroHead
 
 HEARD = (*KINDS, "chroma")
@@ -48,7 +55,41 @@ def contest(
     test: Sequence[LabelledEpisode],
     train: Sequence[LabelledEpisode] = TRAIN,
 ) -> dict[str, list[Prediction]]:
-    return predict(train, test, openings=openings, head=head, config=CONFIG, settings=BASELINES)
+    episodes, others = ([one.episode for one in split] for split in (test, train))
+    seasons = matched_seasons(openings, episodes, others)
+    return predict(
+        train,
+        test,
+        openings=openings,
+        seasons=seasons,
+        head=head,
+        config=CONFIG,
+        settings=BASELINES,
+    )
+
+
+def predicted(
+    openings: OpeningDetector, episodes: Sequence[Episode], others: Sequence[Episode]
+) -> list[Prediction]:
+    seasons = matched_seasons(openings, episodes, others)
+    return predict_openings(openings, episodes, seasons)
+
+
+def test_each_series_is_matched_once_for_what_is_found_and_what_is_shown(
+    openings: OpeningDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    episodes, others = ([one.episode for one in split] for split in (TEST, TRAIN))
+    by_itself = openings.shared([one.fingerprints for one in episodes if one.series == "three"])
+    seasons = matched_seasons(openings, episodes, others)
+    monkeypatch.delattr("skipintro.detectors.openings.matched")
+    assert len(predict_openings(openings, episodes, seasons)) == len(episodes)
+    shared = shared_evidence(openings, seasons)
+    assert shared.keys() >= {(one.series, one.id) for one in episodes}
+    for one, expected in zip(["three-e1", "three-e2", "three-e3"], by_itself, strict=True):
+        found = shared["three", one].kinds
+        assert found.keys() == expected.kinds.keys()
+        for kind, values in found.items():
+            assert np.array_equal(values, expected.kinds[kind], equal_nan=True)
 
 
 def told(predictions: dict[str, list[Prediction]]) -> dict[str, list[object]]:
@@ -125,7 +166,7 @@ def test_each_detector_has_what_its_description_says(
     episodes = [labelled.episode for labelled in TEST]
     train = [labelled.episode for labelled in TRAIN]
     expected = {
-        "openings": predict_openings(openings, episodes, train),
+        "openings": predicted(openings, episodes, train),
         "head": detect_by_head(head, episodes, CONFIG),
     } | {
         name: [
@@ -141,10 +182,10 @@ def test_an_episode_that_stands_in_train_as_well_is_no_sibling_of_itself(
     openings: OpeningDetector,
 ) -> None:
     alone = [TEST[0].episode]
-    assert told({"": predict_openings(openings, alone, alone)}) == told(
+    assert told({"": predicted(openings, alone, alone)}) == told(
         {"": openings.detect([TEST[0].episode.fingerprints])}
     )
-    assert predict_openings(openings, alone, alone)[0].interval is None
+    assert predicted(openings, alone, alone)[0].interval is None
 
 
 def test_no_test_episode_gives_no_prediction(openings: OpeningDetector, head: IntroHead) -> None:

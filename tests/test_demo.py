@@ -47,7 +47,8 @@ from skipintro.demo.render import (
     video_path,
 )
 from skipintro.demo.sound import at_level, faded, murmur, music, surroundings
-from skipintro.detectors.openings import SHIPPED, load_openings
+from skipintro.detectors import SHIPPED
+from skipintro.detectors.openings import load_openings
 from skipintro.episodes.annotations import annotate
 from skipintro.episodes.labels import read_labels
 from skipintro.evidence.pictures import THUMBNAIL

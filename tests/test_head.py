@@ -13,8 +13,8 @@ from safetensors.torch import load, save_file
 
 from conftest import ROOT, tiny_config
 from skipintro.core.errors import InputError
+from skipintro.core.layout import HEAD_CONFIG, HEAD_WEIGHTS
 from skipintro.core.params import read_params_file
-from skipintro.model.config import CONFIG_FILE, WEIGHTS_FILE
 from skipintro.model.head import IntroHead, load_head, save_head
 
 CPU = torch.device("cpu")
@@ -89,12 +89,12 @@ def test_a_head_is_written_to_the_same_bytes_each_time(saved: Path, tmp_path: Pa
     again = tmp_path / "again"
     again.mkdir()
     save_head(again, load_head(saved, CPU))
-    assert sorted(file.name for file in again.iterdir()) == [CONFIG_FILE, WEIGHTS_FILE]
-    for name in (WEIGHTS_FILE, CONFIG_FILE):
+    assert sorted(file.name for file in again.iterdir()) == [HEAD_CONFIG, HEAD_WEIGHTS]
+    for name in (HEAD_WEIGHTS, HEAD_CONFIG):
         assert (again / name).read_bytes() == (saved / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", [WEIGHTS_FILE, CONFIG_FILE])
+@pytest.mark.parametrize("name", [HEAD_WEIGHTS, HEAD_CONFIG])
 def test_a_missing_file_is_named_with_the_remedy(saved: Path, name: str) -> None:
     (saved / name).unlink()
     with pytest.raises(InputError, match=rf"{name}: missing; run `dvc repro`"):
@@ -152,9 +152,9 @@ def write_a_torch_checkpoint(path: Path) -> None:
     ],
 )
 def test_weights_that_are_not_this_head_s_are_refused_by_name(saved: Path, damage: Any) -> None:
-    damage(saved / WEIGHTS_FILE)
+    damage(saved / HEAD_WEIGHTS)
     with pytest.raises(
-        InputError, match=rf"{WEIGHTS_FILE}: not the weights of this config"
+        InputError, match=rf"{HEAD_WEIGHTS}: not the weights of this config"
     ) as told:
         load_head(saved, CPU)
     assert str(told.value).isprintable(), "the error is one line"
@@ -175,7 +175,7 @@ def test_weights_that_are_not_this_head_s_are_refused_by_name(saved: Path, damag
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(saved: Path, change: dict[str, Any]) -> None:
-    path = saved / CONFIG_FILE
+    path = saved / HEAD_CONFIG
     path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **change}), "utf-8")
     with pytest.raises(InputError, match=str(saved)):
         load_head(saved, CPU)
@@ -185,6 +185,6 @@ def test_weights_of_another_head_are_refused(saved: Path, tmp_path: Path) -> Non
     other = tmp_path / "other"
     other.mkdir()
     save_head(other, IntroHead(tiny_config(feedforward=32)))
-    shutil.copy(other / WEIGHTS_FILE, saved)
+    shutil.copy(other / HEAD_WEIGHTS, saved)
     with pytest.raises(InputError, match="not the weights of this config"):
         load_head(saved, CPU)

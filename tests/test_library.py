@@ -27,7 +27,7 @@ from skipintro.library.answers import Answer
 from skipintro.library.choices import Kind, Source
 from skipintro.library.cuts import snapped
 from skipintro.library.memory import Memory, content_of
-from skipintro.library.models import CHAMPION, find_model
+from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.refining import Rule, refine
 from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
@@ -37,6 +37,9 @@ from skipintro.video.encoding import encode_h264
 from video_cases import SOUND_HZ, write_silence
 
 # Walking
+
+
+CHAMPION = f"models:/{USUAL_NAME}@champion"
 
 
 def touch(*paths: Path) -> None:

@@ -26,7 +26,8 @@ from season_cases import (
     still,
     theme,
 )
-from skipintro.detectors.openings import SHIPPED, load_openings
+from skipintro.detectors import SHIPPED
+from skipintro.detectors.openings import load_openings
 from skipintro.evidence.recording import record
 from skipintro.evidence.sound import SAMPLE_RATE
 from skipintro.evidence.track import Evidence

@@ -245,7 +245,7 @@ def test_limits_leave_out_candidates_before_the_best_is_taken(
 def test_limits_are_of_each_episode(made: MadeSeason, detector: OpeningDetector) -> None:
     n = len(made.episodes)
     limits = [Limits(min_confidence=1.0, max_length_s=0.0), *[Limits()] * (n - 1)]
-    assert told(detector.detect(made.episodes, limits)) == [
+    assert told(detector.detect(made.episodes, limits=limits)) == [
         None,
         *told(detector.detect(made.episodes))[1:],
     ]

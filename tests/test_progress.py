@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from skipintro.core import progress as module
-from skipintro.core.progress import progress, progress_within
+from skipintro.core.progress import Unit, progress, progress_within
 
 
 class Clock:
@@ -34,7 +34,7 @@ def _every_line(caplog: pytest.LogCaptureFixture) -> None:
 def test_without_a_terminal_a_line_is_logged_at_most_twice_a_minute(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for _ in progress(range(8), 8, "episodes"):  # done after 12, 24, 36 … 96 s
+    for _ in progress(range(8), 8, Unit.EPISODES):  # done after 12, 24, 36 … 96 s
         clock.now += 12
     assert caplog.messages == ["3 of 8 episodes", "6 of 8 episodes"]
 
@@ -42,14 +42,14 @@ def test_without_a_terminal_a_line_is_logged_at_most_twice_a_minute(
 def test_the_end_is_left_to_whoever_did_the_work(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for _ in progress(range(2), 2, "episodes"):
+    for _ in progress(range(2), 2, Unit.EPISODES):
         clock.now += 31
     assert caplog.messages == ["1 of 2 episodes"]
 
 
 def test_short_or_no_work_is_not_spoken_of(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    assert list(progress(iter("abc"), 3, "episodes")) == ["a", "b", "c"]
-    assert list(progress([], 0, "episodes")) == []
+    assert list(progress(iter("abc"), 3, Unit.EPISODES)) == ["a", "b", "c"]
+    assert list(progress([], 0, Unit.EPISODES)) == []
     assert caplog.messages == []
 
 
@@ -59,7 +59,7 @@ def test_on_a_terminal_there_is_a_bar_and_no_line(
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
-    for _ in progress(range(3), 3, "episodes"):
+    for _ in progress(range(3), 3, Unit.EPISODES):
         clock.now += 40
     assert "episodes: 100%" in terminal.getvalue()
     assert caplog.messages == []

@@ -28,21 +28,30 @@ from skipintro.evaluation.gate import (
     best_challenger,
     judge,
 )
+from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, TRAINED_TAG
-from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TRAINED_TAG
 from skipintro.tracking.promotion import promote, roll_back
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 
 CHOICE = "detector/held_out/f1_within_3s"
 TEST = "detector/test/f1_within_3s"
 STORY = "detector/test/story_s_per_hour"
+HOURS = "detector/test/hours"
 WINDOWS = "windows/test_without_leaked/f1"
 GATE = GateParams(
     metric=CHOICE,
     min_score=0.1,
     min_improvement=0.0,
-    veto=VetoParams(metric=TEST, tolerance=0.125, story_metric=STORY, max_story_s_per_hour=20.0),
+    veto=VetoParams(
+        metric=TEST,
+        tolerance=0.125,
+        story_metric=STORY,
+        hours_metric=HOURS,
+        max_story_s_per_hour=20.0,
+        forgiven_story_s=30.0,
+    ),
 )
 ON_TEST = GateParams(metric=WINDOWS, min_score=0.1, min_improvement=0.0, veto=None)
 
@@ -55,9 +64,16 @@ def candidate(
     test: float | None = 0.5,
     trained: bool = True,
     story_s_per_hour: float | None = 0.0,
+    hours: float = 10.0,
 ) -> Candidate:
     """Give a version; `data` are the hashes of train and test, a letter each."""
-    metrics = {CHOICE: score, TEST: test, STORY: story_s_per_hour, WINDOWS: score}
+    metrics = {
+        CHOICE: score,
+        TEST: test,
+        STORY: story_s_per_hour,
+        HOURS: hours,
+        WINDOWS: score,
+    }
     return Candidate(
         version=version,
         run_id=f"run{version}",
@@ -80,7 +96,9 @@ def refusals(
         (candidate("1", 0.1), None),  # the least score is enough
         (candidate("2", 0.5), candidate("1", 0.4)),
         (candidate("1", 0.5), candidate("2", 0.4)),  # an older version may come back
-        (candidate("1", 0.5, story_s_per_hour=20.0), None),  # the most story is no more than that
+        (candidate("1", 0.5, story_s_per_hour=23.0), None),  # 20 s an hour, and 30 s of the whole
+        (candidate("1", 0.5, story_s_per_hour=170.0, hours=0.2), None),  # 34 s in 12 minutes
+        (candidate("2", 0.5, story_s_per_hour=30.0), candidate("1", 0.4, story_s_per_hour=30.0)),
         (candidate("2", 0.5, story_s_per_hour=9.0), candidate("1", 0.4, story_s_per_hour=1.0)),
         (candidate("2", 0.5, test=0.375), candidate("1", 0.4)),  # as much worse as is tolerated
     ],
@@ -112,12 +130,19 @@ def test_a_better_challenger_passes(challenger: Candidate, champion: Candidate |
         (candidate("2", 0.9), candidate("1", None), f"the champion, version 1, has no {CHOICE}"),
         (candidate("2", 0.9), candidate("1", 0.1, test=None), f"version 1, has no {TEST}"),
         (candidate("2", 0.9, story_s_per_hour=None), None, f"no metric '{STORY}'"),
-        (candidate("2", 0.9, story_s_per_hour=20.1), None, "20.1 s of story an hour, more than"),
-        (candidate("2", 0.9, story_s_per_hour=math.nan), None, "max_story_s_per_hour, 20"),
+        (candidate("2", 0.9, story_s_per_hour=23.1), None, "23.1 s of story an hour, in 10.0 h; "),
+        (candidate("2", 0.9, story_s_per_hour=171.0, hours=0.2), None, "allowed are 170.0"),
+        (candidate("2", 0.9, story_s_per_hour=30.0, hours=0.0), None, "allowed are 20.0"),
+        (candidate("2", 0.9, story_s_per_hour=math.nan), None, "allowed are 23.0"),
         (
-            candidate("2", 0.9, story_s_per_hour=30.0),
-            candidate("1", 0.4, story_s_per_hour=40.0),  # the limit is the gate's alone
-            "30.0 s of story",
+            candidate("2", 0.9, story_s_per_hour=30.1),
+            candidate("1", 0.4, story_s_per_hour=30.0),
+            "allowed are 30.0",
+        ),
+        (
+            candidate("2", 0.9, "ab", story_s_per_hour=30.0),
+            candidate("1", 0.4, story_s_per_hour=40.0),  # on other episodes
+            "allowed are 23.0",
         ),
     ],
 )
@@ -309,7 +334,8 @@ def register(
     """Register a version as the track stage does, without its files."""
     client = store.client
     run = client.create_run(store.experiment_id)
-    for name, value in {CHOICE: score, TEST: test, STORY: story_s_per_hour, WINDOWS: score}.items():
+    values = {CHOICE: score, TEST: test, STORY: story_s_per_hour, HOURS: 10.0, WINDOWS: score}
+    for name, value in values.items():
         client.log_metric(run.info.run_id, name, value)
     if model not in {known.name for known in client.search_registered_models()}:
         client.create_registered_model(model)
@@ -439,9 +465,9 @@ def test_an_untrained_model_stays_a_challenger(workspace: Path) -> None:
 
 def test_a_version_that_skips_too_much_story_stays_a_challenger(workspace: Path) -> None:
     store = connect("skipintro")
-    register(store, "hasty", 0.9, story_s_per_hour=21.0)
+    register(store, "hasty", 0.9, story_s_per_hour=24.0)
     [refusal] = promote(store, "hasty", GATE).refusals
-    assert "21.0 s of story an hour" in refusal
+    assert "24.0 s of story an hour" in refusal
     assert aliases(store, "hasty") == {CHALLENGER: "1"}
     register(store, "hasty", 0.8, story_s_per_hour=19.0)
     assert not promote(store, "hasty", GATE, "2").refusals
@@ -729,7 +755,7 @@ def test_a_champion_that_was_measured_again_is_held_to_its_newest_figures(
     tags = {"again.sha256": "m1", COMPLETE_TAG: "true", "train_data.sha256": "a"}
     for key, value in {**tags, "test_data.sha256": "n"}.items():
         store.client.set_tag(measured.info.run_id, key, value)
-    for name, figure in {CHOICE: 0.5, TEST: 0.5, STORY: 0.0}.items():
+    for name, figure in {CHOICE: 0.5, TEST: 0.5, STORY: 0.0, HOURS: 1.0}.items():
         store.client.log_metric(measured.info.run_id, name, figure)
     verdict = promote(store, "again", GATE)
     assert verdict.champion is not None

@@ -11,18 +11,20 @@ from conftest import ROOT, run_command
 from experiment_cases import copy_empty_store, experiment, main_workspace
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.core.store_address import NotRegisteredError, tracking_uri
 from skipintro.detection.kinds import identity_of
-from skipintro.tracking.addresses import NotRegisteredError, tracking_uri
+from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.delivery import CHALLENGER, DATA_TAGS, MODEL_TAG, deliver
-from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, deliver
 from skipintro.tracking.registry import UnusableVersionError, fetch
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import connect
 
 MODEL = "intro-detector"  # as in params.yaml
 SCORE = "detector/held_out/f1_within_3s"
 TEST = "detector/test/f1_within_3s"
 STORY = "detector/test/story_s_per_hour"
+HOURS = "detector/test/hours"
 
 Command = Callable[..., tuple[int, str, str]]  # words in; exit code, output, errors out
 
@@ -80,7 +82,7 @@ def test_versions_and_runs_are_listed_newest_first_with_the_figures_that_decide(
             run_name=f"run {number}",
             tags={COMPLETE_TAG: "true"},
         )
-        for name, value in {SCORE: score, TEST: score / 2, STORY: 12.5}.items():
+        for name, value in {SCORE: score, TEST: score / 2, STORY: 12.5, HOURS: 1.0}.items():
             client.log_metric(run.info.run_id, name, value)
         made = client.create_model_version(
             MODEL,
@@ -150,7 +152,7 @@ def test_a_version_whose_files_are_old_gone_or_not_the_registered_ones_is_no_riv
             "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
         )
         run = client.create_run(store.experiment_id)
-        for name, value in {SCORE: 0.9 - number / 10, TEST: 0.5, STORY: 0.0}.items():
+        for name, value in {SCORE: 0.9 - number / 10, TEST: 0.5, STORY: 0.0, HOURS: 1.0}.items():
             client.log_metric(run.info.run_id, name, value)
         sha256 = sha256_of_json({path.name: sha256_of_file(path) for path in folder.iterdir()})
         client.create_model_version(

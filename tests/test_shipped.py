@@ -25,7 +25,8 @@ from season_cases import (
     theme,
 )
 from skipintro.core.params import load_params
-from skipintro.detectors.openings import SHIPPED, OpeningDetector, load_openings
+from skipintro.detectors import SHIPPED
+from skipintro.detectors.openings import OpeningDetector, load_openings
 from skipintro.evidence.pictures import THUMBNAIL, picture_track
 from skipintro.evidence.sound import SAMPLE_RATE, band_energies, sound_track
 from skipintro.evidence.track import Evidence

@@ -105,7 +105,7 @@ GUARDS = (
     ),
     Guard(
         "the leaving out of credentials in addresses",
-        "tracking/addresses.py",
+        "core/store_address.py",
         'user, at, rest = rest.rpartition("@")',
         'user, at, rest = "", "", rest',
         "test_tracking.py::test_a_uri_is_shown_without_its_secrets",

@@ -24,13 +24,12 @@ from service_cases import serving_apart
 from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json, write_sums
+from skipintro.core.layout import HEAD_CONFIG, HEAD_WEIGHTS
 from skipintro.detection.folder import HeadDetectorConfig, assemble
 from skipintro.detection.head_detector import HeadDetector
 from skipintro.detection.kinds import (
     DETECTION_FILE,
     FILES,
-    HEAD_CONFIG,
-    HEAD_WEIGHTS,
     OPENINGS_CONFIG,
     OPENINGS_WEIGHTS,
     Kind,

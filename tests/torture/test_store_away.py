@@ -23,7 +23,8 @@ from experiment_cases import experiment, main_workspace
 from forked import Forked, Job
 from server_cases import free_port, is_healthy, running, wait_for
 from skipintro.core.errors import InputError
-from skipintro.tracking.delivery import FinishedExperiment, deliver
+from skipintro.experiment import FinishedExperiment
+from skipintro.tracking.delivery import deliver
 from skipintro.tracking.live import live_run
 from skipintro.tracking.store import connect, faults_told
 from torture.conftest import Attack

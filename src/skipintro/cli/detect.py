@@ -192,7 +192,7 @@ class Job:
         """Give the hash of the code that finds cuts."""
         from skipintro.core.scratch import key_of
 
-        return key_of("library/cuts", "video")
+        return key_of("skipintro.library.cuts")
 
     def summarise(self, rows: "list[Row]") -> None:
         """Say on the error stream what was done, and name every fault."""

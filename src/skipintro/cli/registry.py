@@ -102,7 +102,7 @@ def runs(
     Example: skipintro runs --last 5
     """
     with _looking() as (store, _, gates):
-        from skipintro.tracking.promotion import measured_runs
+        from skipintro.tracking.runs import measured_runs
 
         found = measured_runs(store, last)
     from skipintro.cli import standings
@@ -113,9 +113,9 @@ def runs(
 def _fault_of(model: str, version: str) -> str:
     """Tell why this version of the package cannot use a registered one, nothing where it can."""
     from skipintro.core.scratch import key_of
+    from skipintro.core.store_address import tracking_uri
     from skipintro.library.memory import Memory, MemoryUnusableError, default_folder
     from skipintro.library.models import of_registry
-    from skipintro.tracking.addresses import tracking_uri
     from skipintro.tracking.registry import UnusableVersionError, fetch
 
     memory = Memory(default_folder())
@@ -125,7 +125,7 @@ def _fault_of(model: str, version: str) -> str:
         return str(error)
     try:
         found = of_registry(*fetched, memory)
-        tried = f"{found.identity} {key_of('core', 'detection', 'model', 'episodes')}"
+        tried = f"{found.identity} {key_of('skipintro.detectors.videos')}"
         with found.opened() as folder:  # which reads every byte, whatever is remembered
             if memory.get("usable", tried) is None:
                 _load(folder)
@@ -167,8 +167,8 @@ def _looking() -> "Iterator[tuple[Store, StoreParams, PromoteParams]]":
     with Console(stderr=True).status("looking into MLflow's store"):
         with quick_imports():
             from skipintro.core.params import load_params
+            from skipintro.core.store_address import tracking_uri, without_credentials
             from skipintro.evaluation.gate import PromoteParams
-            from skipintro.tracking.addresses import tracking_uri, without_credentials
             from skipintro.tracking.champion import existing_store
             from skipintro.tracking.store import StoreParams, faults_told
 

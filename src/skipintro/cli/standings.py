@@ -10,7 +10,7 @@ from rich.table import Table
 from skipintro.evaluation.gate import Candidate, GateParams, PromoteParams, Verdict
 
 if TYPE_CHECKING:
-    from skipintro.tracking.promotion import RunRow
+    from skipintro.tracking.runs import RunRow
 
 _WIDTH_OF_FILES = 200  # columns where there is no terminal to ask
 

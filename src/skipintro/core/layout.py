@@ -1,4 +1,4 @@
-"""Where the stages leave what others read, below the root of a checkout."""
+"""Where the stages leave what others read, below the root of a checkout, and the head's files."""
 
 from pathlib import Path
 
@@ -8,3 +8,5 @@ FINGERPRINTED = Path("data/fingerprint")
 TRAINED = Path("models/train")
 FITTED = Path("models/fit")
 EVALUATED = Path("reports/evaluate")
+
+HEAD_CONFIG, HEAD_WEIGHTS = "config.json", "model.safetensors"

@@ -3,8 +3,9 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -20,11 +21,19 @@ _LONGEST_NAME = 40  # characters
 log = logging.getLogger(__name__)
 
 
-def progress(items: Iterable[T], total: int, unit: str) -> Iterator[T]:
+class Unit(StrEnum):
+    """What is counted, by its name in the plural."""
+
+    EPISODES = "episodes"
+    SERIES = "series"
+    VIDEOS = "videos"
+    VIDEOS_OF_EQUAL_SIZES = "videos of equal sizes"
+
+
+def progress(items: Iterable[T], total: int, unit: Unit) -> Iterator[T]:
     """Yield the items; an item counts as done when the next one is asked for.
 
-    `unit` is their name in the plural. Without a terminal, work of less than half a minute is
-    not spoken of.
+    Without a terminal, work of less than half a minute is not spoken of.
     """
     if sys.stderr.isatty():
         yield from tqdm(items, unit, total)
@@ -64,3 +73,18 @@ def progress_within(name: str) -> Iterator[Callable[[float], None] | None]:
     finally:
         if bar is not None:
             bar.close()
+
+
+def tell_epoch(epoch: int, epochs: int, figures: Mapping[str, float]) -> None:
+    """Log how far a training has come: losses and F1."""
+    names = [name for name in figures if name.endswith(("loss", "f1"))]
+    told = ", ".join(f"{name} {figures[name]:.4f}" for name in names)
+    log.info("epoch %d/%d: %s", epoch, epochs, told)
+
+
+def epochs_after(n_done: int, n_epochs: int) -> Iterator[int]:
+    """Yield the epochs that are left of a training, with a bar on a terminal."""
+    if n_done:
+        log.info("going on after epoch %d", n_done)
+    left = range(n_done + 1, n_epochs + 1)
+    yield from tqdm(left, "train", n_epochs, unit="epoch", initial=n_done, disable=None)

@@ -7,9 +7,8 @@ training checkpoints, locks) lies here, keyed by a hash of everything that it de
 import os
 from pathlib import Path
 
-from skipintro.core.files import sha256_of_file, sha256_of_json, sweep
-
-_PACKAGE = Path(__file__).resolve().parents[1]
+from skipintro.core.code import hash_of_code
+from skipintro.core.files import sha256_of_json, sweep
 
 
 def scratch_folder(name: str) -> Path:
@@ -21,13 +20,8 @@ def scratch_folder(name: str) -> Path:
 
 
 def key_of(*modules: str, **settings: object) -> str:
-    """Hash of the source code of the named modules of this package and of JSON-like settings.
+    """Hash of the code that results of the named modules depend on, and of JSON-like settings.
 
-    A module in a folder is named with a slash (`encoder/clip`); a folder stands for all in it.
+    A module is named as it is imported; what it imports counts, as `core.code` tells.
     """
-    code: dict[str, str] = {}
-    for module in modules:
-        place = _PACKAGE / module
-        files = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
-        code |= {file.relative_to(_PACKAGE).as_posix(): sha256_of_file(file) for file in files}
-    return sha256_of_json({"code": code, **settings})
+    return sha256_of_json({"code": hash_of_code(*modules), **settings})

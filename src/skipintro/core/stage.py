@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,11 +55,6 @@ def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
     except KeyboardInterrupt:
         log.error("interrupted; run `dvc repro` to go on")
         sys.exit(130)
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Give the installed versions of the packages that shaped an output, for its manifest."""
-    return {package: version(package) for package in packages}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.files import sha256_of_file, write_json
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.demo import openings, scenes, sound
 from skipintro.demo.drawing import Canvas, Picture, Scene
 from skipintro.demo.plan import (
@@ -336,7 +336,7 @@ def _run(jobs: list[_Job], n_workers: int) -> None:
     )
     try:
         running = [pool.submit(_render, job) for job in jobs]
-        for future in progress(as_completed(running), len(jobs), "episodes"):
+        for future in progress(as_completed(running), len(jobs), Unit.EPISODES):
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)

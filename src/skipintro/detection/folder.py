@@ -7,11 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, sha256_of_file, write_json
+from skipintro.core.layout import HEAD_CONFIG, HEAD_WEIGHTS
 from skipintro.detection.kinds import (
     DETECTION_FILE,
     FILES,
-    HEAD_CONFIG,
-    HEAD_WEIGHTS,
     Kind,
     identity_of,
 )
@@ -44,7 +43,7 @@ def assemble(
 ) -> str:
     """Make an empty folder a detector's, of what the train and the fit stage have written.
 
-    Return the hash of all its files.
+    Return its identity.
     """
     source = openings if kind == "openings" else head
     check_sums(source)

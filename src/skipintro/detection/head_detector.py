@@ -11,8 +11,10 @@ from skipintro.core.errors import InputError
 from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.folder import checked_config
+from skipintro.detection.kinds import ENCODER_WEIGHTS
 from skipintro.encoder import ENCODERS, HUB_WEIGHTS, TOLERATE_BF16, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
+from skipintro.encoder.stored import load_stored
 from skipintro.episodes.embeddings import EmbeddingConfig
 from skipintro.episodes.search import seconds_to_decode
 from skipintro.model.head import load_head
@@ -42,9 +44,9 @@ def load_same_encoder(
 ) -> Encoder:
     """Load the encoder that the detector at `place` was trained on.
 
-    Where the encoder bears either precision, it has the one that is fast here. `weights` is for
-    one that was loaded from a checkpoint file: that file. Raises InputError where the weights at
-    hand are others.
+    The folder may bring its weights. Where the encoder bears either precision, it has the one that
+    is fast here. `weights` is for one that was loaded from a checkpoint file: that file. Raises
+    InputError where the weights at hand are others.
     """
     wanted = detector.encoder
     trained_on = f"{place}: trained on {wanted.name}"
@@ -52,12 +54,14 @@ def load_same_encoder(
         raise InputError(f"{trained_on}, which brings its weights; leave `encoder_weights` out")
     if weights is not None and not Path(weights).is_file():
         raise InputError(f"{weights}: no such file; correct `encoder_weights`")
+    precision = "auto" if wanted.name in TOLERATE_BF16 else detector.config.embedding.precision
+    if weights is None and (stored := place / ENCODER_WEIGHTS).is_file():
+        return load_stored(stored, wanted, device, precision)
     if weights is None and wanted.weights == "file":
         raise InputError(
             f"{trained_on} with weights of a checkpoint file; name that file as `encoder_weights`"
         )
     usual = HUB_WEIGHTS if wanted.weights == "imagenet" else wanted.weights
-    precision = "auto" if wanted.name in TOLERATE_BF16 else detector.config.embedding.precision
     try:
         encoder = load_encoder(wanted.name, weights or usual, device=device, precision=precision)
     except InputError as error:
@@ -95,8 +99,8 @@ def embed_checked(
 class HeadOnVideos:
     """A head with its encoder: paths in, intervals out.
 
-    The folder names its encoder, whose weights are loaded from where they live and refused if
-    their hash differs.
+    The folder names its encoder, whose weights are in it, or else loaded from where they live and
+    refused if their hash differs.
     """
 
     def __init__(

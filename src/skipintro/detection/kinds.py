@@ -6,12 +6,15 @@ from typing import Literal
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.core.layout import HEAD_CONFIG, HEAD_WEIGHTS
 
 Kind = Literal["openings", "head"]
 
 OPENINGS_CONFIG, OPENINGS_WEIGHTS = "openings.json", "openings.safetensors"
-HEAD_CONFIG, HEAD_WEIGHTS = "config.json", "model.safetensors"
 DETECTION_FILE = "detection.json"
+# Of a head's folder that brings its encoder along. The head names the hash of these weights: they
+# belong to its identity wherever they are.
+ENCODER_WEIGHTS = "encoder.safetensors"
 FILES: dict[Kind, tuple[str, ...]] = {
     "openings": (OPENINGS_CONFIG, OPENINGS_WEIGHTS),  # goes by fingerprints of a whole season
     "head": (DETECTION_FILE, HEAD_CONFIG, HEAD_WEIGHTS),  # the write-up's model, by embeddings
@@ -28,7 +31,7 @@ def kind_of(folder: Path) -> Kind:
 
 
 def identity_of(folder: Path, content: Callable[[Path], str] = sha256_of_file) -> str:
-    """Return the hash of all files of a detector, by which it is known in the registry.
+    """Return the hash of the files that a detector has to have, by which the registry knows it.
 
     `content` gives the sha256 of one file.
     """

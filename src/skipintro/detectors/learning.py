@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from skipintro.core.errors import InputError
 from skipintro.core.layout import ANNOTATIONS, FINGERPRINTED
 from skipintro.core.params import StageParams
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
 from skipintro.detectors.candidates import CandidateSettings
@@ -109,7 +109,7 @@ def learn(
     series = series_of(labelled)
     seasons = [
         labelled_season(name, episodes, settings.season)
-        for name, episodes in progress(series.items(), len(series), "series")
+        for name, episodes in progress(series.items(), len(series), Unit.SERIES)
     ]
     config = OpeningConfig(
         fingerprint=fingerprint.needed_by(settings.season.matching.alike),

@@ -34,7 +34,6 @@ from skipintro.matching.pairs import MatchingSettings, moments_of
 from skipintro.matching.shared import SharedEvidence, shared_by_kind
 from skipintro.matching.siblings import Season, SiblingSettings, season_of
 
-SHIPPED = Path(__file__).with_name("shipped")
 _UNLIMITED = Limits()
 
 
@@ -84,10 +83,13 @@ def wanted_features(config: OpeningConfig) -> tuple[str, ...]:
 
 
 def season_candidates(
-    episodes: Sequence[Evidence], settings: SeasonSettings
+    episodes: Sequence[Evidence], settings: SeasonSettings, season: Season | None = None
 ) -> tuple[Candidates, ...]:
-    """Return the candidates of each episode; all are of one series, in the order of the season."""
-    season = matched(episodes, settings)
+    """Return the candidates of each episode; all are of one series, in the order of the season.
+
+    `season` is what `matched` gives for them, where that was done before.
+    """
+    season = matched(episodes, settings) if season is None else season
     return tuple(
         find_candidates(season, position, settings.matching, settings.candidates)
         for position in range(len(episodes))
@@ -109,13 +111,17 @@ class OpeningDetector:
     agreed: Trees  # and when it is known what its siblings say
 
     def detect(
-        self, episodes: Sequence[Evidence], limits: Sequence[Limits] | None = None
+        self,
+        episodes: Sequence[Evidence],
+        season: Season | None = None,
+        limits: Sequence[Limits] | None = None,
     ) -> list[Prediction]:
         """Return one prediction an episode; all are of one series, in the order of the season.
 
-        `limits` are of each episode; None: the detector's own alone.
+        `season`, here and below: the episodes as `matched`, where that was done before. `limits`
+        are of each episode; None: the detector's own alone.
         """
-        candidates = season_candidates(episodes, self.config)
+        candidates = season_candidates(episodes, self.config, season)
         scores = self.scores(candidates)
         limits = [_UNLIMITED] * len(episodes) if limits is None else limits
         return [
@@ -125,9 +131,12 @@ class OpeningDetector:
             )
         ]
 
-    def shared(self, episodes: Sequence[Evidence]) -> list[SharedEvidence]:
+    def shared(
+        self, episodes: Sequence[Evidence], season: Season | None = None
+    ) -> list[SharedEvidence]:
         """Return for each episode of a series what its siblings share with it, by kind."""
-        season, matching = matched(episodes, self.config), self.config.matching
+        season = matched(episodes, self.config) if season is None else season
+        matching = self.config.matching
         return [
             SharedEvidence(matching.rate, shared_by_kind(season, position, matching))
             for position in range(len(episodes))

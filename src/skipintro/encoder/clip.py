@@ -49,8 +49,7 @@ def load_clip(weights: str, device: torch.device, precision: Precision) -> Torch
 
     Raises InputError with the remedies where the weights cannot be had.
     """
-    model, kind = _load(weights)
-    tower = cast(nn.Module, model.visual)
+    tower, kind = load_tower(weights)
     identity = EncoderIdentity(
         name="clip-vit-b-32",
         weights=kind,
@@ -59,9 +58,27 @@ def load_clip(weights: str, device: torch.device, precision: Precision) -> Torch
         dimension=DIMENSION,
         image_size=IMAGE_SIZE,
     )
-    _use_silu(tower)
+    return encoder_of(tower, identity, device, precision)
+
+
+def load_tower(weights: str) -> tuple[nn.Module, str]:
+    """Load the image tower as published, and tell the kind of its weights; raises as above."""
+    model, kind = _load(weights)
+    return cast(nn.Module, model.visual), kind
+
+
+def bare() -> nn.Module:
+    """Give the image tower with no weights that count."""
+    return cast(nn.Module, open_clip.create_model(ARCHITECTURE, pretrained=None).visual)
+
+
+def encoder_of(
+    module: nn.Module, identity: EncoderIdentity, device: torch.device, precision: Precision
+) -> TorchEncoder:
+    """Make an encoder of a tower, which is changed."""
+    _use_silu(module)
     return TorchEncoder(
-        tower,
+        module,
         identity,
         mean=OPENAI_DATASET_MEAN,
         std=OPENAI_DATASET_STD,

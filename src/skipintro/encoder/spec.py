@@ -7,7 +7,7 @@ import torch
 
 from skipintro.core.device import Precision
 from skipintro.core.scratch import key_of
-from skipintro.core.stage import versions
+from skipintro.core.versions import versions
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.encoder.hardware import n_at_once
@@ -15,7 +15,6 @@ from skipintro.engines.base import Job, Origin
 from skipintro.episodes.embeddings import EncoderIdentity, npy_bytes
 from skipintro.episodes.search import Search, searched_seconds
 
-_CODE = ("encoder", "video")
 _PACKAGES = ("av", "open_clip_torch", "torch")
 
 
@@ -71,7 +70,7 @@ class Embedder:
             spec.name, spec.weights, device=torch.device(spec.device), precision=spec.precision
         )
         self.origin = EncoderOrigin(
-            code=key_of(*_CODE),
+            code=key_of("skipintro.encoder.embedding"),
             versions=versions(*_PACKAGES),
             spec=spec,
             identity=self._encoder.identity,

@@ -14,9 +14,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from pydantic import Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import sha256_of_file
+from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.params import StageParams
-from skipintro.core.scratch import key_of
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
 
 
@@ -61,7 +60,7 @@ class Origin(ABC):
     @property
     def key(self) -> str:
         """Return the hash by which targets are remembered."""
-        return key_of(**self.settings(), made_by=self.code, versions=self.versions)
+        return sha256_of_json({**self.settings(), "made_by": self.code, "versions": self.versions})
 
     def unlike(self, theirs: "Origin") -> list[str]:
         """Return what differs in another origin of the same kind, in words."""

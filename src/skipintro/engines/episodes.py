@@ -6,7 +6,7 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import is_intact, remembered
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.engines.base import Engine, Job, Origin
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.video.info import VideoInfo
@@ -63,6 +63,6 @@ def make_missing(engine: Engine[Origin], episodes: Iterable[EpisodeJob]) -> int:
     for episode in episodes:
         by_content.setdefault(episode.job.sha256, episode.job)
     jobs = [job for job in by_content.values() if not is_intact(job.target)]
-    for _ in progress(engine.run(jobs), len(jobs), "episodes"):
+    for _ in progress(engine.run(jobs), len(jobs), Unit.EPISODES):
         pass
     return len(jobs)

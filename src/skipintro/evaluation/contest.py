@@ -2,14 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
-from skipintro.detectors.openings import OpeningDetector
+from skipintro.detectors.openings import OpeningDetector, matched
 from skipintro.evaluation.baselines import BaselineSettings, baselines
 from skipintro.evaluation.outcomes import Outcome, outcome_of
+from skipintro.evidence.track import Evidence
 from skipintro.matching.shared import SharedEvidence
+from skipintro.matching.siblings import Season
 from skipintro.model.head import IntroHead
 
 DESCRIPTIONS: Mapping[str, str] = {
@@ -28,11 +31,21 @@ DESCRIPTIONS: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class MatchedSeason:
+    """The episodes of a series, each one once, in the order of their ids, and what they share."""
+
+    ids: Sequence[str]
+    fingerprints: Sequence[Evidence]
+    season: Season
+
+
 def predict(
     train: Sequence[LabelledEpisode],
     test: Sequence[LabelledEpisode],
     *,
     openings: OpeningDetector,
+    seasons: Mapping[str, MatchedSeason],
     head: IntroHead,
     config: DetectionConfig,
     settings: BaselineSettings,
@@ -41,13 +54,14 @@ def predict(
 
     Without Chromaprint points (`fingerprint.chroma`) the rules of sound are left out.
 
-    At hand are the train episodes and the other test episodes; the labels of the latter are
+    `seasons` are the test episodes' series, as `matched_seasons` gives them with those of train. At
+    hand are the train episodes and the other test episodes; the labels of the latter are
     hidden, those of train are known to the baselines as they are to our fit.
     """
     unlabelled = [labelled.episode for labelled in test]
     siblings = [labelled.episode for labelled in train]
     return {
-        "openings": predict_openings(openings, unlabelled, siblings),
+        "openings": predict_openings(openings, unlabelled, seasons),
         "head": detect_by_head(head, unlabelled, config),
     } | {
         name: baseline(train, unlabelled, unlabelled)
@@ -55,38 +69,44 @@ def predict(
     }
 
 
-def predict_openings(
+def matched_seasons(
     detector: OpeningDetector, episodes: Sequence[Episode], others: Sequence[Episode] = ()
-) -> list[Prediction]:
-    """Return one prediction an episode; the others of its series serve as siblings.
+) -> dict[str, MatchedSeason]:
+    """Match the series of the episodes, by name; the others of a series serve as siblings.
 
     An episode that stands among the others as well is no sibling of itself.
     """
+    seasons: dict[str, dict[str, Episode]] = defaultdict(dict)
+    for episode in (*others, *episodes):
+        seasons[episode.series][episode.id] = episode
+    found = {}
+    for name in dict.fromkeys(episode.series for episode in episodes):
+        ids = sorted(seasons[name])
+        fingerprints = [seasons[name][id_].fingerprints for id_ in ids]
+        found[name] = MatchedSeason(ids, fingerprints, matched(fingerprints, detector.config))
+    return found
+
+
+def predict_openings(
+    detector: OpeningDetector, episodes: Sequence[Episode], seasons: Mapping[str, MatchedSeason]
+) -> list[Prediction]:
+    """Return one prediction an episode of these series."""
     found: dict[tuple[str, str], Prediction] = {}
-    for series, season in _seasons(episodes, others).items():
-        predictions = detector.detect([one.fingerprints for one in season])
-        found |= zip([(series, one.id) for one in season], predictions, strict=True)
+    for series, one in seasons.items():
+        predictions = detector.detect(one.fingerprints, one.season)
+        found |= zip([(series, id_) for id_ in one.ids], predictions, strict=True)
     return [found[episode.series, episode.id] for episode in episodes]
 
 
 def shared_evidence(
-    detector: OpeningDetector, episodes: Sequence[Episode], others: Sequence[Episode] = ()
+    detector: OpeningDetector, seasons: Mapping[str, MatchedSeason]
 ) -> dict[tuple[str, str], SharedEvidence]:
     """Return by series and id what the siblings share with each episode."""
     found: dict[tuple[str, str], SharedEvidence] = {}
-    for series, season in _seasons(episodes, others).items():
-        shared = detector.shared([one.fingerprints for one in season])
-        found |= zip([(series, one.id) for one in season], shared, strict=True)
+    for series, one in seasons.items():
+        shared = detector.shared(one.fingerprints, one.season)
+        found |= zip([(series, id_) for id_ in one.ids], shared, strict=True)
     return found
-
-
-def _seasons(episodes: Sequence[Episode], others: Sequence[Episode]) -> dict[str, list[Episode]]:
-    """Return the series of the episodes, each one once, in the order of their ids."""
-    seasons: dict[str, dict[str, Episode]] = defaultdict(dict)
-    for episode in (*others, *episodes):
-        seasons[episode.series][episode.id] = episode
-    wanted = dict.fromkeys(episode.series for episode in episodes)
-    return {name: [seasons[name][id_] for id_ in sorted(seasons[name])] for name in wanted}
 
 
 def judge(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
-from skipintro.evaluation.contest import judge, predict_openings
+from skipintro.evaluation.contest import judge, matched_seasons, predict_openings
 from skipintro.evaluation.intervals import HEADLINES, IntervalFigures, interval_figures
 from skipintro.evaluation.outcomes import Outcome
 
@@ -65,7 +65,9 @@ def cross_validate(
             rest = [labelled for name in names if name not in part for labelled in by_series[name]]
             predictions: dict[str, list[Prediction]] = {}
             unlabelled = [labelled.episode for labelled in held]
-            predictions["openings"] = predict_openings(fit(rest), unlabelled)
+            detector = fit(rest)
+            seasons = matched_seasons(detector, unlabelled)
+            predictions["openings"] = predict_openings(detector, unlabelled, seasons)
             for name, baseline in known.items():
                 predictions[name] = baseline(rest, unlabelled, unlabelled)
             judged = judge(predictions, held, seen=(), leaked=(), corrected=())

@@ -15,6 +15,8 @@ from skipintro.evaluation.outcomes import Outcome, temporal_iou
 from skipintro.evaluation.series import MacroFigures
 from skipintro.model.metrics import BinaryMetrics
 
+HEADLINE = "all_without_leaked"  # the part of the test episodes whose figures stand for all
+
 
 class EpisodeResult(BaseModel):
     """One whole episode: truth, prediction, and the probability of every second."""
@@ -91,8 +93,9 @@ class Metrics(BaseModel):
     def of_detector(self, kind: Kind) -> dict[str, float]:
         """Give the few figures by which runs compare a detector; those that are None miss."""
         held_out = self.held_out.model_dump() if kind == "openings" else {}
+        hours = {"hours": self.episodes[HEADLINE].intervals.hours}
         return _named("detector/held_out", held_out) | _named(
-            "detector/test", self.detectors[kind].model_dump()
+            "detector/test", self.detectors[kind].model_dump() | hours
         )
 
     def of_classifier(self) -> dict[str, float]:
@@ -149,7 +152,7 @@ def metrics_of(
                 false_alarms=row.figures.false_alarms,
             )
             for row in comparison.rows
-            if row.slice_name == "all_without_leaked"
+            if row.slice_name == HEADLINE
         },
     )
 

@@ -1,12 +1,17 @@
 """The gate between a challenger and the champion: pure, on figures that were logged."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.params import StageParams
+
+FaultOf = Callable[[str], str]  # why a version cannot be used, nothing where it can
+
+log = logging.getLogger(__name__)
 
 
 class VetoParams(StageParams):
@@ -15,7 +20,13 @@ class VetoParams(StageParams):
     metric: str = Field(min_length=1)
     tolerance: float = Field(ge=0)  # by which it may be worse than the champion's
     story_metric: str = Field(min_length=1)  # seconds of story skipped an hour
-    max_story_s_per_hour: float = Field(ge=0)
+    hours_metric: str = Field(min_length=1)  # of test
+    max_story_s_per_hour: float = Field(ge=0)  # or the champion's on this data, if that is more
+    forgiven_story_s: float = Field(ge=0)  # of test as a whole: of few hours one opening is a lot
+
+    def most_story_s_per_hour(self, hours: float) -> float:
+        """Give the limit for so many hours of test; the forgiven seconds matter in few of them."""
+        return self.max_story_s_per_hour + (self.forgiven_story_s / hours if hours > 0 else 0.0)
 
 
 class GateParams(StageParams):
@@ -85,19 +96,16 @@ def judge(
     `new_test_data` says that these are the ones that count from now on.
     """
     ours, veto = challenger.metrics, gate.veto
-    refusals = [f"it has no metric {name!r}" for name in gate.figures() if name not in ours]
+    needed = [*gate.figures(), *([veto.hours_metric] if veto else [])]
+    refusals = [f"it has no metric {name!r}" for name in needed if name not in ours]
     if not challenger.trained:
         refusals.append("its encoder is untrained; such a model is never promoted")
     if gate.metric in ours and not ours[gate.metric] >= gate.min_score:  # nor what is no number
         refusals.append(
             f"its {gate.metric} {ours[gate.metric]:.4f} is below min_score, {gate.min_score:g}"
         )
-    story_s = ours.get(veto.story_metric, 0.0) if veto else 0.0
-    if veto and not story_s <= veto.max_story_s_per_hour:
-        refusals.append(
-            f"veto of test: it skips {story_s:.1f} s of story an hour, more than "
-            f"max_story_s_per_hour, {veto.max_story_s_per_hour:g}"
-        )
+    if veto:
+        refusals += _too_much_story(challenger, champion, veto)
     if champion is not None:
         compared = [(gate.metric, gate.chooses_on), *([(veto.metric, "test")] if veto else [])]
         for metric, split in compared:
@@ -147,6 +155,23 @@ def _worse(gate: GateParams, metric: str, ours: float, theirs: float) -> list[st
     return [f"veto of test: its {told} more than {tolerance:g} below the champion's {theirs:.4f}"]
 
 
+def _too_much_story(
+    challenger: Candidate, champion: Candidate | None, veto: VetoParams
+) -> list[str]:
+    """Tell that it skips more story than is allowed, and than the champion does on this data."""
+    story_s = challenger.metrics.get(veto.story_metric, 0.0)
+    hours = challenger.metrics.get(veto.hours_metric, 0.0)
+    limit = veto.most_story_s_per_hour(hours)
+    if champion is not None and champion.data_sha256["test"] == challenger.data_sha256["test"]:
+        limit = max(limit, champion.metrics.get(veto.story_metric, 0.0))
+    if story_s <= limit:  # never of what is no number
+        return []
+    return [
+        f"veto of test: it skips {story_s:.1f} s of story an hour, in {hours:.1f} h; allowed are "
+        f"{limit:.1f} (max_story_s_per_hour and forgiven_story_s, or the champion's)"
+    ]
+
+
 def _incomparable(challenger: Candidate, champion: Candidate, metric: str, split: str) -> str:
     """Tell why a metric of one split cannot be held against the champion's, else nothing."""
     if metric not in champion.metrics:
@@ -162,3 +187,53 @@ def _incomparable(challenger: Candidate, champion: Candidate, metric: str, split
         f"{challenger.version} --new-test-data`; to compare: `dvc exp run` with the champion's "
         "params measures the champion on this data where that makes its very model again"
     )
+
+
+def best_usable(
+    candidates: Sequence[Candidate],
+    champion: Candidate | None,
+    gate: GateParams,
+    fault_of: FaultOf,
+) -> Candidate:
+    """Give the best challenger that can be used; the others are named. Raises as above."""
+    usable = list(candidates)
+    while True:
+        best = best_challenger(usable, champion, gate)
+        if not (fault := fault_of(best.version)):
+            return best
+        log.warning("version %s cannot be used: %s", best.version, fault)
+        usable.remove(best)
+
+
+def wanted_version(
+    model: str,
+    wanted: str,
+    candidates: Sequence[Candidate],
+    champion: Candidate | None,
+    fault_of: FaultOf,
+) -> Candidate:
+    """Give the version of this number, of the model of this name.
+
+    Raises InputError where there is none, it is the champion already, or it cannot be used.
+    """
+    known = {candidate.version: candidate for candidate in candidates}
+    if wanted not in known:
+        raise InputError(f"{model}: no version {wanted}; known are {', '.join(known)}")
+    if champion is not None and wanted == champion.version:
+        raise InputError(f"{model}: version {wanted} is the champion already")
+    if fault := fault_of(wanted):
+        raise InputError(f"{model}: version {wanted} cannot be used: {fault}")
+    return known[wanted]
+
+
+def tell_of_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
+    """Name the newest version where it was not judged for its data, which were changed."""
+    champion = verdict.champion
+    if champion is None or last in (verdict.challenger, champion):
+        return
+    if last.judged_on(gate) != champion.judged_on(gate):
+        log.warning(
+            "version %s, the newest, was not judged, since it was measured on other data than the "
+            "champion; to go on with them: `skipintro promote --new-test-data`",
+            last.version,
+        )

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from skipintro.core.scratch import key_of
-from skipintro.core.stage import versions
+from skipintro.core.versions import versions
 from skipintro.engines.base import Job, Origin
 from skipintro.evidence.recording import record, to_bytes
 from skipintro.evidence.settings import FingerprintSettings
 
-_CODE = ("evidence", "video")
 _PACKAGES = ("av", "numpy", "scipy")
 
 
@@ -36,7 +35,7 @@ class FingerprintSpec:
 
     def origin(self) -> "FingerprintOrigin":
         """Return what makes the fingerprints."""
-        return FingerprintOrigin(key_of(*_CODE), versions(*_PACKAGES), self)
+        return FingerprintOrigin(key_of("skipintro.evidence.recording"), versions(*_PACKAGES), self)
 
 
 @dataclass(frozen=True)

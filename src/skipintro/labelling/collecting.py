@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skipintro.core.errors import InputError
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.episodes.annotations import clock, span
 from skipintro.labelling import edl, segments, table
 from skipintro.labelling.ids import id_of
@@ -53,7 +53,7 @@ def collect(places: Sequence[Path], kinds: Collection[Kind]) -> Collected:
     found.n_videos = len(videos)
     rows = _rows(found, places, videos) if Kind.CSV in kinds else {}
     named: dict[str, list[Path]] = defaultdict(list)
-    for series, video in progress(list(_each(groups)), len(videos), "videos"):
+    for series, video in progress(list(_each(groups)), len(videos), Unit.VIDEOS):
         told = [*rows.get(_real(video), ()), *_told_beside(found, video, kinds)]
         if not told:
             found.left_out.append(video)

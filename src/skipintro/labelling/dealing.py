@@ -9,7 +9,7 @@ from typing import Any
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.episodes.annotations import series_of
 from skipintro.episodes.labels import Label
 from skipintro.episodes.spelling import one_spelling
@@ -48,7 +48,7 @@ def equal_contents(episodes: Iterable[Episode]) -> list[tuple[Episode, ...]]:
         by_size[episode.video.stat().st_size].append(episode)
     read = [one for size, same in by_size.items() if size and len(same) > 1 for one in same]
     by_content: dict[str, list[Episode]] = defaultdict(list)
-    for episode in progress(read, len(read), "videos of equal sizes"):
+    for episode in progress(read, len(read), Unit.VIDEOS_OF_EQUAL_SIZES):
         by_content[sha256_of_file(episode.video)].append(episode)
     return [tuple(same) for same in by_content.values() if len(same) > 1]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import as_json, output_folder
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.episodes.labels import read_json_object, read_labels
 from skipintro.labelling.dealing import Episode, series_of_label
 from skipintro.labelling.ids import id_of
@@ -70,7 +70,7 @@ def write_source(out: Path, splits: Mapping[str, Sequence[Episode]], *, copy: bo
             (folder / split).mkdir()
             entries = {episode.id: episode.entry for episode in dealt}
             (folder / split / "labels.json").write_bytes(as_json(entries))
-        for split, episode in progress(videos, len(videos), "videos"):
+        for split, episode in progress(videos, len(videos), Unit.VIDEOS):
             place = folder / split / f"{episode.id}{episode.video.suffix}"
             if copy:
                 shutil.copyfile(episode.video, place)

@@ -15,34 +15,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
 from skipintro.core.isolation import side_by_side
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.core.scratch import key_of
-from skipintro.core.stage import versions
+from skipintro.core.versions import versions
 from skipintro.detection.kinds import kind_of
 from skipintro.library.answers import Answer, Interval, Settings
 from skipintro.library.combining import by_chapter, by_hand
 from skipintro.library.memory import Memory, MemoryUnusableError, content_of
-from skipintro.library.models import Model
 from skipintro.library.shelf import Chosen, Local, Shelf
-from skipintro.library.walking import Series
 from skipintro.video.titles import Chapter
 
 if TYPE_CHECKING:
     from skipintro.detection.episode import Prediction
+    from skipintro.library.models import Model
+    from skipintro.library.walking import Series
     from skipintro.matching.shared import SharedEvidence
-
-_DETECTING = (
-    "detection",
-    "detectors",
-    "episodes/naming",
-    "evidence",
-    "library/detecting",
-    "library/embedding",
-    "library/fingerprinting",
-    "library/kept",
-    "matching",
-    "model",
-)
 
 log = logging.getLogger(__name__)
 
@@ -54,25 +41,24 @@ class Detection:
     """
 
     def __init__(
-        self, model: Model, memory: Memory, settings: Settings, given: Chosen | None = None
+        self, model: "Model", memory: Memory, settings: Settings, given: Chosen | None = None
     ) -> None:
         self._model, self._memory, self._settings = model, memory, settings
         self._given = given
         self._key = {"model": model.identity}
-        self._code = key_of(*_DETECTING, "video", "encoder")
+        self._code = key_of(__name__)
         self._faults = key_of(
-            "video",
-            "detection/head_detector",
-            "evidence/recording",
+            "skipintro.detection.head_detector",
+            "skipintro.evidence.recording",
             **self._key,
             versions=versions("av"),
         )
-        self._chapters_key = key_of("video/chapters", "video/opening", versions=versions("av"))
+        self._chapters_key = key_of("skipintro.video.chapters", versions=versions("av"))
         self.n_made = 0  # answers that were made by this run
         self.n_decoded = 0  # videos that were decoded by it
         self.skipped: list[Path] = []  # that were asked for, and that their shelf leaves out
 
-    def answers(self, groups: Sequence[Series]) -> Iterator[list[Answer]]:
+    def answers(self, groups: "Sequence[Series]") -> Iterator[list[Answer]]:
         """Yield the answers of each series, of all its videos; those from memory come first.
 
         Raises InputError before anything is done where the settings of a shelf are wrong.
@@ -82,7 +68,7 @@ class Detection:
         shelf.warn_of_unknown()
         self.skipped = [v for group in groups for v in sorted(group.asked) if settings[v].skip]
         waiting = []
-        for group in progress(groups, len(groups), "series"):
+        for group in progress(groups, len(groups), Unit.SERIES):
             videos = [video for video in group.videos if not settings[video].skip]
             if not videos:
                 continue
@@ -210,7 +196,7 @@ class Detection:
                 worker.load()
             faults: dict[_Look, str] = {}
             with side_by_side(self._settings.jobs) as mapped:
-                made = progress(mapped(worker.make, todo.values()), len(todo), "videos")
+                made = progress(mapped(worker.make, todo.values()), len(todo), Unit.VIDEOS)
                 for group in groups:
                     for answer in group:
                         if todo.get(_look(answer)) is answer:

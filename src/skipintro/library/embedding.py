@@ -42,8 +42,7 @@ class Embedder:
         self._encoder: Encoder | None = None
         self._lengths: dict[str, float | None] = {}  # by sha256
         key = key_of(
-            "encoder",
-            "video",
+            "skipintro.encoder.embedding",
             encoder=detector.encoder.model_dump(),
             embedding=self._config.model_dump(include={"precision", "batch_size"}),
             device=device.type,  # which the precision goes by, too

@@ -56,7 +56,9 @@ class Fingerprinter:
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
         episodes = [self._evidence(answer) for answer in answers]
-        predictions = self._detector.detect(episodes, [each.local.limits for each in answers])
+        predictions = self._detector.detect(
+            episodes, limits=[each.local.limits for each in answers]
+        )
         return [
             (self._lengths[answer.sha256] or episode.length_s, prediction)
             for answer, episode, prediction in zip(answers, episodes, predictions, strict=True)

@@ -16,9 +16,7 @@ from skipintro.core.files import (
 )
 from skipintro.core.layout import EMBEDDED, FITTED, TRAINED
 from skipintro.core.params import read_params_file
-from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of, kind_of
-from skipintro.library.memory import Memory, content_of, stamp_of
-from skipintro.tracking.addresses import (
+from skipintro.core.store_address import (
     NotRegisteredError,
     default_uri,
     file_of,
@@ -26,13 +24,15 @@ from skipintro.tracking.addresses import (
     named_uri,
     without_credentials,
 )
+from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of, kind_of
+from skipintro.detectors import SHIPPED
+from skipintro.library.memory import Memory, content_of, stamp_of
 
 if TYPE_CHECKING:
     from skipintro.episodes.embeddings import EmbeddingConfig
 
-CHAMPION = "models:/intro-detector@champion"
-_SHIPPED = Path(__file__).resolve().parents[1] / "detectors" / "shipped"
 LAST_TRAINED = "last-trained"
+USUAL_NAME = "intro-detector"  # in a registry that is used without a checkout
 _OR_ELSE = "or leave both out for the detector that comes with skipintro"
 
 
@@ -61,26 +61,38 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
     uri = _store(checkout)
     if wanted is not None and not wanted.startswith(("models:/", "runs:/")):
         raise InputError(
-            f"--model {wanted}: no such folder; give a model's folder, {CHAMPION}, "
-            f"models:/intro-detector/<version>, runs:/<run id> or {LAST_TRAINED}"
+            f"--model {wanted}: no such folder; give a model's folder, "
+            f"models:/{USUAL_NAME}@champion, models:/{USUAL_NAME}/<version>, runs:/<run id> or "
+            f"{LAST_TRAINED}"
         )
     is_named = named_uri((checkout or Path()).absolute()) is not None
     if wanted is None and not is_named and (uri is None or is_missing(uri)):
         return shipped(), ""
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
+    asked = wanted or _champion(checkout)
     if is_missing(uri):
         raise InputError(
-            f"--model {wanted or CHAMPION}: no store at {without_credentials(uri)}; set "
+            f"--model {asked}: no store at {without_credentials(uri)}; set "
             f"MLFLOW_TRACKING_URI to the right one, {_OR_ELSE}"
         )
     try:
-        folder, title, registered = _registered(wanted or CHAMPION, uri, memory)
+        folder, title, registered = _registered(asked, uri, memory)
     except NotRegisteredError:
         if wanted is not None:
             raise
         return shipped(), ""
     return of_registry(folder, title, registered, memory), ""
+
+
+def _champion(checkout: Path | None) -> str:
+    """Give the address of the champion: of the detector that the checkout registers, or the usual.
+
+    Raises InputError where its `params.yaml` cannot be read.
+    """
+    track = {} if checkout is None else read_params_file(checkout / "params.yaml").get("track")
+    name = track.get("detector", USUAL_NAME) if isinstance(track, dict) else USUAL_NAME
+    return f"models:/{name}@champion"
 
 
 def of_registry(folder: Path, title: str, sha256: str, memory: Memory) -> Model:
@@ -100,9 +112,9 @@ def of_registry(folder: Path, title: str, sha256: str, memory: Memory) -> Model:
 
 def shipped() -> Model:
     """Return the detector that comes with the package."""
-    identity = identity_of(_SHIPPED)  # small, and its package may be replaced
+    identity = identity_of(SHIPPED)  # small, and its package may be replaced
     title = "the detector that comes with skipintro"
-    return Model(title, identity, lambda: _unchanged(_SHIPPED, identity))
+    return Model(title, identity, lambda: _unchanged(SHIPPED, identity))
 
 
 def _in_folder(folder: Path, title: str, memory: Memory) -> Model:

@@ -6,8 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skipintro.episodes.embeddings import EncoderIdentity
 
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
-
 
 class HeadConfig(BaseModel):
     """Everything that is needed to build the head again, and which encoder it was trained on."""

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
-from skipintro.model.config import CONFIG_FILE, WEIGHTS_FILE, HeadConfig
+from skipintro.core.layout import HEAD_CONFIG, HEAD_WEIGHTS
+from skipintro.model.config import HeadConfig
 from skipintro.model.transformer import EncoderLayer
 
 
@@ -41,8 +42,8 @@ class IntroHead(nn.Module):
 def save_head(folder: Path, head: IntroHead) -> None:
     """Write weights and config; the same bytes for the same weights."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    (folder / WEIGHTS_FILE).write_bytes(save(state))  # a full disk is an OSError, as elsewhere
-    write_json(folder / CONFIG_FILE, head.config)
+    (folder / HEAD_WEIGHTS).write_bytes(save(state))  # a full disk is an OSError, as elsewhere
+    write_json(folder / HEAD_CONFIG, head.config)
 
 
 def load_head(folder: Path, device: torch.device) -> IntroHead:
@@ -50,8 +51,8 @@ def load_head(folder: Path, device: torch.device) -> IntroHead:
 
     Raises InputError where the files are missing, broken, or do not fit each other.
     """
-    config = read_model(HeadConfig, folder / CONFIG_FILE)
-    path = folder / WEIGHTS_FILE
+    config = read_model(HeadConfig, folder / HEAD_CONFIG)
+    path = folder / HEAD_WEIGHTS
     try:
         weights = load_file(path)
         _check(weights, config)

@@ -4,7 +4,6 @@ Every epoch draws its order and its dropout from (seed, epoch) alone, so that a 
 no state of a random generator, and the first 20 of 40 epochs are those of a run over 20.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -16,10 +15,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.utils import deterministic
-from tqdm import tqdm
 
 from skipintro.core.device import Precision, type_of
 from skipintro.core.files import append_sum, is_intact, replacing
+from skipintro.core.progress import epochs_after
 from skipintro.model.config import HeadConfig
 from skipintro.model.head import IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
@@ -27,8 +26,6 @@ from skipintro.model.windows import FrameSequence, SplitWindows, window_starts
 
 CHECKPOINT_SHARE = 0.05  # of the training's time; how often changes no result
 THRESHOLD = 0.5  # of the per-frame figures while training; the write-up's
-
-log = logging.getLogger(__name__)
 
 
 class Augmentation(BaseModel):
@@ -165,15 +162,7 @@ def train(
     train_windows = Windows(train_sequence, config.length, settings.stride, device)
     test_windows = Windows(test_sequence, config.length, settings.stride, device)
     next_checkpoint = time.monotonic()
-    epochs = range(len(history) + 1, settings.epochs + 1)
-    for epoch in tqdm(
-        epochs,
-        desc="train",
-        unit="epoch",
-        initial=len(history),
-        total=settings.epochs,
-        disable=None,
-    ):
+    for epoch in epochs_after(len(history), settings.epochs):
         row = EpochRow(
             epoch=epoch,
             train=_train_epoch(learner, train_windows, settings, epoch),
@@ -300,7 +289,6 @@ def _start(
     history = [EpochRow.model_validate(row) for row in state["history"]]
     head.load_state_dict(state["head"])
     optimizer.load_state_dict(state["optimizer"])
-    log.info("going on after epoch %d", len(history))
     return head, optimizer, history
 
 

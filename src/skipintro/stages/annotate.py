@@ -4,7 +4,6 @@ Reads   data/ingest (labels.json of each split, manifest.json), the overrides fi
 Writes  data/annotate/annotations.json, data/annotate/manifest.json
 """
 
-import logging
 from collections import Counter
 from pathlib import Path
 
@@ -21,13 +20,12 @@ from skipintro.episodes.annotations import (
 )
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.corrections import CorrectionParams, labels_file, read_annotations
+from skipintro.stages import words
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/annotate")
 
 Params = CorrectionParams
-
-log = logging.getLogger(__name__)
 
 
 def main(params: Params) -> None:
@@ -63,12 +61,8 @@ def main(params: Params) -> None:
             },
         )
         write_sums(folder)
-    log.info("%s", ", ".join(f"{counts[status]} {status}" for status in Status))
-    for episode in episodes:
-        if not episode.usable:
-            log.warning("%s/%s left out: %s", episode.split, episode.id, episode.reason)
-    if alone := without_siblings(episodes):
-        log.warning("%s", told_without_siblings(alone))
+    alone = without_siblings(episodes)
+    words.annotate(episodes, Status, told_without_siblings(alone) if alone else "")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Reads nothing. Writes `data/demo`: `<split>/labels.json`, `<split>/<id>/<id>.mp4
 `manifest.json`, which tells the truth where labels and files have their planned faults.
 """
 
-import logging
 import os
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from pydantic import Field
 
 from skipintro.core.files import write_json
 from skipintro.core.params import StageParams
-from skipintro.core.stage import run_stage, stage_output, versions
+from skipintro.core.stage import run_stage, stage_output
+from skipintro.core.versions import versions
 from skipintro.demo.plan import (
     EpisodeForm,
     FaultForm,
@@ -22,10 +22,9 @@ from skipintro.demo.plan import (
     plan_library,
 )
 from skipintro.demo.render import manifest, render_library
+from skipintro.stages import words
 
 OUT = Path("data/demo")
-
-log = logging.getLogger(__name__)
 
 
 class Params(StageParams):
@@ -61,12 +60,7 @@ def main(params: Params) -> None:
         )
         made = manifest(folder, library, versions("av", "numpy", "opencv-python-headless"))
         write_json(folder / "manifest.json", made)
-    log.info("%d files, %.0f s of video, in %s", made.n_files, made.duration_s, OUT)
-    log.info("without intro: %s", ", ".join(made.without_intro))
-    log.info("without sound: %s", ", ".join(made.without_sound))
-    log.info("with a silent opening: %s", ", ".join(made.silent_openings))
-    for fault, episodes in made.faults.items():
-        log.info("%s: %s", fault, ", ".join(episodes))
+    words.demo(made, OUT)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Reads   data/ingest (manifest.json and the videos that it names)
 Writes  data/embed/<split>/<id>.npy, float32 (n_seconds, dimension), and data/embed/manifest.json
 """
 
-import logging
 from pathlib import Path
 from typing import Literal
 
@@ -28,11 +27,10 @@ from skipintro.episodes.embeddings import (
     write_vectors,
 )
 from skipintro.episodes.search import Search, searched_seconds
+from skipintro.stages import words
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/embed")
-
-log = logging.getLogger(__name__)
 
 
 class Params(StageParams):
@@ -72,13 +70,7 @@ def main(params: Params) -> None:
     )
     engine = open_engine(compute, spec)
     origin = engine.origin
-    log.info(
-        "encoder %s, weights %s, %s on %s",
-        spec.name,
-        origin.identity.weights,
-        spec.precision,
-        spec.device,
-    )
+    words.embed_begins(origin)
     memory = scratch_folder(f"embeddings/{origin.key}")
     episodes = episode_jobs(ingested, memory, ".npy")
     n_made = make_missing(engine, episodes)
@@ -93,7 +85,7 @@ def main(params: Params) -> None:
         )
         write_json(folder / "manifest.json", manifest)
         write_sums(folder)
-    log.info("%d episodes, %d of them embedded now", len(episodes), n_made)
+    words.embed(len(episodes), n_made)
 
 
 def _written(episode: EpisodeJob, search: Search, folder: Path) -> EmbeddedEpisode:

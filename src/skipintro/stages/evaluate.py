@@ -21,8 +21,9 @@ from skipintro.core.files import check_sums, read_model, sha256_of_json, write_j
 from skipintro.core.isolation import side_by_side
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.core.params import read_params_file
-from skipintro.core.progress import progress
-from skipintro.core.stage import run_stage, stage_output, versions
+from skipintro.core.progress import Unit, progress
+from skipintro.core.stage import run_stage, stage_output
+from skipintro.core.versions import versions
 from skipintro.detection.contradiction import HeldOut, read_held_out
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.labelled import read_labelled
@@ -34,10 +35,15 @@ from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation import plots
 from skipintro.evaluation.calibration import reliability, risk_coverage
 from skipintro.evaluation.comparison import Comparison, compare, markdown
-from skipintro.evaluation.contest import DESCRIPTIONS, judge, predict, shared_evidence
+from skipintro.evaluation.contest import (
+    DESCRIPTIONS,
+    judge,
+    matched_seasons,
+    predict,
+    shared_evidence,
+)
 from skipintro.evaluation.figures import (
     EvaluateManifest,
-    Metrics,
     WindowTable,
     metrics_of,
     results,
@@ -51,6 +57,7 @@ from skipintro.matching.shared import SharedEvidence
 from skipintro.model.head import load_head
 from skipintro.model.history import read_history
 from skipintro.model.windows import WindowManifest, read_sequence
+from skipintro.stages import words
 from skipintro.video.decoder import thumbnails
 from skipintro.video.opening import VideoError
 
@@ -79,10 +86,12 @@ def main(params: Params) -> None:
     train, test = (data.episodes(split) for split in ("train", "test"))
     video_hashes = {(e.split, e.id): e.video_sha256 for e in embedded.episodes}
     leaked = [id_ for split, id_ in video_hashes if split == "test" and id_ in annotations.leaked]
+    seasons = matched_seasons(openings, [e.episode for e in test], [e.episode for e in train])
     predictions = predict(
         train,
         test,
         openings=openings,
+        seasons=seasons,
         head=head,
         config=params.head(),
         settings=params.baselines,
@@ -119,11 +128,7 @@ def main(params: Params) -> None:
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )
-    shared = (
-        shared_evidence(openings, [e.episode for e in test], [e.episode for e in train])
-        if params.detector == "openings"
-        else {}
-    )
+    shared = shared_evidence(openings, seasons) if params.detector == "openings" else {}
     labels, probabilities = windows["test"]
     told = results(outcomes[params.detector])
     history = _columns(read_history(TRAINED))
@@ -154,7 +159,7 @@ def main(params: Params) -> None:
         for result in told:
             plots.timeline(folder / "timelines" / f"{result.id}.png", result, threshold)
         write_sums(folder)
-    _tell(metrics, comparison)
+    words.evaluate(metrics.windows, markdown(comparison, "all_without_leaked"))
 
 
 def hash_of_test_data(
@@ -250,7 +255,7 @@ def _with_pictures(
         return episode_row(outcome, jpegs, shared.get((outcome.series, outcome.id)))
 
     with side_by_side(os.cpu_count() or 1) as mapped:
-        return list(progress(mapped(row, outcomes), len(outcomes), "episodes"))
+        return list(progress(mapped(row, outcomes), len(outcomes), Unit.EPISODES))
 
 
 def _notes(encoder: EncoderIdentity) -> list[str]:
@@ -298,15 +303,6 @@ def _tables(comparison: Comparison) -> str:
     tagged = dict.fromkeys(r.slice_name for r in comparison.rows if r.slice_name.startswith(TAG))
     parts = ("all_without_leaked", "seen", "unseen", "all", *tagged)
     return "".join(f"## {part}\n\n{markdown(comparison, part)}\n" for part in parts)
-
-
-def _tell(metrics: Metrics, comparison: Comparison) -> None:
-    for name, row in metrics.windows:
-        if row is not None:
-            log.info("windows, %s: accuracy %.4f, F1 %.4f", name, row.accuracy, row.f1)
-    log.info("whole episodes, without leaked ones:")
-    for line in markdown(comparison, "all_without_leaked").splitlines():
-        log.info("%s", line)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from skipintro.evidence.recording import PICTURES_ALONE, of_bytes
 from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.sound import SoundSettings
 from skipintro.evidence.spec import FingerprintSpec
+from skipintro.stages import words
 
 INGESTED = Path("data/ingest")
 OUTPUT = Path("data/fingerprint")
@@ -63,7 +64,7 @@ def main(params: Params) -> None:
         )
         write_json(folder / "manifest.json", manifest)
         write_sums(folder)
-    log.info("%d episodes, %d of them recorded now", len(episodes), n_made)
+    words.fingerprint(len(episodes), n_made)
 
 
 def _written(episode: EpisodeJob, most_off_s: float, folder: Path) -> FingerprintedEpisode:

@@ -5,21 +5,19 @@ Writes  models/fit/openings.safetensors, openings.json, held_out.json (what the 
         each train episode when its series is held out), manifest.json
 """
 
-import logging
-
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FITTED
-from skipintro.core.stage import run_stage, stage_output, versions
+from skipintro.core.stage import run_stage, stage_output
+from skipintro.core.versions import versions
 from skipintro.detection.contradiction import HeldOut
 from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
 from skipintro.detectors.continued import FitManifest
 from skipintro.detectors.learning import FitParams, Learned, learn
 from skipintro.detectors.openings import save_openings
+from skipintro.stages import words
 
 Params = FitParams
-
-log = logging.getLogger(__name__)
 
 
 def main(params: Params) -> None:
@@ -32,27 +30,18 @@ def main(params: Params) -> None:
     with stage_output(FITTED) as folder:
         saved = save_openings(folder, learned.detector)
         write_json(folder / "held_out.json", _held_out(learned))
-        write_json(
-            folder / "manifest.json",
-            FitManifest(
-                episodes=len(train),
-                series=len({labelled.episode.series for labelled in train}),
-                start_learned_from=learned.start_learned_from,
-                chosen=learned.chosen,
-                trials=learned.trials,
-                weights_sha256=saved.config.weights_sha256,
-                versions=versions("numpy", "scikit-learn", "scipy"),
-            ),
+        fitted = FitManifest(
+            episodes=len(train),
+            series=len({labelled.episode.series for labelled in train}),
+            start_learned_from=learned.start_learned_from,
+            chosen=learned.chosen,
+            trials=learned.trials,
+            weights_sha256=saved.config.weights_sha256,
+            versions=versions("numpy", "scikit-learn", "scipy"),
         )
+        write_json(folder / "manifest.json", fitted)
         write_sums(folder)
-    if learned.chosen is not None:
-        log.info(
-            "series held out: %d right and %d wrong of %d episodes, with %d further trees",
-            learned.chosen.right,
-            learned.chosen.wrong,
-            len(train),
-            learned.chosen.further_trees,
-        )
+    words.fit(fitted)
 
 
 def _held_out(learned: Learned) -> list[dict[str, object]]:

@@ -5,7 +5,6 @@ Writes  data/ingest/manifest.json, data/ingest/<split>/labels.json and, in mode 
         data/ingest/<split>/<id>.<ext>: a folder an episode would cost DVC a walk each, each time
 """
 
-import logging
 import os
 import shutil
 from functools import partial
@@ -18,11 +17,13 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, sha256_of_file, write_json, write_sums
 from skipintro.core.isolation import side_by_side
 from skipintro.core.params import StageParams
-from skipintro.core.progress import progress
+from skipintro.core.progress import Unit, progress
 from skipintro.core.scratch import key_of, scratch_folder
-from skipintro.core.stage import run_stage, stage_output, versions
+from skipintro.core.stage import run_stage, stage_output
+from skipintro.core.versions import versions
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, find_videos, leaked_ids
 from skipintro.episodes.labels import read_labels
+from skipintro.stages import words
 from skipintro.video.decoder import DecoderLostError, inspect
 from skipintro.video.info import DecodingLimits, VideoInfo
 from skipintro.video.opening import PassingVideoError, VideoError
@@ -30,8 +31,6 @@ from skipintro.video.opening import PassingVideoError, VideoError
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
 _TRY_AGAIN = "`dvc repro --single-item --force ingest` tries it again"
-
-log = logging.getLogger(__name__)
 
 
 class Params(StageParams):
@@ -60,8 +59,7 @@ def main(params: Params) -> None:
         raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
     made_with = versions("av")
     key = key_of(
-        "video",
-        "episodes/catalog",
+        "skipintro.video.decoder",
         tolerance_s=params.truncation_tolerance_s,
         decoding=params.decoding.model_dump(),
         versions=made_with,
@@ -97,7 +95,7 @@ def main(params: Params) -> None:
                 found = mapped(inspected, wanted.keys(), wanted.values())
                 episodes += [
                     _taken_in(episode, params.mode, folder)
-                    for episode in progress(found, len(wanted), f"{split} episodes")
+                    for episode in progress(found, len(wanted), Unit.EPISODES)
                 ]
             if not any(e.problem is None for e in episodes if e.split == split):
                 first = next(e for e in episodes if e.split == split)
@@ -117,7 +115,7 @@ def main(params: Params) -> None:
         )
         write_json(folder / "manifest.json", manifest)
         write_sums(folder, "**/*.json")  # of the videos, the manifest has them
-    _report(manifest)
+    words.ingest(manifest)
 
 
 def _taken_in(episode: IngestedEpisode, mode: str, folder: Path) -> IngestedEpisode:
@@ -179,19 +177,6 @@ def _verdict(path: Path, known: Path, params: Params) -> _Verdict:
         verdict = _Verdict(problem=error.fault)
     remember(known, verdict.model_dump_json().encode())
     return verdict
-
-
-def _report(manifest: IngestManifest) -> None:
-    usable = manifest.usable().values()
-    seconds = sum(e.video.duration_s for e in usable if e.video)
-    log.info("%d of %d episodes usable, %.0f s", len(usable), len(manifest.episodes), seconds)
-    for episode in manifest.episodes:
-        if episode.problem:
-            log.warning("%s/%s set aside: %s", episode.split, episode.id, episode.problem)
-    for path in manifest.unlabelled:
-        log.warning("%s: no label names this video; it is left out", path)
-    if manifest.leaked:
-        log.warning("stand in train and test: %s", ", ".join(manifest.leaked))
 
 
 if __name__ == "__main__":

@@ -8,31 +8,40 @@ Writes  reports/track/receipt.json: what was delivered; no run id, which another
         not know
 """
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter
 
+from skipintro.core.errors import InputError
 from skipintro.core.files import SUMS_FILE, check_sums, read_model, write_json
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
+from skipintro.core.params import flat_params
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.detection.folder import assemble
-from skipintro.detection.kinds import Kind
+from skipintro.detection.kinds import ENCODER_WEIGHTS, Kind
+from skipintro.encoder.stored import SMALL, store_encoder
+from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation.figures import EpisodeResult, EvaluateManifest, Metrics, tables
 from skipintro.evaluation.report import Report, beside, render
+from skipintro.experiment import FinishedExperiment, MadeModel
 from skipintro.model.history import read_history
 from skipintro.model.training import TrainManifest
 from skipintro.origin import origin_of
 from skipintro.tracking.champion import find_champion
-from skipintro.tracking.delivery import FinishedExperiment, MadeModel, deliver
-from skipintro.tracking.live import run_params
+from skipintro.tracking.delivery import deliver
+from skipintro.tracking.runs import run_params
 from skipintro.tracking.store import Store, StoreParams, connect, faults_told
 
 OUTPUT = Path("reports/track")
 _EPISODES = TypeAdapter(list[EpisodeResult])
 
 Params = StoreParams
+
+log = logging.getLogger(__name__)
 
 
 def main(params: Params) -> None:
@@ -41,6 +50,7 @@ def main(params: Params) -> None:
     evaluated = read_model(EvaluateManifest, EVALUATED / "manifest.json")
     metrics = read_model(Metrics, EVALUATED / "metrics.json")
     report = read_model(Report, EVALUATED / "report.json")
+    encoder = evaluated.encoder
     with tempfile.TemporaryDirectory() as temporary, faults_told():
         folder = Path(temporary)
 
@@ -50,6 +60,8 @@ def main(params: Params) -> None:
             sha256 = assemble(  # checks the source
                 place, kind, head=TRAINED, openings=FITTED, config=evaluated.head_config()
             )
+            if kind == "head":
+                bring_encoder(place, encoder, params.with_encoder)
             return MadeModel(name, place, sha256, figures)
 
         kind = evaluated.detector
@@ -79,6 +91,23 @@ def main(params: Params) -> None:
         }
     with stage_output(OUTPUT) as output:
         write_json(output / "receipt.json", told)
+
+
+def bring_encoder(
+    folder: Path, encoder: EncoderIdentity, wanted: Literal["auto", "always", "never"]
+) -> None:
+    """Put the encoder's weights beside a head: always, never, or where they are small and here.
+
+    Raises InputError where they are always to be there, and those at hand are others.
+    """
+    if wanted == "never" or (wanted == "auto" and encoder.name not in SMALL):
+        return
+    try:
+        store_encoder(folder / ENCODER_WEIGHTS, encoder, flat_params()["embed.weights"])
+    except InputError as error:
+        if wanted == "always":
+            raise
+        log.warning("the model goes without its encoder: %s", error)
 
 
 def _with_champion(

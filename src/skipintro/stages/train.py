@@ -4,7 +4,6 @@ Reads   data/window
 Writes  models/train/model.safetensors, config.json, history.csv, manifest.json
 """
 
-import logging
 import os
 from pathlib import Path
 from typing import Literal
@@ -20,23 +19,21 @@ from skipintro.core.files import (
     write_json,
     write_sums,
 )
-from skipintro.core.params import StageParams, load_params
+from skipintro.core.layout import HEAD_WEIGHTS
+from skipintro.core.params import StageParams
+from skipintro.core.progress import tell_epoch
 from skipintro.core.scratch import key_of, scratch_folder
-from skipintro.core.stage import run_stage, stage_output, versions
-from skipintro.model.config import WEIGHTS_FILE, HeadConfig
+from skipintro.core.stage import run_stage, stage_output
+from skipintro.core.versions import versions
+from skipintro.model.config import HeadConfig
 from skipintro.model.head import save_head
 from skipintro.model.history import write_history
 from skipintro.model.training import Augmentation, EpochRow, TrainManifest, TrainSettings, train
 from skipintro.model.windows import WindowManifest, read_sequence
-from skipintro.origin import origin_of
-from skipintro.tracking.live import LiveRun, live_run, run_params
-from skipintro.tracking.store import StoreParams, connect, faults_told
+from skipintro.tracking.live import followed
 
 WINDOWS = Path("data/window")
 OUTPUT = Path("models/train")
-_CODE = ("model",)
-
-log = logging.getLogger(__name__)
 
 
 class Params(StageParams):
@@ -58,7 +55,6 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Train on the train windows; a killed training goes on where it stood."""
-    tracking = load_params(StoreParams, "track")
     check_sums(WINDOWS)
     manifest = read_model(WindowManifest, WINDOWS / "manifest.json")
     if manifest.encoder.dimension % params.heads:
@@ -89,7 +85,7 @@ def main(params: Params) -> None:
     )
     sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
     key = key_of(
-        *_CODE,
+        "skipintro.model.training",
         config=config.model_dump(),
         settings=settings.model_dump(),
         data={split: sha256_of_file(WINDOWS / f"{split}.npz") for split in sequences},
@@ -97,10 +93,12 @@ def main(params: Params) -> None:
         versions=versions("torch", "numpy"),
     )
     checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
-    origin = origin_of(tracking.dataset)
-    store = connect(tracking.experiment)
-    with faults_told(), live_run(store, origin.title(params.epochs), origin) as live:
-        live.log_start(run_params(manifest.encoder), origin)
+
+    def told(row: EpochRow) -> None:
+        tell_epoch(row.epoch, params.epochs, row.flat())
+        live.log(row.epoch, row.flat())
+
+    with followed(params.epochs, manifest.encoder) as live:
         head, history = train(
             config,
             settings,
@@ -108,7 +106,7 @@ def main(params: Params) -> None:
             sequences["test"],
             device=device,
             checkpoint=checkpoint,
-            on_epoch=lambda row: _told(row, params.epochs, live),
+            on_epoch=told,
         )
         with stage_output(OUTPUT) as folder:
             save_head(folder, head)
@@ -119,26 +117,13 @@ def main(params: Params) -> None:
                     settings=settings,
                     windows=manifest.splits,
                     parameters=sum(p.numel() for p in head.parameters()),
-                    weights_sha256=sha256_of_file(folder / WEIGHTS_FILE),
+                    weights_sha256=sha256_of_file(folder / HEAD_WEIGHTS),
                     versions=versions("torch", "numpy", "safetensors"),
                 ),
             )
             write_sums(folder)
-            live.name_weights(sha256_of_file(folder / WEIGHTS_FILE))
+            live.name_weights(sha256_of_file(folder / HEAD_WEIGHTS))
     checkpoint.unlink(missing_ok=True)
-
-
-def _told(row: EpochRow, epochs: int, live: LiveRun) -> None:
-    log.info(
-        "epoch %d/%d: train loss %.4f, F1 %.4f; test loss %.4f, F1 %.4f",
-        row.epoch,
-        epochs,
-        row.train.loss,
-        row.train.metrics.f1,
-        row.test.loss,
-        row.test.metrics.f1,
-    )
-    live.log(row.epoch, row.flat())
 
 
 if __name__ == "__main__":

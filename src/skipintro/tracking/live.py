@@ -5,24 +5,24 @@ completes it. When MLflow goes away in the middle, training goes on and says so 
 """
 
 import logging
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Metric
 
-from skipintro.core.params import flat_params
-from skipintro.core.processes import is_alive
+from skipintro.core.params import load_params
 from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.origin import Origin
-from skipintro.tracking.store import FAULTS, Store
-
-WEIGHTS_TAG, COMPLETE_TAG = "weights.sha256", "complete"
-_HOST, _PROCESS, _STARTED = "process.host", "process.id", "process.started"
-_SOURCE = {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "PROJECT"}
+from skipintro.origin import Origin, origin_of
+from skipintro.tracking.runs import (
+    WEIGHTS_TAG,
+    close_stale_runs,
+    describe_run,
+    new_run,
+    run_params,
+)
+from skipintro.tracking.store import FAULTS, Store, StoreParams, connect, faults_told
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class LiveRun:
 
     def log_start(self, params: Mapping[str, Any], origin: Origin) -> None:
         """Log what runs are told apart by, so that they can be compared before they end."""
-        self._try(lambda: log_start(self._store, self._run_id, params, origin))
+        self._try(lambda: describe_run(self._store, self._run_id, params, origin))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log the figures of one epoch."""
@@ -65,24 +65,17 @@ class LiveRun:
             )
 
 
-def log_start(store: Store, run_id: str, params: Mapping[str, Any], origin: Origin) -> None:
-    """Log datasets, and params as text, in requests of as many as MLflow takes."""
-    inputs = [
-        DatasetInput(
-            Dataset(name=data.dataset, digest=data.digest, source_type="dvc", source=data.path),
-            tags=[InputTag("mlflow.data.context", data.stage)],
-        )
-        for data in origin.data
-    ]
-    store.client.log_inputs(run_id, inputs)
-    texts = [Param(name, str(value)) for name, value in params.items()]
-    for first in range(0, len(texts), 100):  # MLflow's limit for one request
-        store.client.log_batch(run_id, params=texts[first : first + 100])
+@contextmanager
+def followed(epochs: int, encoder: EncoderIdentity) -> Iterator[LiveRun]:
+    """Open the run of a training of this checkout, with params and data, in the store of `track`.
 
-
-def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
-    """Give all params that shape a result, flat; the encoder's weights are those that it has."""
-    return {**flat_params(), "embed.weights": encoder.weights}
+    Raises InputError where the store does not answer at the start.
+    """
+    tracking = load_params(StoreParams, "track")
+    store, origin = connect(tracking.experiment), origin_of(tracking.dataset)
+    with faults_told(), live_run(store, origin.title(epochs), origin) as live:
+        live.log_start(run_params(encoder), origin)
+        yield live
 
 
 @contextmanager
@@ -99,36 +92,3 @@ def live_run(store: Store, name: str, origin: Origin) -> Iterator[LiveRun]:
         live.end("KILLED")
         raise
     live.end("FINISHED")
-
-
-def new_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
-    """Make a run that waits to be completed; gives its id."""
-    tags = {**_SOURCE, **tags, **process_tags(), COMPLETE_TAG: "false"}
-    run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
-    return str(run.info.run_id)
-
-
-def process_tags() -> dict[str, str]:
-    """Name the process that works on a run, so that others can tell whether it lives."""
-    process = psutil.Process()
-    started = str(process.create_time())
-    return {_HOST: socket.gethostname(), _PROCESS: str(process.pid), _STARTED: started}
-
-
-def close_stale_runs(store: Store) -> None:
-    """Close the runs of this machine that claim to be running, but whose process is gone."""
-    running = store.client.search_runs(
-        [store.experiment_id],
-        f"attributes.status = 'RUNNING' AND tags.`{_HOST}` = '{socket.gethostname()}'",
-    )
-    for run in running:
-        if not _alive(run.data.tags):
-            log.info("run %s was killed before; closing it", run.info.run_name)
-            store.client.set_terminated(run.info.run_id, "KILLED")
-
-
-def _alive(tags: Mapping[str, str]) -> bool:
-    try:
-        return is_alive(int(tags[_PROCESS]), float(tags[_STARTED]))
-    except (KeyError, ValueError):
-        return False

@@ -4,9 +4,7 @@ Each reign stands in a tag of its version: when it began, and by which gate or w
 """
 
 import logging
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from filelock import FileLock
@@ -15,18 +13,18 @@ from skipintro.core.errors import InputError
 from skipintro.core.scratch import scratch_folder
 from skipintro.evaluation.gate import (
     Candidate,
+    FaultOf,
     GateParams,
     Verdict,
-    best_challenger,
+    best_usable,
     judge,
     newest,
+    tell_of_newer_data,
+    wanted_version,
 )
 from skipintro.tracking.champion import CHAMPION, REIGN, candidate_of, version_of
 from skipintro.tracking.delivery import CHALLENGER
-from skipintro.tracking.live import COMPLETE_TAG
 from skipintro.tracking.store import FAULTS, Store
-
-FaultOf = Callable[[str], str]  # why a version cannot be used, nothing where it can
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +52,17 @@ def promote(
             log.warning("the champion, version %s, cannot be used: %s", holder, fault)
             champion = None
         if wanted is not None:
-            challenger = _wanted(model_name, wanted, candidates, champion, fault_of)
+            challenger = wanted_version(model_name, wanted, candidates, champion, fault_of)
         else:
             usable = [c for c in candidates if champion or c.version != holder]
             if new_test_data and usable:
                 data = newest(usable).judged_on(gate)
                 usable = [c for c in usable if c.judged_on(gate) == data]
             rival = champion if champion in usable else None
-            challenger = _best_usable(usable, rival, gate, fault_of)
+            challenger = best_usable(usable, rival, gate, fault_of)
         verdict = judge(challenger, champion, gate, new_test_data=new_test_data)
         if verdict.refusals:
-            _tell_of_newer_data(verdict, newest(candidates), gate)
+            tell_of_newer_data(verdict, newest(candidates), gate)
         else:
             why = f"gate: {gate.metric} {challenger.metrics[gate.metric]:.4f}, a choice on "
             why += gate.chooses_on + (", on new data" if new_test_data else "")
@@ -82,7 +80,7 @@ def roll_back(
     with _alone():
         candidates, holder = _candidates(store, model_name), _holder(store, model_name)
         champion = next((c for c in candidates if c.version == holder), None)
-        if not _wanted(model_name, wanted, candidates, champion, fault_of).reigns:
+        if not wanted_version(model_name, wanted, candidates, champion, fault_of).reigns:
             raise InputError(
                 f"{model_name}: version {wanted} was never the champion; without --rollback the "
                 "gate judges it"
@@ -99,33 +97,6 @@ def standings(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]
         (one, sorted(name for name, version in aliases.items() if str(version) == one.version))
         for one in sorted(candidates, key=lambda candidate: -int(candidate.version))
     ]
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One run of the experiment, as a list of them shows it."""
-
-    name: str
-    id: str
-    started: datetime
-    state: str
-    metrics: dict[str, float]
-
-
-def measured_runs(store: Store, n_most: int) -> list[RunRow]:
-    """Give the runs of the experiment, the newest first."""
-    found = store.client.search_runs(
-        [store.experiment_id], max_results=n_most, order_by=["attributes.start_time DESC"]
-    )
-    rows = []
-    for run in found:
-        started = datetime.fromtimestamp(run.info.start_time / 1000).astimezone()
-        is_complete = run.data.tags.get(COMPLETE_TAG) == "true"
-        state = "complete" if is_complete else run.info.status.lower()
-        rows.append(
-            RunRow(run.info.run_name, run.info.run_id, started, state, dict(run.data.metrics))
-        )
-    return rows
 
 
 def _alone() -> FileLock:
@@ -162,48 +133,3 @@ def _candidates(store: Store, model_name: str) -> list[Candidate]:
     if not versions:
         raise InputError(f"{model_name}: no version is registered; run `dvc repro` first")
     return [candidate_of(store, version) for version in versions]
-
-
-def _wanted(
-    model_name: str,
-    wanted: str,
-    candidates: Sequence[Candidate],
-    champion: Candidate | None,
-    fault_of: FaultOf,
-) -> Candidate:
-    known = {c.version: c for c in candidates}
-    if wanted not in known:
-        raise InputError(f"{model_name}: no version {wanted}; known are {', '.join(known)}")
-    if champion is not None and wanted == champion.version:
-        raise InputError(f"{model_name}: version {wanted} is the champion already")
-    if fault := fault_of(wanted):
-        raise InputError(f"{model_name}: version {wanted} cannot be used: {fault}")
-    return known[wanted]
-
-
-def _best_usable(
-    candidates: Sequence[Candidate],
-    champion: Candidate | None,
-    gate: GateParams,
-    fault_of: FaultOf,
-) -> Candidate:
-    usable = list(candidates)
-    while True:
-        best = best_challenger(usable, champion, gate)
-        if not (fault := fault_of(best.version)):
-            return best
-        log.warning("version %s cannot be used: %s", best.version, fault)
-        usable.remove(best)
-
-
-def _tell_of_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
-    """Name the newest version where it was not judged for its data, which were changed."""
-    champion = verdict.champion
-    if champion is None or last in (verdict.challenger, champion):
-        return
-    if last.judged_on(gate) != champion.judged_on(gate):
-        log.warning(
-            "version %s, the newest, was not judged, since it was measured on other data than the "
-            "champion; to go on with them: `skipintro promote --new-test-data`",
-            last.version,
-        )

