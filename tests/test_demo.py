@@ -128,7 +128,7 @@ def render(folder: Path, plan: Library, n_workers: int) -> DemoManifest:
         lettering_share=0.5,
         n_workers=n_workers,
     )
-    return manifest(folder, plan, {})
+    return manifest(folder, plan, "portable", {})
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from skipintro.cli import detect, labels, learning, pictures, registry, report, review, serve
+from skipintro.core import arithmetic
 from skipintro.core.errors import InputError
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.command()(learning.cv)
 def main() -> None:
     """Run the command line; a fault of the input is one line and exit code 1."""
     try:
+        arithmetic.settle(arithmetic.of_environment())
         app()
     except InputError as error:
         typer.echo(f"error: {error}", err=True)

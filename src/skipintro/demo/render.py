@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.core.progress import progress
 from skipintro.demo import openings, scenes, sound
@@ -96,6 +97,7 @@ class DemoManifest(BaseModel):
     silent_openings: list[str]  # series
     faults: dict[Fault, list[str]]
     episodes: list[EpisodeRecord]
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
 
@@ -259,7 +261,9 @@ def hear(heard: Heard, form: SoundForm) -> Samples:
     return total
 
 
-def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoManifest:
+def manifest(
+    folder: Path, library: Library, arithmetic: Arithmetic, versions: dict[str, str]
+) -> DemoManifest:
     """Describe a rendered library."""
     records = [
         _record(folder, split, episode) for split in SPLITS for episode in library.of_split(split)
@@ -277,6 +281,7 @@ def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoMa
             for fault in Fault
         },
         episodes=records,
+        arithmetic=arithmetic,
         versions=versions,
     )
 

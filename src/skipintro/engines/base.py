@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.core.params import StageParams
@@ -61,7 +62,12 @@ class Origin(ABC):
     @property
     def key(self) -> str:
         """Return the hash by which targets are remembered."""
-        return key_of(**self.settings(), made_by=self.code, versions=self.versions)
+        return key_of(
+            **self.settings(),
+            made_by=self.code,
+            versions=self.versions,
+            arithmetic=in_use(),
+        )
 
     def unlike(self, theirs: "Origin") -> list[str]:
         """Return what differs in another origin of the same kind, in words."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils import deterministic
 from tqdm import tqdm
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.device import Precision, type_of
 from skipintro.core.files import append_sum, is_intact, replacing
 from skipintro.model.config import HeadConfig
@@ -97,6 +98,7 @@ class TrainManifest(BaseModel):
     windows: dict[str, SplitWindows]
     parameters: int
     weights_sha256: str
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
 

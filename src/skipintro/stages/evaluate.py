@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, sha256_of_json, write_json, write_sums
@@ -145,6 +146,7 @@ def main(params: Params) -> None:
         train_data_sha256=hash_of_train_data(train, video_hashes),
         leaked=leaked,
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
+        arithmetic=in_use(),
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )
     shared = (
@@ -304,6 +306,7 @@ def _facts(manifest: EvaluateManifest, n_train: int, n_test: int) -> dict[str, s
         "stand in train as well": ", ".join(manifest.leaked) or "none",
         "left out": "; ".join(f"{k}: {why}" for k, why in manifest.left_out.items()) or "none",
         "further trees, chosen on held-out series": _further_trees(),
+        "arithmetic": manifest.arithmetic,
         "confidence from": f"{manifest.openings.min_confidence:.2f}",
     } | manifest.versions
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FITTED
@@ -83,6 +84,7 @@ def main(params: Params) -> None:
                 chosen=learned.chosen,
                 trials=learned.trials,
                 weights_sha256=saved.config.weights_sha256,
+                arithmetic=in_use(),
                 versions=versions("numpy", "scikit-learn", "scipy"),
             ),
         )
