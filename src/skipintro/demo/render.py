@@ -1,7 +1,7 @@
 """Renders a planned library of invented series, and writes its labels with their faults.
 
-Writes `<split>/labels.json` and `<split>/<id>/<id>.mp4`. The bytes depend on the plan alone, on
-one machine, not on the number of processes that render it.
+Writes `<split>/labels.json` and `<split>/<id>/<id>.mp4`. The bytes depend on the plan alone, not on
+the processor (in portable arithmetic) or on the number of processes that render it.
 """
 
 import math
@@ -348,8 +348,10 @@ def _run(jobs: list[_Job], n_workers: int) -> None:
 
 
 def _begin_worker() -> None:
-    """Use one thread, and end with the process that wants the files, even if that is killed."""
+    """Draw as all machines do; end with the process that wants the files, even if it is killed."""
     cv2.setNumThreads(1)
+    cv2.setUseOptimized(False)  # its kernels for some processors, which round in other ways
+    cv2.ipp.setUseIPP(False)  # Intel's, for Intel's
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
