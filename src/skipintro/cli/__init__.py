@@ -7,7 +7,17 @@ import sys
 
 import typer
 
-from skipintro.cli import detect, labels, learning, pictures, registry, report, review, serve
+from skipintro.cli import (
+    detect,
+    doctor,
+    labels,
+    learning,
+    pictures,
+    registry,
+    report,
+    review,
+    serve,
+)
 from skipintro.core import arithmetic
 from skipintro.core.errors import InputError
 
@@ -27,6 +37,7 @@ app.command()(registry.models)
 app.command()(registry.runs)
 app.command()(registry.promote)
 app.command()(report.report)
+app.command()(doctor.doctor)
 app.command("learn")(learning.learn_command)
 app.command()(learning.cv)
 
