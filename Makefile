@@ -74,6 +74,7 @@ report: env  ## open the report of the last evaluation, with today's champion be
 
 bench: env  ## time and memory of the main job in a fresh clone, and of its parts: an hour or so
 	python benchmarks/arithmetic.py
+	python benchmarks/portable.py
 	python benchmarks/int8.py
 	python benchmarks/embedding_speed.py
 	python benchmarks/cost.py
