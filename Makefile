@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Containers often set PYTHONDONTWRITEBYTECODE, and uv compiles nothing unless asked.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help deps env repro test coverage test-services test-latest torture torture-wide fuzz lint ui cv \
+.PHONY: help deps env repro test golden coverage test-services test-latest torture torture-wide fuzz lint ui cv \
   report bench lock licences audit clean
 
 help:  ## this list
@@ -23,6 +23,9 @@ repro: env  ## the main job: demo episodes, then `dvc repro`, up to the register
 
 test: env lint  ## lint, types and all tests
 	$(PYTEST)
+
+golden: env  ## write what tests/test_golden.py expects anew, after a change that changes bytes
+	WRITE_GOLDEN=1 pytest tests/test_golden.py -k every_output
 
 coverage: env  ## lines and branches of the package that the tests reach, in all processes
 	rm -rf .coverage && mkdir .coverage
@@ -71,6 +74,7 @@ report: env  ## open the report of the last evaluation, with today's champion be
 
 bench: env  ## time and memory of the main job in a fresh clone, and of its parts: an hour or so
 	python benchmarks/arithmetic.py
+	python benchmarks/portable.py
 	python benchmarks/int8.py
 	python benchmarks/embedding_speed.py
 	python benchmarks/cost.py

@@ -13,9 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# A tiny head gains nothing from more threads, and the tests of other workers need the cores.
-# OpenMP reads this when torch is imported.
-os.environ["OMP_NUM_THREADS"] = "1"
+from skipintro.core import arithmetic
+
+os.environ.update(arithmetic.environment("portable"))  # before numpy and torch are imported
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 # Modules that take longest, which `make test` begins with, so that both workers end together.
 LONGEST_FIRST = (
-    *("test_pipeline", "test_engine", "test_same_intervals", "test_imports"),
+    *("test_pipeline", "test_engine", "test_same_intervals", "test_imports", "test_golden"),
     *("test_kill", "test_store_away", "test_disk"),  # long in `make torture-wide`
 )
 

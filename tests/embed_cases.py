@@ -35,6 +35,7 @@ def write_embeddings(checkout: Checkout) -> None:
         precision="fp32",
         episodes=episodes,
         left_out={},
+        arithmetic="portable",
         versions={},
     )
     write_json(folder / "manifest.json", manifest)

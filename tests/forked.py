@@ -219,7 +219,7 @@ def forks() -> Forked:
 def forked(folder: Path) -> Iterator[Forked]:
     """Start the process, with nothing in its environment that says where a store is."""
     env = plain_environment()
-    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    env |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with (folder / "errors.log").open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-c", _DRIVER],

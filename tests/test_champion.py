@@ -47,6 +47,7 @@ MANIFEST = EvaluateManifest(
     train_data_sha256="there",
     leaked=[],
     left_out={},
+    arithmetic="portable",
     versions={},
 )
 

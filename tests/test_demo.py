@@ -129,7 +129,7 @@ def render(folder: Path, plan: Library, n_workers: int) -> DemoManifest:
         lettering_share=0.5,
         n_workers=n_workers,
     )
-    return manifest(folder, plan, {})
+    return manifest(folder, plan, "portable", {})
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +146,12 @@ def hashes(made: DemoManifest) -> list[str]:
     return [record.sha256 for record in made.episodes]
 
 
-def test_one_seed_gives_the_same_bytes_with_any_number_of_processes(
-    made: DemoManifest, tmp_path: Path
+def test_one_seed_gives_the_same_bytes_with_any_number_of_processes_and_kernels_of_opencv(
+    made: DemoManifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The processes that render read these: as if the processor had no AVX2 and were not Intel."""
+    monkeypatch.setenv("OPENCV_CPU_DISABLE", "AVX2")
+    monkeypatch.setenv("OPENCV_IPP", "disabled")
     assert hashes(render(tmp_path / "again", small_plan(), n_workers=1)) == hashes(made)
 
 

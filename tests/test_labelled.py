@@ -63,10 +63,15 @@ class Made:
             precision="fp32",
             episodes=self._embedded,
             left_out={},
+            arithmetic="portable",
             versions={},
         )
         fingerprinted = FingerprintManifest(
-            fingerprint=FINGERPRINT, episodes=self._fingerprinted, left_out={}, versions={}
+            fingerprint=FINGERPRINT,
+            episodes=self._fingerprinted,
+            left_out={},
+            arithmetic="portable",
+            versions={},
         )
         return LabelledData(self._folder, annotations, embedded, fingerprinted)
 

@@ -126,7 +126,11 @@ def write_checkout(folder: Path, episodes: Sequence[LabelledEpisode], **changes:
     (folder / ANNOTATIONS).parent.mkdir(parents=True)
     write_json(folder / ANNOTATIONS, Annotations(episodes=rows, leaked=[]))
     manifest = FingerprintManifest(
-        fingerprint=FINGERPRINT.model_copy(update=changes), episodes=files, left_out={}, versions={}
+        fingerprint=FINGERPRINT.model_copy(update=changes),
+        episodes=files,
+        left_out={},
+        arithmetic="portable",
+        versions={},
     )
     write_json(folder / FINGERPRINTED / "manifest.json", manifest)
     write_sums(folder / ANNOTATIONS.parent)

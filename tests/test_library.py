@@ -495,6 +495,7 @@ def embedded_with(folder: Path, **changes: Any) -> None:
         precision="fp32",
         episodes=[],
         left_out={},
+        arithmetic="portable",
         versions={},
     )
     write_json(folder / "data" / "embed" / "manifest.json", manifest)

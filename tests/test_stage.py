@@ -38,7 +38,9 @@ run_stage("window", Params, main)
 
 
 def start(folder: Path, body: str, params: str = "{length: 60, stride: 5}") -> Any:
-    (folder / "params.yaml").write_text(f"window: {params}\n", encoding="utf-8")
+    (folder / "params.yaml").write_text(
+        f"arithmetic: portable\nwindow: {params}\n", encoding="utf-8"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", STAGE.replace("BODY", body)],
         cwd=folder,

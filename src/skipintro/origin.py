@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from skipintro.core import arithmetic
+
 NAME_TAG = "dvc.exp_name"
 _STAGES = ("ingest", "annotate", "embed", "fingerprint", "window")  # whose outputs are data
 _CODE_AND_PARAMS = ("src", "dvc.yaml", "params.yaml", "data", ":!data/dvc.lock")
@@ -42,7 +44,7 @@ class Origin:
 
 def origin_of(dataset: str) -> Origin:
     """Tell it of the checkout that this process works in; `dataset` names the data."""
-    tags = {"dataset": dataset}
+    tags = {"dataset": dataset, "arithmetic": arithmetic.in_use()}
     if name := os.environ.get("DVC_EXP_NAME"):
         tags[NAME_TAG] = name
     if commit := _git("rev-parse", "HEAD"):

@@ -9,6 +9,7 @@ import typer
 
 from skipintro.cli import (
     detect,
+    doctor,
     labels,
     learning,
     pictures,
@@ -18,6 +19,7 @@ from skipintro.cli import (
     serve,
     watch,
 )
+from skipintro.core import arithmetic
 from skipintro.core.errors import InputError
 
 app = typer.Typer(
@@ -37,6 +39,7 @@ app.command()(registry.models)
 app.command()(registry.runs)
 app.command()(registry.promote)
 app.command()(report.report)
+app.command()(doctor.doctor)
 app.command("learn")(learning.learn_command)
 app.command()(learning.cv)
 
@@ -44,6 +47,7 @@ app.command()(learning.cv)
 def main() -> None:
     """Run the command line; a fault of the input is one line and exit code 1."""
     try:
+        arithmetic.settle(arithmetic.of_environment())
         app()
     except InputError as error:
         typer.echo(f"error: {error}", err=True)

@@ -4,18 +4,20 @@ from typing import Literal
 
 import torch
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.errors import InputError
 
 
 def choose_device(name: str) -> torch.device:
-    """Give the device for `auto` (CUDA where there is one), `cpu` or `cuda`.
+    """Give the device for `auto` (in fast arithmetic CUDA where there is one), `cpu` or `cuda`.
 
     Raises InputError where CUDA is asked for and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("device: cuda is asked for, but there is none here; use auto or cpu")
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        is_fast = in_use() == "fast"
+        name = "cuda" if is_fast and torch.cuda.is_available() else "cpu"
     return torch.device(name)
 
 
@@ -30,10 +32,10 @@ def choose_precision(name: Literal["auto", "fp32", "bf16"], *, is_good: bool) ->
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Whether a device reckons in bf16 without going through fp32."""
+    """Whether a device reckons in bf16 without going through fp32, and may."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported())
+    return in_use() == "fast" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def type_of(precision: Precision) -> torch.dtype:

@@ -27,7 +27,7 @@ SECTIONS = (
 )
 # Read together with a section: `epochs`, so that `dvc exp run -S epochs=40` works as written, and
 # what stages share.
-TOP_LEVEL = ("epochs", "dataset", "compute")
+TOP_LEVEL = ("epochs", "arithmetic", "dataset", "compute")
 # These shape no result: the same experiment with another gate, or made elsewhere, is the same.
 _NOT_RESULTS = ("compute", "track", "promote")
 

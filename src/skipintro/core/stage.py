@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
+from skipintro.core import arithmetic
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, sha256_of_json
-from skipintro.core.params import StageParams, load_params
+from skipintro.core.params import PARAMS_FILE, StageParams, load_params
 from skipintro.core.processes import is_alive
 from skipintro.core.scratch import scratch_folder
 
@@ -45,7 +46,9 @@ def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
     log = logging.getLogger(__name__)
     try:
         with _only_one():
-            main(load_params(params, name))
+            section = load_params(params, name)
+            arithmetic.check(arithmetic.of_params(PARAMS_FILE))
+            main(section)
     except InputError as error:
         log.error("%s", error)
         sys.exit(1)

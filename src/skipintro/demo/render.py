@@ -1,7 +1,7 @@
 """Renders a planned library of invented series, and writes its labels with their faults.
 
-Writes `<split>/labels.json` and `<split>/<id>/<id>.mp4`. The bytes depend on the plan alone, on
-one machine, not on the number of processes that render it.
+Writes `<split>/labels.json` and `<split>/<id>/<id>.mp4`. The bytes depend on the plan alone, not on
+the processor (in portable arithmetic) or on the number of processes that render it.
 """
 
 import math
@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.core.progress import Unit, progress
 from skipintro.demo import openings, scenes, sound
@@ -96,6 +97,7 @@ class DemoManifest(BaseModel):
     silent_openings: list[str]  # series
     faults: dict[Fault, list[str]]
     episodes: list[EpisodeRecord]
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
 
@@ -259,7 +261,9 @@ def hear(heard: Heard, form: SoundForm) -> Samples:
     return total
 
 
-def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoManifest:
+def manifest(
+    folder: Path, library: Library, arithmetic: Arithmetic, versions: dict[str, str]
+) -> DemoManifest:
     """Describe a rendered library."""
     records = [
         _record(folder, split, episode) for split in SPLITS for episode in library.of_split(split)
@@ -277,6 +281,7 @@ def manifest(folder: Path, library: Library, versions: dict[str, str]) -> DemoMa
             for fault in Fault
         },
         episodes=records,
+        arithmetic=arithmetic,
         versions=versions,
     )
 
@@ -343,8 +348,10 @@ def _run(jobs: list[_Job], n_workers: int) -> None:
 
 
 def _begin_worker() -> None:
-    """Use one thread, and end with the process that wants the files, even if that is killed."""
+    """Draw as all machines do; end with the process that wants the files, even if it is killed."""
     cv2.setNumThreads(1)
+    cv2.setUseOptimized(False)  # its kernels for some processors, which round in other ways
+    cv2.ipp.setUseIPP(False)  # Intel's, for Intel's
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -21,8 +21,10 @@ class IntroDetector(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the detector; an encoder whose hash differs from that of its training is refused."""
-        from skipintro.detectors.videos import load_detector  # noqa: PLC0415  on the path from here on
+        from skipintro.core import arithmetic  # noqa: PLC0415  on the path from here on
+        from skipintro.detectors.videos import load_detector  # noqa: PLC0415
 
+        arithmetic.settle(arithmetic.of_environment())  # as far as nothing is loaded yet
         config = context.model_config or {}
         self._detector = load_detector(
             Path(context.artifacts["detector"]),

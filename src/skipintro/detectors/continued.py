@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.detectors.agreement import with_agreement
 from skipintro.detectors.fitting import (
     Floats,
@@ -47,6 +48,7 @@ class FitManifest(BaseModel):
     chosen: Trial | None
     trials: tuple[Trial, ...]
     weights_sha256: str
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
 

@@ -8,12 +8,14 @@ which a test holds them to: to import timm takes longer than to import torch and
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
 
 from skipintro.core.device import Precision
+from skipintro.core.products import product
 from skipintro.encoder import TorchEncoder, sha256_of_weights
 from skipintro.episodes.embeddings import EncoderIdentity
 
@@ -125,18 +127,19 @@ def _relu6(given: Tensor) -> Tensor:
 class ProjectedEfficientNet(nn.Module):
     """Features (B, 1280), projected to (B, 512) by orthonormal columns, without scaling."""
 
+    projection: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.backbone = EfficientNetLite0()
         generator = torch.Generator().manual_seed(_PROJECTION_SEED)
         random = torch.randn(_FEATURES, DIMENSION, generator=generator, dtype=torch.float64)
-        columns, _ = torch.linalg.qr(random)
-        self.register_buffer("projection", columns.float())
+        columns, _ = np.linalg.qr(random.numpy())  # torch's is MKL's, which differs by processor
+        self.register_buffer("projection", torch.from_numpy(columns.astype(np.float32)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn (B, 3, 224, 224) pixels into (B, 512) vectors."""
-        vectors: Tensor = self.backbone(pixels) @ self.projection
-        return vectors
+        return product(self.backbone(pixels), self.projection)
 
 
 def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncoder:

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.params import StageParams
@@ -60,7 +61,14 @@ class Origin(ABC):
     @property
     def key(self) -> str:
         """Return the hash by which targets are remembered."""
-        return sha256_of_json({**self.settings(), "made_by": self.code, "versions": self.versions})
+        return sha256_of_json(
+            {
+                **self.settings(),
+                "made_by": self.code,
+                "versions": self.versions,
+                "arithmetic": in_use(),
+            }
+        )
 
     def unlike(self, theirs: "Origin") -> list[str]:
         """Return what differs in another origin of the same kind, in words."""

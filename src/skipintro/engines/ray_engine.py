@@ -24,6 +24,7 @@ os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 import ray
 from ray.exceptions import RayError, RayTaskError, UnserializableException
 
+from skipintro.core import arithmetic
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember
 from skipintro.engines.base import Job, Origin, OriginT, RayParams, Spec, made
@@ -129,6 +130,7 @@ class RayEngine(Generic[OriginT]):
     def _start(self, running: dict[Any, tuple[Any, Job | None]]) -> None:
         """Ask for one more worker; it may have to wait until the cluster has room."""
         environment = {
+            **arithmetic.environment(arithmetic.in_use()),
             "PYTHONPATH": str(_SOURCE),
             "OMP_NUM_THREADS": str(max(1, int(self._params.cpus_per_worker))),
             "OMP_WAIT_POLICY": "PASSIVE",

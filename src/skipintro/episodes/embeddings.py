@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, replacing
 from skipintro.episodes.search import Search, searched_seconds, seconds_to_decode
@@ -71,6 +72,7 @@ class EmbedManifest(BaseModel):
     precision: str  # of the encoder's arithmetic, here
     episodes: list[EmbeddedEpisode]
     left_out: dict[str, str]  # `<split>/<id>`: why
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
 

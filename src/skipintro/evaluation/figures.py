@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
 from skipintro.detection.kinds import Kind
 from skipintro.detectors.openings import OpeningConfig
@@ -121,6 +122,7 @@ class EvaluateManifest(BaseModel):
     train_data_sha256: str  # of train videos and corrected labels
     leaked: list[str]
     left_out: dict[str, str]
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
     def head_config(self) -> HeadDetectorConfig:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.errors import InputError
 from skipintro.evidence.recording import of_bytes
 from skipintro.evidence.settings import FingerprintSettings
@@ -31,6 +32,7 @@ class FingerprintManifest(BaseModel):
     fingerprint: FingerprintSettings
     episodes: list[FingerprintedEpisode]
     left_out: dict[str, str]  # `<split>/<id>`: why
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_model, write_json
 from skipintro.core.layout import HEAD_CONFIG, HEAD_WEIGHTS
+from skipintro.core.products import linear
 from skipintro.model.config import HeadConfig
 from skipintro.model.transformer import EncoderLayer
 
@@ -35,8 +36,8 @@ class IntroHead(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Turn (B, T, D) embeddings, T <= length, into (B, T) logits."""
         placed = windows + self.position[:, : windows.shape[1]]  # (B, T, D)
-        logits: Tensor = self.output(self.encoder(placed)).squeeze(-1)  # (B, T)
-        return logits
+        logits = linear(self.encoder(placed), self.output.weight, self.output.bias)
+        return logits.squeeze(-1)  # (B, T)
 
 
 def save_head(folder: Path, head: IntroHead) -> None:

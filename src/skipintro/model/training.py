@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.utils import deterministic
 
+from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.device import Precision, type_of
 from skipintro.core.files import append_sum, is_intact, replacing
 from skipintro.core.progress import epochs_after
@@ -94,6 +95,7 @@ class TrainManifest(BaseModel):
     windows: dict[str, SplitWindows]
     parameters: int
     weights_sha256: str
+    arithmetic: Arithmetic
     versions: dict[str, str]
 
 

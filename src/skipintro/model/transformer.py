@@ -3,13 +3,15 @@
 torch draws a number for each element there, one after the other on one thread (on Intel's
 processors MKL draws others instead): at the write-up's size 31 million of them in a training step.
 Here 16 random bits decide over an element, the same ones on every processor. Without dropout, and
-on a GPU, all is torch's.
+on a GPU, dropout is torch's. Products are the same ones everywhere, too (`core/products.py`).
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from skipintro.core.products import linear, product
 
 N_STATES = 2**16  # of the random number that decides over an element
 
@@ -39,16 +41,16 @@ class SelfAttention(nn.MultiheadAttention):
         self, query: Tensor, key: Tensor, value: Tensor, **rest: Any
     ) -> tuple[Tensor, Tensor | None]:
         """Turn (B, T, D) into (B, T, D); `key` and `value` are `query`, and all masks None."""
-        if not self.training or query.device.type != "cpu":
+        if query.device.type != "cpu":
             return super().forward(query, key, value, **rest)
-        projected = nn.functional.linear(query, self.in_proj_weight, self.in_proj_bias)
+        projected = linear(query, self.in_proj_weight, self.in_proj_bias)
         q, k, v = (  # (B, heads, T, D / heads)
             part.view(*query.shape[:2], self.num_heads, self.head_dim).transpose(1, 2)
             for part in projected.chunk(3, dim=-1)
         )
-        weights = torch.softmax((q * self.head_dim**-0.5) @ k.transpose(-2, -1), dim=-1)
-        attended = (self.drop(weights) @ v).transpose(1, 2).flatten(2)
-        return self.out_proj(attended), None
+        scores = product(q * self.head_dim**-0.5, k.transpose(-2, -1))
+        attended = product(self.drop(torch.softmax(scores, dim=-1)), v).transpose(1, 2).flatten(2)
+        return linear(attended, self.out_proj.weight, self.out_proj.bias), None
 
 
 class EncoderLayer(nn.TransformerEncoderLayer):
@@ -58,3 +60,14 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         super().__init__(dimension, heads, feedforward, dropout, batch_first=True)
         self.self_attn = SelfAttention(dimension, heads, dropout)
         self.dropout, self.dropout1, self.dropout2 = (Dropout(dropout) for _ in range(3))
+
+    def forward(self, src: Tensor, *masks: Any, **rest: Any) -> Tensor:
+        """Turn (B, T, D) into (B, T, D); all masks are None."""
+        if src.device.type != "cpu":
+            return super().forward(src, *masks, **rest)
+        attended, _ = self.self_attn(src, src, src)
+        x = self.norm1(src + self.dropout1(attended))
+        wide = torch.relu(linear(x, self.linear1.weight, self.linear1.bias))
+        narrow = linear(self.dropout(wide), self.linear2.weight, self.linear2.bias)
+        placed: Tensor = self.norm2(x + self.dropout2(narrow))
+        return placed

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.files import write_json
 from skipintro.core.params import StageParams
 from skipintro.core.stage import run_stage, stage_output
@@ -58,7 +59,8 @@ def main(params: Params) -> None:
             lettering_share=params.episode.lettering_share,
             n_workers=os.cpu_count() or 1,
         )
-        made = manifest(folder, library, versions("av", "numpy", "opencv-python-headless"))
+        made_with = versions("av", "numpy", "opencv-python-headless")
+        made = manifest(folder, library, in_use(), made_with)
         write_json(folder / "manifest.json", made)
     words.demo(made, OUT)
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.files import check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
@@ -81,6 +82,7 @@ def main(params: Params) -> None:
             precision=spec.precision,
             episodes=[_written(episode, spec.search, folder) for episode in episodes],
             left_out=ingested.left_out(),
+            arithmetic=in_use(),
             versions=origin.versions,
         )
         write_json(folder / "manifest.json", manifest)

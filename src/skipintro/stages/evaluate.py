@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, sha256_of_json, write_json, write_sums
@@ -126,6 +127,7 @@ def main(params: Params) -> None:
         train_data_sha256=hash_of_train_data(train, video_hashes),
         leaked=leaked,
         left_out={id_: why for id_, why in window.left_out.items() if id_.startswith("test/")},
+        arithmetic=in_use(),
         versions=versions("torch", "numpy", "scikit-learn", "matplotlib"),
     )
     shared = shared_evidence(openings, seasons) if params.detector == "openings" else {}
@@ -281,6 +283,7 @@ def _facts(manifest: EvaluateManifest, n_train: int, n_test: int) -> dict[str, s
         "stand in train as well": ", ".join(manifest.leaked) or "none",
         "left out": "; ".join(f"{k}: {why}" for k, why in manifest.left_out.items()) or "none",
         "further trees, chosen on held-out series": _further_trees(),
+        "arithmetic": manifest.arithmetic,
         "confidence from": f"{manifest.openings.min_confidence:.2f}",
     } | manifest.versions
 

@@ -8,6 +8,7 @@ Writes  data/fingerprint/<split>/<id>.npz, the evidence of one episode, and
 import logging
 from pathlib import Path
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.files import check_sums, read_model, replacing, write_json, write_sums
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
@@ -60,6 +61,7 @@ def main(params: Params) -> None:
             fingerprint=settings,
             episodes=[_written(episode, most_off_s, folder) for episode in episodes],
             left_out=ingested.left_out(),
+            arithmetic=in_use(),
             versions=engine.origin.versions,
         )
         write_json(folder / "manifest.json", manifest)

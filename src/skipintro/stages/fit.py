@@ -5,6 +5,7 @@ Writes  models/fit/openings.safetensors, openings.json, held_out.json (what the 
         each train episode when its series is held out), manifest.json
 """
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FITTED
@@ -37,6 +38,7 @@ def main(params: Params) -> None:
             chosen=learned.chosen,
             trials=learned.trials,
             weights_sha256=saved.config.weights_sha256,
+            arithmetic=in_use(),
             versions=versions("numpy", "scikit-learn", "scipy"),
         )
         write_json(folder / "manifest.json", fitted)

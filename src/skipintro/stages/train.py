@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.device import choose_device, choose_precision, has_native_bf16
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
@@ -90,6 +91,7 @@ def main(params: Params) -> None:
         settings=settings.model_dump(),
         data={split: sha256_of_file(WINDOWS / f"{split}.npz") for split in sequences},
         device=device.type,
+        arithmetic=in_use(),
         versions=versions("torch", "numpy"),
     )
     checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
@@ -118,6 +120,7 @@ def main(params: Params) -> None:
                     windows=manifest.splits,
                     parameters=sum(p.numel() for p in head.parameters()),
                     weights_sha256=sha256_of_file(folder / HEAD_WEIGHTS),
+                    arithmetic=in_use(),
                     versions=versions("torch", "numpy", "safetensors"),
                 ),
             )

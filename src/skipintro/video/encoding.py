@@ -39,7 +39,8 @@ def encode_h264(
 ) -> None:
     """Write uint8 RGB pictures of one even size as H.264; the same bytes for the same input.
 
-    One thread and no encoder tags, since both would otherwise depend on the machine.
+    One thread, functions of x264 that are the same on every processor, and no encoder tags, since
+    all three would otherwise depend on the machine.
     """
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=rate)
@@ -51,6 +52,7 @@ def encode_h264(
             "crf": str(crf),
             "g": str(keyframe_interval),
             "threads": "1",
+            "x264-params": "cpu-independent=1",
         }
         heard = _Sounding(container, sound) if sound is not None else None
         for index, pixels in enumerate(frames):
