@@ -295,8 +295,11 @@ def test_explain_says_why_an_episode_has_this_interval_or_none(
     found = why()
     assert found["Toy S01E02"].startswith("0:00:08 to 0:00:24, confidence ")
     assert "; pictures in 2 of 2 siblings" in found["Toy S01E02"]
-    assert "0:00:24" in why("--min-length", "17")["Toy S01E02"]
-    assert why("--min-length", "17")["Toy S01E02"].endswith("left out as this run's options ask")
+    short = why("--min-length", "17")["Toy S01E02"]
+    assert short.startswith("none: 0:00:08 to 0:00:24, confidence ")
+    assert "too short or too long for what is set; pictures in 2" in short
+    padded = why("--pad-end", "-30")["Toy S01E02"]
+    assert padded.endswith("left out as this run's options ask")
     alone = place.library / "Film" / "Film.mp4"
     alone.parent.mkdir()
     shutil.copy(place.videos()[0], alone)

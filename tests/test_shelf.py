@@ -255,6 +255,16 @@ def test_how_much_is_looked_at_is_of_each_show(detect: Detect) -> None:
     assert sorted(path.stem.partition("-")[2] for path in files) == ["", "", *["first-9"] * 3]
 
 
+def test_the_lines_that_explain_go_by_the_settings(detect: Detect) -> None:
+    settings(
+        detect.place.library / "Toy", "max_length = 1", "[intervals]", '"Toy S01E02.mp4" = [7, 20]'
+    )
+    found = detect("--explain")
+    assert "too short or too long for what is set" in found["Toy S01E01"]["why"]
+    assert found["Toy S01E02"]["why"] == "set by hand in skipintro.toml"
+    assert "what is set" not in found["Other Show S01E01"]["why"]
+
+
 def test_a_show_that_is_left_out_is_not_drawn(
     detect: Detect, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

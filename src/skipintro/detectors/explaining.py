@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from skipintro.detection.limits import Limits
 from skipintro.detectors.candidates import Candidates, find_candidates
 from skipintro.detectors.openings import OpeningDetector, matched
 from skipintro.episodes.annotations import span
@@ -16,8 +17,16 @@ from skipintro.matching.siblings import Season
 _SHARES = 0.5  # of what a kind says of an interval: with more, a sibling counts as one that has it
 
 
-def explained(detector: OpeningDetector, episodes: Sequence[Evidence]) -> list[str]:
-    """Return a line an episode; all are of one series, in the order of the season."""
+def explained(
+    detector: OpeningDetector,
+    episodes: Sequence[Evidence],
+    limits: Sequence[Limits] | None = None,
+) -> list[str]:
+    """Return a line an episode; all are of one series, in the order of the season.
+
+    `limits` are of each episode; None: the detector's own alone.
+    """
+    limits = [Limits()] * len(episodes) if limits is None else limits
     config = detector.config
     season = matched(episodes, config)
     candidates = [
@@ -26,8 +35,10 @@ def explained(detector: OpeningDetector, episodes: Sequence[Evidence]) -> list[s
     ]
     scores = detector.scores(candidates)
     return [
-        _told(detector, season, position, candidates[position], scores[position])
-        for position in range(len(episodes))
+        _told(detector, season, position, found=found, scores=score, limits=limit)
+        for position, (found, score, limit) in enumerate(
+            zip(candidates, scores, limits, strict=True)
+        )
     ]
 
 
@@ -35,8 +46,10 @@ def _told(
     detector: OpeningDetector,
     season: Season,
     position: int,
+    *,
     found: Candidates,
     scores: NDArray[np.float64],
+    limits: Limits,
 ) -> str:
     config, n_siblings = detector.config, len(season.siblings[position])
     if not n_siblings:
@@ -44,11 +57,16 @@ def _told(
         return f"none: no sibling{copies}"
     if not len(found):
         return f"none: nothing that may be an intro comes back in {n_siblings} siblings"
-    best = int(scores.argmax())
+    spans_s = (found.spans / config.matching.rate).tolist()
+    allowed = np.array([limits.allow(start, stop) for start, stop in spans_s])
+    best = int(np.where(allowed, scores, -np.inf).argmax() if allowed.any() else scores.argmax())
     confidence = config.confidence(float(scores[best]))
+    least = config.min_confidence if limits.min_confidence is None else limits.min_confidence
     told = f"{_span(found.spans[best], config.matching.rate)}, confidence {confidence:.2f}"
-    if confidence < config.min_confidence:
-        told = f"none: {told}, below the least confidence {config.min_confidence:.2f}"
+    if not allowed.any():
+        told = f"none: {told}, too short or too long for what is set"
+    elif confidence < least:
+        told = f"none: {told}, below the least confidence {least:.2f}"
     told += f"; {_siblings(season, position, found.spans[best], config.matching)}"
     others = np.flatnonzero(found.group != found.group[best])
     if len(others):

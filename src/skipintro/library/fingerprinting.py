@@ -70,7 +70,8 @@ class Fingerprinter:
 
     def explained(self, answers: Sequence[Answer]) -> list[str]:
         """Return for each video of a series why it has this interval, or none."""
-        return explained(self._detector, [self._evidence(answer) for answer in answers])
+        evidence = [self._evidence(answer) for answer in answers]
+        return explained(self._detector, evidence, [answer.local.limits for answer in answers])
 
     def _evidence(self, answer: Answer) -> Evidence:
         content = remembered(file := self._file(answer))
