@@ -80,6 +80,7 @@ bench: env  ## time and memory of the main job in a fresh clone, and of its part
 	python benchmarks/cost.py
 	python benchmarks/videos_at_once.py
 	python benchmarks/adding_one.py
+	python benchmarks/shelf.py
 	python benchmarks/detection_time.py
 	python benchmarks/season_time.py
 	python benchmarks/engines.py

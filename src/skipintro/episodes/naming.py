@@ -69,6 +69,9 @@ class _Told:
     year: str = ""
 
 
+_NOTHING = _Told()
+
+
 def series_of_file(video: Path) -> str:
     """Give the title that the episodes of one series share, as far as one file tells it.
 
@@ -90,8 +93,9 @@ def series_of_files(videos: Sequence[Path]) -> list[str]:
     by_title = defaultdict(list)
     for place, each in enumerate(told):
         by_title[each.title].append(place)
+    countries, years = [each.country for each in told], [each.year for each in told]
     for places in by_title.values():
-        for marks in ([each.country for each in told], [each.year for each in told]):
+        for marks in (countries, years):
             if len({marks[place] for place in places} - {""}) < 2:
                 continue
             beside = {videos[place].parent: marks[place] for place in places if marks[place]}
@@ -103,19 +107,25 @@ def series_of_files(videos: Sequence[Path]) -> list[str]:
 
 def folder_of_series(video: Path) -> str:
     """Give the name of the folder of a file's series, in one spelling; seasons are passed over."""
-    folders = (folder for folder in video.absolute().parents if folder.name != video.stem)
-    plain = (one_spelling(_OF_SEASON.sub("", drawn(folder.name))) for folder in folders)
-    return next(filter(None, plain), "")
+    return next(filter(None, map(_without_season, _folders(video))), "")
 
 
 def _told(video: Path) -> _Told:
     told = _of_file(video)
-    folders = (folder.name for folder in video.absolute().parents if folder.name != video.stem)
-    of_folder = next((found for name in folders if (found := _of_folder(name)).title), _Told())
+    folder = folder_of_series(video)
+    if told.title and (folder == told.title or not folder.startswith(told.title)):
+        return told  # the folder has nothing to add
+    of_folders = map(_of_folder, _folders(video))
+    of_folder = next((found for found in of_folders if found.title), _NOTHING)
     if told.title not in {"", of_folder.title}:
         return told
     country, year = told.country or of_folder.country, told.year or of_folder.year
     return _Told(of_folder.title, country, year)
+
+
+def _folders(video: Path) -> list[str]:
+    """Give the names of the folders that a file lies in, but the one that is called as itself."""
+    return [folder.name for folder in video.absolute().parents if folder.name != video.stem]
 
 
 def _of_file(video: Path) -> _Told:
@@ -125,10 +135,16 @@ def _of_file(video: Path) -> _Told:
     if numbering is not None:
         return _titled(name[:numbering])
     if _is_numbered_folder(video.absolute().parent.name):
-        return _Told()
+        return _NOTHING
     return _guessed(name) if re.search(r"\d", name) else _Told(one_spelling(name))
 
 
+@lru_cache(maxsize=4096)
+def _without_season(name: str) -> str:
+    return one_spelling(_OF_SEASON.sub("", drawn(name)))
+
+
+@lru_cache(maxsize=4096)
 def _of_folder(name: str) -> _Told:
     plain = _OF_SEASON.sub("", _readable(name))
     return _titled(_ENCODING.sub("", plain)[: _numbering(plain, _BY_A_MARK)])
@@ -153,7 +169,7 @@ def _readable(name: str) -> str:
 def _titled(head: str) -> _Told:
     """Give what stands before a numbering: the title, without a group's name, year or country."""
     head = head.rstrip(" .-,([")
-    return _title(head) if one_spelling(head) else _Told()
+    return _title(head) if one_spelling(head) else _NOTHING
 
 
 @lru_cache(maxsize=4096)
