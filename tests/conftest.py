@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 # Modules that take longest, which `make test` begins with, so that both workers end together.
 LONGEST_FIRST = (
-    *("test_pipeline", "test_engine", "test_same_intervals", "test_imports", "test_golden"),
+    *("test_pipeline", "test_docs", "test_engine", "test_same_intervals", "test_imports"),
+    "test_golden",
     *("test_kill", "test_store_away", "test_disk"),  # long in `make torture-wide`
 )
 

@@ -36,6 +36,15 @@ from skipintro.core.stage import run_stage
 gc.freeze()  # which also leaves the memory that the forked ones share as it is
 gc.enable()
 
+def run_words(job_words):
+    first, *words = job_words
+    if first == "stage":
+        module = sys.modules[f"skipintro.stages.{words[0]}"]
+        run_stage(words[0], module.Params, module.main)
+    elif first == "skipintro":
+        sys.argv = [first, *words]
+        cli.main()
+
 def opened(log):
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
@@ -48,13 +57,7 @@ def work(job):
     os.umask(job["umask"])
     os.environ.update(job["env"])
     exec(job["prelude"], {})
-    first, *words = job["words"]
-    if first == "stage":
-        module = sys.modules[f"skipintro.stages.{words[0]}"]
-        run_stage(words[0], module.Params, module.main)
-    elif first == "skipintro":
-        sys.argv = [first, *words]
-        cli.main()
+    run_words(job["words"])
 
 def fork(job):
     child = os.fork()
@@ -174,6 +177,10 @@ class Started:
         if self._done is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def printed(self) -> str:
+        """Return what it has printed so far."""
+        return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
 
     def has_ended(self) -> bool:
         return self._done is not None or not is_alive(self.pid)

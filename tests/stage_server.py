@@ -1,4 +1,4 @@
-"""A `python` for DVC's PATH: what it starts of ours is forked from the process that has loaded all.
+"""Programs for a checkout's PATH: what they start is forked from the process that has loaded all.
 
 DVC is the real one, and so are its lock file, its cache and its experiments. Stages that are killed
 or told to end need a `python` of their own: `Checkout.run` as it is.
@@ -15,27 +15,37 @@ from pathlib import Path
 import forked
 from skipintro.core.processes import is_alive
 
-_PYTHON = """#!{base} -IS
+_PROGRAM = """#!{base} -IS
 import json, os, socket, sys
-if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("skipintro.stages."):
-    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+name, words = os.path.basename(sys.argv[0]), sys.argv[1:]
+if name == "skipintro":
+    words = [name, *words]
+elif words[:1] == ["-m"] and words[1].startswith("skipintro.stages."):
+    words = ["stage", words[1].rpartition(".")[2]]
+else:
+    os.execv({python!r}, [{python!r}, *words])
 line = socket.socket(socket.AF_UNIX)
 line.connect({address!r})
-job = {{"stage": sys.argv[2].rpartition(".")[2], "folder": os.getcwd(), "env": dict(os.environ)}}
+job = {{"words": words, "folder": os.getcwd(), "env": dict(os.environ)}}
 socket.send_fds(line, [json.dumps(job).encode()], [0, 1, 2])
 line.shutdown(socket.SHUT_WR)
 sys.exit(int(line.recv(9) or 1))  # nothing comes from a stage that was killed
 """
 
 
-def python_for_dvc(folder: Path) -> Path:
-    """Return a folder for the PATH of checkouts, with a `python` that has stages forked."""
+def forking_programs(folder: Path) -> Path:
+    """Return a folder for the PATH of checkouts: its `python` has stages forked, and so on.
+
+    Its `skipintro` has commands forked. Neither is told of signals.
+    """
     address, programs = str(folder / "socket"), folder / "bin"
     programs.mkdir()
-    program = programs / "python"
     base = sys._base_executable  # type: ignore[attr-defined]  # starts without site-packages
-    program.write_text(_PYTHON.format(base=base, python=sys.executable, address=address))
-    program.chmod(0o755)
+    for name in ("python", "skipintro"):
+        program = programs / name
+        text = _PROGRAM.format(base=base, python=sys.executable, address=address)
+        program.write_text(text, encoding="utf-8")
+        program.chmod(0o755)
     start = f"import stage_server; stage_server.start({address!r})"
     [done] = forked.forks().run(forked.Job(["a server"], str(folder), prelude=start))
     assert done == forked.Done(0, "")
@@ -65,25 +75,25 @@ def start(address: str) -> None:
 
 
 def _answer(line: socket.socket) -> None:
-    """Run a stage with the streams, folder and environment of who asks, and tell its exit code."""
-    from skipintro.core.stage import run_stage  # noqa: PLC0415
+    """Run a stage or a command with the caller's streams, folder and environment.
 
+    The caller gets its exit code.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.alarm(300)
     line.settimeout(None)
-    told, streams, *_ = socket.recv_fds(line, 1 << 20, 3)
+    received, streams, *_ = socket.recv_fds(line, 1 << 20, 3)
     while more := line.recv(1 << 20):
-        told += more
+        received += more
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    job, code = json.loads(told), 99
+    job, code = json.loads(received), 99
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["env"])
     try:
-        module = sys.modules[f"skipintro.stages.{job['stage']}"]
-        run_stage(job["stage"], module.Params, module.main)
+        sys.modules["__main__"].run_words(job["words"])
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(bool(end.code))

@@ -22,7 +22,7 @@ from mlflow.tracking import MlflowClient
 
 import forked
 from conftest import REPRO, TOY_LENGTH_S, Checkout, copy_of, write_toy_video
-from stage_server import python_for_dvc
+from stage_server import forking_programs
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ TOY = ("toy-s01e01", "toy-s01e02", "toy-s01e03", "toy-s01e04")
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a `python` that has DVC's stages forked."""
-    return python_for_dvc(tmp_path_factory.mktemp("programs"))
+    return forking_programs(tmp_path_factory.mktemp("programs"))
 
 
 def copy_with(programs: Path, original: Checkout, folder: Path) -> Checkout:
