@@ -145,8 +145,8 @@ class ProjectedEfficientNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn (B, 3, 224, 224) pixels into (B, 512) vectors."""
-        features = self.backbone(_filled_up(pixels))[: len(pixels)]
-        return product(features, self.projection)
+        vectors = product(self.backbone(_filled_up(pixels)), self.projection)
+        return vectors[: len(pixels)]
 
 
 def _filled_up(pixels: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ def _filled_up(pixels: Tensor) -> Tensor:
     n_missing = _LEAST_FOR_ONEDNN - len(pixels)
     if n_missing <= 0 or pixels.device.type != "cpu" or in_use() == "fast":
         return pixels
-    return torch.cat([pixels, pixels.new_zeros(n_missing, *pixels.shape[1:])])
+    return functional.pad(pixels, (0, 0) * 3 + (0, n_missing))  # which keeps the layout
 
 
 def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncoder:
