@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skipintro.core import arithmetic, products
 from skipintro.core.errors import InputError
+from skipintro.core.params import load_arithmetic
 
 # A process of its own, since what it settles on holds to its end; it takes a second to load torch.
 SETTLED = """
@@ -72,7 +73,10 @@ def test_a_stage_stops_where_numpy_was_there_before_it(tmp_path: Path, x86_64: N
 
 def test_a_stage_takes_the_word_of_params(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("arithmetic: fast\n", encoding="utf-8")
-    told = run("from skipintro.stages import arithmetic; print(arithmetic.in_use())", tmp_path)
+    told = run(
+        "import skipintro.stages; from skipintro.core.arithmetic import in_use; print(in_use())",
+        tmp_path,
+    )
     assert told.stdout == "fast\n", told.stderr
 
 
@@ -81,7 +85,7 @@ def test_another_word_is_a_fault_that_names_both(tmp_path: Path, text: str) -> N
     path = tmp_path / "params.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="arithmetic: expected portable or fast, got"):
-        arithmetic.of_params(path)
+        load_arithmetic(path)
 
 
 def test_a_process_that_was_promised_another_arithmetic_is_told() -> None:

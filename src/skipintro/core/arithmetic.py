@@ -10,11 +10,9 @@ Child processes inherit what it sets.
 import os
 import platform
 import sys
-from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from skipintro.core.errors import InputError
-from skipintro.core.params import PARAMS_FILE, read_params_file
 
 Arithmetic = Literal["portable", "fast"]
 
@@ -72,14 +70,6 @@ def settle(arithmetic: Arithmetic) -> None:
     os.environ.update(environment(arithmetic))
 
 
-def begin_stage() -> None:
-    """Settle on what params.yaml says; that it is at fault is told by `check`."""
-    try:
-        settle(of_params(PARAMS_FILE))
-    except InputError:
-        settle("portable")
-
-
 def in_use() -> Arithmetic:
     """Return what this process has settled on; what has settled on nothing is as fast as it is."""
     return "portable" if os.environ.get(VARIABLE) == "portable" else "fast"
@@ -90,14 +80,14 @@ def of_environment() -> Arithmetic:
 
     Raises InputError for an unknown word.
     """
-    return _known(os.environ.get(VARIABLE) or "portable", VARIABLE)
+    return known(os.environ.get(VARIABLE) or "portable", VARIABLE)
 
 
-def of_params(path: Path) -> Arithmetic:
-    """Return what params.yaml says; portable, where there is none. Raises InputError as above."""
-    if not path.exists():
-        return "portable"
-    return _known(read_params_file(path).get("arithmetic"), f"{path}: arithmetic")
+def known(word: object, place: str) -> Arithmetic:
+    """Return a word that was read at a place. Raises InputError for an unknown one."""
+    if word not in get_args(Arithmetic):
+        raise InputError(f"{place}: expected portable or fast, got {word!r}; correct it")
+    return cast(Arithmetic, word)
 
 
 def check(wanted: Arithmetic) -> None:
@@ -148,9 +138,3 @@ def faults() -> list[str]:
 def is_x86_64() -> bool:
     """Tell whether this is a processor whose bytes are promised."""
     return platform.machine().lower() in {"x86_64", "amd64"}
-
-
-def _known(word: object, place: str) -> Arithmetic:
-    if word not in get_args(Arithmetic):
-        raise InputError(f"{place}: expected portable or fast, got {word!r}; correct it")
-    return cast(Arithmetic, word)

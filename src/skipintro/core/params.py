@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from skipintro.core.arithmetic import Arithmetic, known
 from skipintro.core.errors import InputError
 from skipintro.core.files import first_fault
 
@@ -98,6 +99,11 @@ def flat_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
     """
     content = read_params_file(path).items()
     return dict(_flat("", {key: value for key, value in content if key not in _NOT_RESULTS}))
+
+
+def load_arithmetic(path: Path = PARAMS_FILE) -> Arithmetic:
+    """Give the arithmetic that the file wants. Raises InputError as `read_params_file` does."""
+    return known(read_params_file(path).get("arithmetic"), f"{path}: arithmetic")
 
 
 def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:

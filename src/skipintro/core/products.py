@@ -6,6 +6,7 @@ arithmetic numpy's OpenBLAS does it, in two halves that are always the same, eac
 Half precision, GPUs and fast arithmetic stay torch's.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -46,9 +47,11 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, Tensor | None]:
         a, b = (saved.detach().numpy() for saved in ctx.saved_tensors)
         back = given.numpy()
-        of_a = _multiplied(back, b.swapaxes(-1, -2)) if ctx.needs_input_grad[0] else None
-        of_b = _multiplied(a.swapaxes(-1, -2), back) if ctx.needs_input_grad[1] else None
-        return tuple(None if one is None else torch.from_numpy(one) for one in (of_a, of_b))  # type: ignore[return-value]
+        is_wanted_of_a, is_wanted_of_b = ctx.needs_input_grad
+        return (
+            torch.from_numpy(_multiplied(back, b.swapaxes(-1, -2))) if is_wanted_of_a else None,
+            torch.from_numpy(_multiplied(a.swapaxes(-1, -2), back)) if is_wanted_of_b else None,
+        )
 
 
 def _multiplied(a: Array, b: Array) -> Array:
@@ -66,6 +69,10 @@ def _multiplied(a: Array, b: Array) -> Array:
 @cache
 def _second_thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "product")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_second_thread.cache_clear)  # it is the parent's
 
 
 def _is_ours(a: Tensor) -> bool:

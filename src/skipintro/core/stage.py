@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from skipintro.core import arithmetic
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, sha256_of_json
-from skipintro.core.params import PARAMS_FILE, StageParams, load_params
+from skipintro.core.params import StageParams, load_arithmetic, load_params
 from skipintro.core.processes import is_alive
 from skipintro.core.scratch import scratch_folder
 
@@ -24,6 +24,14 @@ P = TypeVar("P", bound=StageParams)
 
 _DVC = "DVC_PID"  # set in `dvc.yaml`
 _WATCH_EVERY_S, _LAST_S = 0.2, 30.0
+
+
+def begin_stage() -> None:
+    """Settle on the arithmetic that params.yaml wants; `run_stage` tells where that is at fault."""
+    try:
+        arithmetic.settle(load_arithmetic())
+    except InputError:
+        arithmetic.settle("portable")
 
 
 def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
@@ -47,7 +55,7 @@ def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
     try:
         with _only_one():
             section = load_params(params, name)
-            arithmetic.check(arithmetic.of_params(PARAMS_FILE))
+            arithmetic.check(load_arithmetic())
             main(section)
     except InputError as error:
         log.error("%s", error)

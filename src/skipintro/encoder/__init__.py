@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skipintro.core.allocator import settle_allocator
-from skipintro.core.arithmetic import in_use
 from skipintro.core.device import Precision, choose_precision, has_native_bf16, type_of
 from skipintro.core.errors import InputError
 from skipintro.episodes.embeddings import EncoderIdentity
@@ -24,9 +23,6 @@ HUB_WEIGHTS = "openai"
 ENCODERS = ("clip-vit-b-32", "efficientnet-lite0")
 # Whose vectors keep a cosine of 0.999 to those of fp32. Those of efficientnet-lite0 fall to 0.98.
 TOLERATE_BF16 = {"clip-vit-b-32"}
-# Pictures below which torch, on one thread, hands 1 x 1 convolutions to MKL, whose kernels differ
-# by processor (`ConvParams::use_mkldnn` in its Convolution.cpp).
-_LEAST_FOR_ONEDNN = 16
 
 
 class Encoder(Protocol):
@@ -67,20 +63,13 @@ class TorchEncoder:
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn uint8 (B, S, S, 3) RGB pictures into float32 (B, dimension) vectors."""
         with torch.inference_mode(), torch.cuda.stream(self._stream()):
-            held = torch.from_numpy(self._filled_up(pictures))
+            held = torch.from_numpy(pictures)
             if self._device.type == "cuda":  # from pinned memory the copy does not wait
                 held = held.pin_memory()
             pixels = held.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
             normal = (pixels * self._scale - self._shift).to(self._type)
             vectors: Tensor = self.module(normal)
-            return vectors[: len(pictures)].float().cpu().numpy()
-
-    def _filled_up(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Give a small batch, in portable arithmetic, as many pictures as keep torch from MKL."""
-        n_missing = _LEAST_FOR_ONEDNN - len(pictures)
-        if n_missing <= 0 or self._device.type != "cpu" or in_use() == "fast":
-            return pictures
-        return np.concatenate([pictures, np.zeros((n_missing, *pictures.shape[1:]), np.uint8)])
+            return vectors.float().cpu().numpy()
 
     def _stream(self) -> torch.cuda.Stream | None:
         """Give this thread's own, so that its copies overlap with the arithmetic of others."""

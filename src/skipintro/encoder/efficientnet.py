@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
 
+from skipintro.core.arithmetic import in_use
 from skipintro.core.device import Precision
 from skipintro.core.products import product
 from skipintro.encoder import TorchEncoder, sha256_of_weights
@@ -34,6 +35,11 @@ _STAGES = (  # blocks, kernel, stride of the first block, expansion, channels
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+
+
+# Pictures below which torch, on one thread, hands 1 x 1 convolutions to MKL, whose kernels differ
+# by processor (`ConvParams::use_mkldnn` in its Convolution.cpp).
+_LEAST_FOR_ONEDNN = 16
 
 
 class EfficientNetLite0(nn.Module):
@@ -135,11 +141,21 @@ class ProjectedEfficientNet(nn.Module):
         generator = torch.Generator().manual_seed(_PROJECTION_SEED)
         random = torch.randn(_FEATURES, DIMENSION, generator=generator, dtype=torch.float64)
         columns, _ = np.linalg.qr(random.numpy())  # torch's is MKL's, which differs by processor
+        self.projection: Tensor
         self.register_buffer("projection", torch.from_numpy(columns.astype(np.float32)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn (B, 3, 224, 224) pixels into (B, 512) vectors."""
-        return product(self.backbone(pixels), self.projection)
+        vectors = product(self.backbone(_filled_up(pixels)), self.projection)
+        return vectors[: len(pixels)]
+
+
+def _filled_up(pixels: Tensor) -> Tensor:
+    """Give a small batch, in portable arithmetic, as many pictures as keep torch from MKL."""
+    n_missing = _LEAST_FOR_ONEDNN - len(pixels)
+    if n_missing <= 0 or pixels.device.type != "cpu" or in_use() == "fast":
+        return pixels
+    return functional.pad(pixels, (0, 0) * 3 + (0, n_missing))  # which keeps the layout
 
 
 def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncoder:

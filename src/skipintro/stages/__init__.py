@@ -1,5 +1,5 @@
 """The stages of `dvc.yaml`: one module a stage, each with its params class and `main(params)`."""
 
-from skipintro.core import arithmetic
+from skipintro.core.stage import begin_stage
 
-arithmetic.begin_stage()  # before a stage's module imports anything
+begin_stage()  # before a stage's module imports anything
