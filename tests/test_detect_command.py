@@ -38,8 +38,8 @@ from skipintro.core.scratch import key_of
 from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import DETECTION_FILE
-from skipintro.detection.pyfunc_model import IntroDetector
 from skipintro.detectors.openings import load_openings, save_openings
+from skipintro.detectors.pyfunc_model import IntroDetector
 from skipintro.episodes.labels import read_labels
 from skipintro.evidence.recording import of_bytes, record_checked
 from skipintro.library.memory import Memory, content_of

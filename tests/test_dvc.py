@@ -172,7 +172,7 @@ def test_params_file_holds_exactly_the_known_sections() -> None:
         ("av", {"video", "sidecars/mux.py"}),  # one reads, one writes containers
         ("open_clip", {"encoder/clip.py"}),
         ("matplotlib", {"evaluation/plots.py"}),
-        ("mlflow", {"tracking", "detection/pyfunc_model.py"}),  # what is logged
+        ("mlflow", {"tracking", "detectors/pyfunc_model.py"}),  # what is logged
         ("ray", {"engines/ray_engine.py"}),
     ],
 )

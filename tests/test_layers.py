@@ -15,9 +15,9 @@ ORDER = (
     *("video", "episodes"),  # files
     *("engines", "encoder", "evidence"),  # evidence
     *("model", "matching"),  # matches
-    *("detection", "detectors", "evaluation", "tracking"),  # intervals
+    *("detection", "detectors", "evaluation", "experiment", "tracking"),  # intervals
     *("sidecars", "library", "labelling", "service", "review"),  # players
-    *("demo", "stages", "cli"),
+    *("demo", "doctor", "stages", "cli"),
 )
 ENTRY_POINTS = ("stages", "cli")
 

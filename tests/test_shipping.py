@@ -17,7 +17,7 @@ from skipintro.core.code import PACKAGE
 from skipintro.core.errors import InputError
 from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import ENCODER_WEIGHTS, FILES, identity_of
-from skipintro.detection.shipping import code_of, copy_code, packages_of
+from skipintro.detectors.shipping import code_of, copy_code, packages_of
 from skipintro.encoder import ENCODERS, load_encoder
 from skipintro.encoder.stored import store_encoder
 from skipintro.episodes.embeddings import EncoderIdentity

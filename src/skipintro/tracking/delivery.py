@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from skipintro.core.scratch import scratch_folder
 from skipintro.detection.kinds import kind_of
-from skipintro.detection.shipping import PYFUNC, copy_code, packages_of
+from skipintro.detectors.shipping import PYFUNC, copy_code, packages_of
 from skipintro.experiment import FinishedExperiment, MadeModel
 from skipintro.origin import NAME_TAG
 from skipintro.tracking.runs import (

@@ -16,7 +16,7 @@ from skipintro.model.config import HeadConfig
 PYFUNC = Path(__file__).with_name("pyfunc_model.py")  # what MLflow runs
 EFFICIENTNET, CLIP = "efficientnet-lite0", "clip-vit-b-32"
 _OF_BOTH = ("av", "mlflow", "numpy", "pandas", "pillow", "psutil", "pydantic", "safetensors")
-_OF_OPENINGS = ("scipy",)
+_OF_OPENINGS = ("guessit", "scipy", "threadpoolctl")
 _OF_HEADS = ("torch",)
 _OF_ENCODER = {  # of the second one, the weights, where they do not stand beside the head
     CLIP: ("open_clip_torch", "timm", "torchvision"),
@@ -46,7 +46,7 @@ def code_of(folder: Path) -> list[Path]:
     else:
         used = _encoder_of(folder)
         without = [*_OPENINGS_ALONE, *(m for name, m in _ENCODERS.items() if name != used)]
-    files = set(closure("skipintro.detection.pyfunc_model", without=without)) - {PYFUNC}
+    files = set(closure("skipintro.detectors.pyfunc_model", without=without)) - {PYFUNC}
     packages = {parent for file in files for parent in file.relative_to(PACKAGE).parents}
     return sorted(files | {PACKAGE / parent / "__init__.py" for parent in packages})
 
