@@ -75,8 +75,8 @@ def test_a_model_carries_the_code_and_packages_that_it_asks_for_and_no_others(
     distributions = packages_distributions()
     folders_of = {
         "openings": {"detectors", "matching"},
-        EFFICIENTNET: {"encoder", "model"},
-        "clip-vit-b-32": {"encoder", "model"},
+        EFFICIENTNET: {"detectors", "encoder", "model"},
+        "clip-vit-b-32": {"detectors", "encoder", "model"},
     }
     for kind, folder in folders(tmp_path, identity).items():
         files = code_of(folder)
