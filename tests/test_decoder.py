@@ -69,7 +69,8 @@ def test_the_usual_limits_are_those_of_the_params_file() -> None:
 def test_nobody_else_calls_what_decodes() -> None:
     """Of `video`, others take what reads no video of a user, and the decoder.
 
-    What records fingerprints is called by the decoder itself, in its child.
+    What records fingerprints is called by the decoder itself, in its child, as is what reads
+    chapters.
     """
     source = ROOT / "src" / "skipintro"
     taken = {
@@ -80,7 +81,7 @@ def test_nobody_else_calls_what_decodes() -> None:
         if isinstance(node, ast.ImportFrom)
         and (node.module or "").split(".")[:2] == ["skipintro", "video"]
     }
-    harmless = {"decoder", "encoding", "info", "opening", "scaling"}
+    harmless = {"chapters", "decoder", "encoding", "info", "opening", "scaling", "titles"}
     assert taken == {f"skipintro.video.{name}" for name in harmless}
 
 

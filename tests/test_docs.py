@@ -46,6 +46,7 @@ NOT_TESTED = {
 SERVERS = {  # and what each one prints when it listens
     "skipintro serve": "listening on",
     "skipintro review": "in doubt: http://",
+    "skipintro watch": "watching",
     "mlflow models serve": "startup complete",
 }
 ELSEWHERE = {  # held by tests of their own
@@ -106,7 +107,7 @@ class Reader:
     def read(self, page: str) -> None:
         """Run all blocks of a page."""
         for block in blocks_of(page):
-            assert block.language in {"", "python", "text"}, block
+            assert block.language in {"", "python", "text", "toml"}, block
             if block.language == "python":
                 self._python(self._here(block.text))
             elif not block.language:
@@ -153,7 +154,7 @@ class Reader:
             f"{name} does not listen",
         )
         assert not server.has_ended(), server.wait()
-        if name == "skipintro review":  # who reads on has ended it
+        if name in {"skipintro review", "skipintro watch"}:  # who reads on has ended it
             server.send(signal.SIGINT)
             assert server.wait().code == 0
 
@@ -252,6 +253,9 @@ def test_from_the_readme_to_your_own_labels(reader: Reader) -> None:
 
 
 def test_detect_in_a_library(reader: Reader) -> None:
+    library = Path(reader.places["/media/shows"])
+    for name, like in (("Old Show", "Other"), ("New Show", "Third")):
+        shutil.copytree(library / like, library / name)
     reader.read(PAGES["docs/detecting.md"])
     reader.read(PAGES["docs/how_it_works.md"])
 

@@ -75,11 +75,6 @@ def test_openings_are_found_between_full_seconds_as_well_as_on_them() -> None:
     assert_near(told(made.episodes), made.openings)
 
 
-def not_yet(why: str) -> pytest.MarkDecorator:
-    """Mark what the detector gets wrong today; a fit that gets it right fails here, and is told."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=why)
-
-
 @pytest.mark.parametrize("lead", ["black", "ident", "ident and black"])
 def test_what_stands_at_the_beginning_of_all_is_not_taken_for_the_title_sequence(
     lead: str,
@@ -109,7 +104,6 @@ def test_openings_that_alternate_are_found() -> None:
     assert_near(told(episodes), truths)
 
 
-@not_yet("two of four are not sure enough to be told")
 def test_an_opening_whose_pictures_change_is_found_by_its_music() -> None:
     episodes, truths = [], []
     for index, cold_s in enumerate(COLD):

@@ -120,7 +120,7 @@ GUARDS = (
     ),
     Guard(
         "look-alikes in names of series",
-        "episodes/naming.py",
+        "episodes/spelling.py",
         "if word.isascii() or not",
         "if True or not",
         "torture/test_names.py::test_names_that_look_alike",

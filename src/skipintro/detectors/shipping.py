@@ -15,7 +15,10 @@ from skipintro.model.config import HeadConfig
 
 PYFUNC = Path(__file__).with_name("pyfunc_model.py")  # what MLflow runs
 EFFICIENTNET, CLIP = "efficientnet-lite0", "clip-vit-b-32"
-_OF_BOTH = ("av", "mlflow", "numpy", "pandas", "pillow", "psutil", "pydantic", "safetensors")
+_OF_BOTH = (
+    *("av", "mlflow", "numpy", "pandas", "pillow", "psutil", "pydantic", "safetensors"),
+    "tqdm",
+)
 _OF_OPENINGS = ("guessit", "scipy", "threadpoolctl")
 _OF_HEADS = ("torch",)
 _OF_ENCODER = {  # of the second one, the weights, where they do not stand beside the head
