@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skipintro.detection.limits import Limits
-from skipintro.detectors.candidates import Candidates, find_candidates
-from skipintro.detectors.openings import OpeningDetector, matched
+from skipintro.detectors.candidates import Candidates
+from skipintro.detectors.openings import OpeningDetector, matched, season_candidates
 from skipintro.episodes.annotations import span
 from skipintro.evidence.track import Evidence
 from skipintro.matching.pairs import Ints, MatchingSettings
@@ -29,10 +29,7 @@ def explained(
     limits = [Limits()] * len(episodes) if limits is None else limits
     config = detector.config
     season = matched(episodes, config)
-    candidates = [
-        find_candidates(season, position, config.matching, config.candidates)
-        for position in range(len(episodes))
-    ]
+    candidates = season_candidates(episodes, config, season)
     scores = detector.scores(candidates)
     return [
         _told(detector, season, position, found=found, scores=score, limits=limit)
