@@ -8,7 +8,7 @@ import pytest
 
 from skipintro.core import code
 from skipintro.core.code import APART, PACKAGE, closure, hash_of_code, imports
-from skipintro.core.scratch import key_of
+from skipintro.core.scratch import code_hash
 
 # A package of the same name: `work` reckons by `sums`, shows by `core.progress`, and needs `later`
 # and `kinds.one` in a function, `types_alone` for no result.
@@ -85,12 +85,12 @@ def test_what_is_left_out_is_not_followed(toy: Path) -> None:
 
 
 def test_a_word_of_progress_changes_no_key_and_a_line_of_arithmetic_does(toy: Path) -> None:
-    key = key_of("skipintro.work", size=1)
+    key = code_hash("skipintro.work", size=1)
     edit(toy, "core/progress.py", "so far", "until now")
     edit(toy, "unrelated.py", "work", "sums")
-    assert key_of("skipintro.work", size=1) == key
+    assert code_hash("skipintro.work", size=1) == key
     edit(toy, "sums.py", "a + b", "a - b")
-    assert key_of("skipintro.work", size=1) != key
+    assert code_hash("skipintro.work", size=1) != key
 
 
 def test_a_template_changes_the_key_of_its_module(toy: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_template_changes_the_key_of_its_module(toy: Path) -> None:
 
 def test_a_name_that_is_no_module_is_a_fault(toy: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match=r"skipintro\.gone"):
-        key_of("skipintro.gone")
+        code_hash("skipintro.gone")
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)

@@ -34,7 +34,7 @@ from library_cases import (
 )
 from skipintro import cli
 from skipintro.core.files import read_model, remembered, sha256_of_file, write_json
-from skipintro.core.scratch import key_of
+from skipintro.core.scratch import code_hash
 from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import DETECTION_FILE
@@ -558,9 +558,9 @@ def test_the_code_that_finds_cuts_is_hashed_once_a_run(
 
     def counted(*modules: str) -> str:
         hashed.append(modules)
-        return key_of(*modules)
+        return code_hash(*modules)
 
-    monkeypatch.setattr("skipintro.core.scratch.key_of", counted)
+    monkeypatch.setattr("skipintro.core.scratch.code_hash", counted)
     assert main(place.words(str(place.library), "--snap"), monkeypatch) == 0
     assert len(hashed) == 1
 

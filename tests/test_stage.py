@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from skipintro.core.files import output_folder, replacing
-from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.scratch import code_hash, scratch_folder
 from skipintro.core.versions import versions
 
 # A stage with one param; BODY is what its main does.
@@ -251,14 +251,14 @@ def test_resumable_work_lies_in_the_main_workspace_even_from_a_temporary_one(
 
 def test_a_key_changes_with_the_settings_but_not_with_their_order() -> None:
     files, params = "skipintro.core.files", "skipintro.core.params"
-    key = key_of(files, length=60, data={"train": "a", "test": "b"})
+    key = code_hash(files, length=60, data={"train": "a", "test": "b"})
     assert len(key) == 64
-    assert key == key_of(files, data={"test": "b", "train": "a"}, length=60)
+    assert key == code_hash(files, data={"test": "b", "train": "a"}, length=60)
     others = [
-        key_of(files, length=61, data={"train": "a", "test": "b"}),
-        key_of(files, length=60, data={"train": "a", "test": "c"}),
-        key_of(files, size=60, data={"train": "a", "test": "b"}),
-        key_of(params, length=60, data={"train": "a", "test": "b"}),
+        code_hash(files, length=61, data={"train": "a", "test": "b"}),
+        code_hash(files, length=60, data={"train": "a", "test": "c"}),
+        code_hash(files, size=60, data={"train": "a", "test": "b"}),
+        code_hash(params, length=60, data={"train": "a", "test": "b"}),
     ]
     assert len({key, *others}) == 1 + len(others)
 

@@ -190,9 +190,9 @@ class Job:
     @cached_property
     def _cutting(self) -> str:
         """Give the hash of the code that finds cuts."""
-        from skipintro.core.scratch import key_of
+        from skipintro.core.scratch import code_hash
 
-        return key_of("skipintro.library.cuts")
+        return code_hash("skipintro.library.cuts")
 
     def summarise(self, rows: "list[Row]") -> None:
         """Say on the error stream what was done, and name every fault."""

@@ -112,7 +112,7 @@ def runs(
 
 def _fault_of(model: str, version: str) -> str:
     """Tell why this version of the package cannot use a registered one, nothing where it can."""
-    from skipintro.core.scratch import key_of
+    from skipintro.core.scratch import code_hash
     from skipintro.core.store_address import tracking_uri
     from skipintro.library.memory import Memory, MemoryUnusableError, default_folder
     from skipintro.library.models import of_registry
@@ -125,7 +125,7 @@ def _fault_of(model: str, version: str) -> str:
         return str(error)
     try:
         found = of_registry(*fetched, memory)
-        tried = f"{found.identity} {key_of('skipintro.detectors.videos')}"
+        tried = f"{found.identity} {code_hash('skipintro.detectors.videos')}"
         with found.opened() as folder:  # which reads every byte, whatever is remembered
             if memory.get("usable", tried) is None:
                 _load(folder)

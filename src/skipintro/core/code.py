@@ -1,7 +1,7 @@
 """Which files of this package a result depends on: those that a module imports, directly or not.
 
 The `deps` of DVC's stages and the keys of all that is remembered come from here (`make deps`,
-`key_of`), so that no list of modules is kept by hand.
+`code_hash`), so that no list of modules is kept by hand.
 """
 
 import ast

@@ -19,7 +19,7 @@ def scratch_folder(name: str) -> Path:
     return folder
 
 
-def key_of(*modules: str, **settings: object) -> str:
+def code_hash(*modules: str, **settings: object) -> str:
     """Hash of the code that results of the named modules depend on, and of JSON-like settings.
 
     A module is named as it is imported; what it imports counts, as `core.code` tells.

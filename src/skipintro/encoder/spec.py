@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 
 from skipintro.core.device import Precision
-from skipintro.core.scratch import key_of
+from skipintro.core.scratch import code_hash
 from skipintro.core.versions import versions
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
@@ -70,7 +70,7 @@ class Embedder:
             spec.name, spec.weights, device=torch.device(spec.device), precision=spec.precision
         )
         self.origin = EncoderOrigin(
-            code=key_of("skipintro.encoder.embedding"),
+            code=code_hash("skipintro.encoder.embedding"),
             versions=versions(*_PACKAGES),
             spec=spec,
             identity=self._encoder.identity,

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from skipintro.core.scratch import key_of
+from skipintro.core.scratch import code_hash
 from skipintro.core.versions import versions
 from skipintro.engines.base import Job, Origin
 from skipintro.evidence.recording import record, to_bytes
@@ -35,7 +35,9 @@ class FingerprintSpec:
 
     def origin(self) -> "FingerprintOrigin":
         """Return what makes the fingerprints."""
-        return FingerprintOrigin(key_of("skipintro.evidence.recording"), versions(*_PACKAGES), self)
+        return FingerprintOrigin(
+            code_hash("skipintro.evidence.recording"), versions(*_PACKAGES), self
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
 from skipintro.core.isolation import side_by_side
 from skipintro.core.progress import Unit, progress
-from skipintro.core.scratch import key_of
+from skipintro.core.scratch import code_hash
 from skipintro.core.versions import versions
 from skipintro.detection.kinds import kind_of
 from skipintro.library.answers import Answer, Interval, Settings
@@ -46,14 +46,14 @@ class Detection:
         self._model, self._memory, self._settings = model, memory, settings
         self._given = given
         self._key = {"model": model.identity}
-        self._code = key_of(__name__)
-        self._faults = key_of(
+        self._code = code_hash(__name__)
+        self._faults = code_hash(
             "skipintro.detection.head_detector",
             "skipintro.evidence.recording",
             **self._key,
             versions=versions("av"),
         )
-        self._chapters_key = key_of("skipintro.video.chapters", versions=versions("av"))
+        self._chapters_key = code_hash("skipintro.video.chapters", versions=versions("av"))
         self.n_made = 0  # answers that were made by this run
         self.n_decoded = 0  # videos that were decoded by it
         self.skipped: list[Path] = []  # that were asked for, and that their shelf leaves out

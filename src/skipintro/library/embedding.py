@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import sweep
-from skipintro.core.scratch import key_of
+from skipintro.core.scratch import code_hash
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.head_detector import HeadDetector, embed_checked, load_same_encoder
 from skipintro.encoder import Encoder
@@ -41,7 +41,7 @@ class Embedder:
         self._memory, self._settings = memory, settings
         self._encoder: Encoder | None = None
         self._lengths: dict[str, float | None] = {}  # by sha256
-        key = key_of(
+        key = code_hash(
             "skipintro.encoder.embedding",
             encoder=detector.encoder.model_dump(),
             embedding=self._config.model_dump(include={"precision", "batch_size"}),

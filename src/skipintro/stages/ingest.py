@@ -18,7 +18,7 @@ from skipintro.core.files import remember, remembered, sha256_of_file, write_jso
 from skipintro.core.isolation import side_by_side
 from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
-from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.scratch import code_hash, scratch_folder
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, find_videos, leaked_ids
@@ -58,7 +58,7 @@ def main(params: Params) -> None:
     if not params.source.is_dir():
         raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
     made_with = versions("av")
-    key = key_of(
+    key = code_hash(
         "skipintro.video.decoder",
         tolerance_s=params.truncation_tolerance_s,
         decoding=params.decoding.model_dump(),

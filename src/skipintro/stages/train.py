@@ -23,7 +23,7 @@ from skipintro.core.files import (
 from skipintro.core.layout import HEAD_WEIGHTS
 from skipintro.core.params import StageParams
 from skipintro.core.progress import tell_epoch
-from skipintro.core.scratch import key_of, scratch_folder
+from skipintro.core.scratch import code_hash, scratch_folder
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
 from skipintro.model.config import HeadConfig
@@ -85,7 +85,7 @@ def main(params: Params) -> None:
         augmentation=params.augmentation,
     )
     sequences = {split: read_sequence(WINDOWS / f"{split}.npz") for split in ("train", "test")}
-    key = key_of(
+    key = code_hash(
         "skipintro.model.training",
         config=config.model_dump(),
         settings=settings.model_dump(),
