@@ -18,14 +18,14 @@ import isolation_cases
 from isolation_cases import ACCIDENTS, MEMORY_MB, are_gone
 from skipintro.core import isolation
 from skipintro.core.errors import InputError
-from skipintro.core.isolation import LostError, isolated, side_by_side
+from skipintro.core.isolation import LostError, run_in_subprocess, side_by_side
 from skipintro.video.opening import VideoError
 
 LONG_S, SHORT_S = 60.0, 0.5
 
 
 def call(function: Callable[..., Any], *args: Any, stall_s: float = LONG_S) -> list[Any]:
-    return list(isolated(function, *args, stall_s=stall_s, memory_mb=MEMORY_MB))
+    return list(run_in_subprocess(function, *args, stall_s=stall_s, memory_mb=MEMORY_MB))
 
 
 def test_one_value_or_all_of_an_iterator_come_back() -> None:
@@ -119,7 +119,7 @@ def test_slow_work_that_goes_on_is_not_taken_for_a_loop() -> None:
 
 def test_the_parent_is_told_how_far_the_work_has_come() -> None:
     reached: list[float] = []
-    work = isolated(
+    work = run_in_subprocess(
         isolation_cases.work_slowly,
         1.0,
         stall_s=LONG_S,
@@ -133,7 +133,9 @@ def test_the_parent_is_told_how_far_the_work_has_come() -> None:
 
 def test_a_child_is_some_items_ahead_and_no_more(tmp_path: Path) -> None:
     file = tmp_path / "given"
-    items = isolated(isolation_cases.give_large, file, 200, stall_s=LONG_S, memory_mb=MEMORY_MB)
+    items = run_in_subprocess(
+        isolation_cases.give_large, file, 200, stall_s=LONG_S, memory_mb=MEMORY_MB
+    )
     next(items)
     call(isolation_cases.work_slowly, SHORT_S)
     # One was taken, one is on its way, one waits for room.
@@ -143,7 +145,7 @@ def test_a_child_is_some_items_ahead_and_no_more(tmp_path: Path) -> None:
 
 def test_a_call_that_is_left_half_way_leaves_nothing_and_the_next_is_served() -> None:
     [pid] = call(isolation_cases.where)
-    items = isolated(isolation_cases.count, 10**9, stall_s=LONG_S, memory_mb=MEMORY_MB)
+    items = run_in_subprocess(isolation_cases.count, 10**9, stall_s=LONG_S, memory_mb=MEMORY_MB)
     assert [next(items) for _ in range(3)] == [0, 1, 2]
     del items
     assert are_gone([pid])
@@ -167,7 +169,7 @@ def test_who_leaves_calls_that_are_made_side_by_side_waits_for_none_and_leaves_n
     ended: SimpleQueue[LostError] = SimpleQueue()
 
     def endless(_: int) -> None:
-        calls = isolated(isolation_cases.say_and_loop, stall_s=LONG_S, memory_mb=MEMORY_MB)
+        calls = run_in_subprocess(isolation_cases.say_and_loop, stall_s=LONG_S, memory_mb=MEMORY_MB)
         try:
             for pid in calls:
                 begun.put(pid)

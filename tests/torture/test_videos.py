@@ -21,7 +21,7 @@ import pytest
 
 from isolation_cases import ACCIDENTS, MEMORY_MB
 from skipintro.core import isolation
-from skipintro.core.isolation import LostError, isolated
+from skipintro.core.isolation import LostError, run_in_subprocess
 from skipintro.video import decoder, decoding
 from skipintro.video.decoder import DecoderLostError
 from skipintro.video.info import DecodingLimits
@@ -436,7 +436,7 @@ def test_decoders_that_are_lost(attack: Attack, clips: dict[str, bytes], tmp_pat
                 function, args, told = ACCIDENTS[drawn]
                 stall_s = 0.5 if "loop" in drawn else LIMITS.stall_s
                 with pytest.raises(LostError) as caught:
-                    list(isolated(function, *args, stall_s=stall_s, memory_mb=MEMORY_MB))
+                    list(run_in_subprocess(function, *args, stall_s=stall_s, memory_mb=MEMORY_MB))
                 assert str(caught.value) == told
             found = decoder.pictures(path, SIZE, limits=LIMITS)
             if drawn == "left":

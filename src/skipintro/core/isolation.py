@@ -59,7 +59,7 @@ class LostError(Exception):
     """A child that did not bring its call to an end, and why."""
 
 
-def isolated(
+def run_in_subprocess(
     function: Callable[..., Any],
     *args: Any,
     stall_s: float,

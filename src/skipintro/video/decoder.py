@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from skipintro.core.isolation import LostError, isolated
+from skipintro.core.isolation import LostError, run_in_subprocess
 from skipintro.core.progress import progress_within
 from skipintro.video import decoding
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits, VideoInfo
@@ -76,7 +76,7 @@ def decoded(
     """Yield what a function gives of a file. Raises VideoError as it does, and DecoderLostError."""
     try:
         with progress_within(path.name) as reached:
-            yield from isolated(
+            yield from run_in_subprocess(
                 function,
                 path,
                 *args,
