@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from skipintro.core.files import remember, remembered
-from skipintro.core.isolation import side_by_side
+from skipintro.core.isolation import thread_map
 from skipintro.core.params import read_params_file
 from skipintro.detection.episode import Episode, Interval
 from skipintro.detectors import SHIPPED
@@ -87,7 +87,7 @@ def recorded(
             remember(file, content)
         return of_bytes(content, file)
 
-    with side_by_side(2) as mapped:
+    with thread_map(2) as mapped:
         return dict(zip(truth, mapped(one, truth), strict=True))
 
 

@@ -18,7 +18,7 @@ import isolation_cases
 from isolation_cases import ACCIDENTS, MEMORY_MB, are_gone
 from skipintro.core import isolation
 from skipintro.core.errors import InputError
-from skipintro.core.isolation import LostError, run_in_subprocess, side_by_side
+from skipintro.core.isolation import LostError, run_in_subprocess, thread_map
 from skipintro.video.opening import VideoError
 
 LONG_S, SHORT_S = 60.0, 0.5
@@ -163,7 +163,7 @@ def test_calls_of_many_threads_do_not_meet() -> None:
 
 
 def test_who_leaves_calls_that_are_made_side_by_side_waits_for_none_and_leaves_no_child() -> None:
-    with side_by_side(2) as mapped:
+    with thread_map(2) as mapped:
         assert list(mapped(partial(call, divmod), [17, 9], [5, 2])) == [[(3, 2)], [(4, 1)]]
     begun: SimpleQueue[int] = SimpleQueue()
     ended: SimpleQueue[LostError] = SimpleQueue()
@@ -176,7 +176,7 @@ def test_who_leaves_calls_that_are_made_side_by_side_waits_for_none_and_leaves_n
         except LostError as error:
             ended.put(error)
 
-    with side_by_side(2) as mapped:
+    with thread_map(2) as mapped:
         mapped(endless, range(9))
         pids = [begun.get(timeout=LONG_S), begun.get(timeout=LONG_S)]
     for _ in pids:

@@ -93,7 +93,7 @@ def run_in_subprocess(
 
 
 @contextmanager
-def side_by_side(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
+def thread_map(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """Give a `map` that makes so many calls at once, in threads.
 
     Who leaves before the end waits for none of them: what they run in children is ended.
@@ -110,7 +110,7 @@ def side_by_side(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-_of_thread = local()  # is_over: an Event, where `side_by_side` made the thread
+_of_thread = local()  # is_over: an Event, where `thread_map` made the thread
 
 
 def tell_progress(second: float | None = None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Generic
 
 from skipintro.core.files import remember
-from skipintro.core.isolation import side_by_side
+from skipintro.core.isolation import thread_map
 from skipintro.engines.base import Job, OriginT, Spec, made
 
 
@@ -23,5 +23,5 @@ class LocalEngine(Generic[OriginT]):
             remember(job.target, made(self._maker, job))
             return job
 
-        with side_by_side(self._n_at_once) as mapped:
+        with thread_map(self._n_at_once) as mapped:
             yield from mapped(finished, jobs)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
-from skipintro.core.isolation import side_by_side
+from skipintro.core.isolation import thread_map
 from skipintro.core.progress import Unit, progress
 from skipintro.core.scratch import code_hash
 from skipintro.core.versions import versions
@@ -195,7 +195,7 @@ class Detection:
             if todo:
                 worker.load()
             faults: dict[_Look, str] = {}
-            with side_by_side(self._settings.jobs) as mapped:
+            with thread_map(self._settings.jobs) as mapped:
                 made = progress(mapped(worker.make, todo.values()), len(todo), Unit.VIDEOS)
                 for group in groups:
                     for answer in group:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import threadpool_limits
 
-from skipintro.core.isolation import side_by_side
+from skipintro.core.isolation import thread_map
 from skipintro.matching.pairs import (
     Ints,
     Match,
@@ -67,7 +67,7 @@ def season_of(
     near = [_nearest(position, n, settings.n_siblings) for position in range(n)]
     wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
     # A product of matrices that takes all cores beside others that do waits for them.
-    with threadpool_limits(1), side_by_side(os.cpu_count() or 1) as mapped:
+    with threadpool_limits(1), thread_map(os.cpu_count() or 1) as mapped:
         found = mapped(lambda pair: match(episodes[pair[0]], episodes[pair[1]], matching), wanted)
         matches = dict(zip(wanted, found, strict=True))
         repeats = tuple(mapped(lambda episode: match_itself(episode, matching), episodes))

@@ -19,7 +19,7 @@ from skipintro.core.arithmetic import in_use
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import check_sums, read_model, sha256_of_json, write_json, write_sums
-from skipintro.core.isolation import side_by_side
+from skipintro.core.isolation import thread_map
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.core.params import read_params_file
 from skipintro.core.progress import Unit, progress
@@ -256,7 +256,7 @@ def _with_pictures(
             jpegs = []
         return episode_row(outcome, jpegs, shared.get((outcome.series, outcome.id)))
 
-    with side_by_side(os.cpu_count() or 1) as mapped:
+    with thread_map(os.cpu_count() or 1) as mapped:
         return list(progress(mapped(row, outcomes), len(outcomes), Unit.EPISODES))
 
 

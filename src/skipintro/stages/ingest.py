@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import remember, remembered, sha256_of_file, write_json, write_sums
-from skipintro.core.isolation import side_by_side
+from skipintro.core.isolation import thread_map
 from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
 from skipintro.core.scratch import code_hash, scratch_folder
@@ -91,7 +91,7 @@ def main(params: Params) -> None:
             spare = set(videos.values()) - set(wanted.values())
             unlabelled += sorted(str(path.relative_to(params.source)) for path in spare)
             inspected = partial(_inspected, split, params=params, memory=memory)
-            with side_by_side(os.cpu_count() or 1) as mapped:
+            with thread_map(os.cpu_count() or 1) as mapped:
                 found = mapped(inspected, wanted.keys(), wanted.values())
                 episodes += [
                     _taken_in(episode, params.mode, folder)
