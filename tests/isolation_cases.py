@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from skipintro.core import isolation
-from skipintro.core.isolation import tell_progress
+from skipintro.core.isolation import heartbeat
 
 if TYPE_CHECKING:
     import pytest
@@ -123,7 +123,7 @@ def work_slowly(seconds: float) -> str:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(0.01)
-        tell_progress(seconds - left)
+        heartbeat(seconds - left)
     return "done"
 
 

@@ -198,10 +198,10 @@ def test_a_child_works_in_the_folder_of_its_parent_wherever_that_goes(
 PARENT = """
 import sys
 import isolation_cases
-from skipintro.core.isolation import isolated
-[pid] = isolated(isolation_cases.where, stall_s=60, memory_mb=400)
+from skipintro.core.isolation import run_in_subprocess
+[pid] = run_in_subprocess(isolation_cases.where, stall_s=60, memory_mb=400)
 print(pid, flush=True)
-for _ in isolated(getattr(isolation_cases, sys.argv[1]), 10**6, stall_s=60, memory_mb=400):
+for _ in run_in_subprocess(getattr(isolation_cases, sys.argv[1]), 10**6, stall_s=60, memory_mb=400):
     break
 else:
     sys.exit(0)

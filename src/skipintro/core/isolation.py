@@ -113,13 +113,13 @@ def thread_map(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
 _of_thread = local()  # is_over: an Event, where `thread_map` made the thread
 
 
-def tell_progress(second: float | None = None) -> None:
+def heartbeat(second: float | None = None) -> None:
     """Let the parent know, if there is one, that the work goes on: cheap, to be called often.
 
     `second` is how far it has come; None: as far as was told before.
     """
     if _outbox is not None:
-        _outbox.tell_progress(second)
+        _outbox.heartbeat(second)
 
 
 class _Reader(pickle.Unpickler):
@@ -271,7 +271,7 @@ class _Outbox:
         """Take a message, as soon as there is one."""
         return self._messages.get()
 
-    def tell_progress(self, second: float | None) -> None:
+    def heartbeat(self, second: float | None) -> None:
         """Add a sign of life, unless there is one."""
         self._reached = self._reached if second is None else second
         if time.monotonic() - self._told > _TELL_EVERY_S and self._messages.empty():

@@ -21,7 +21,7 @@ from pathlib import Path
 import av
 import av.error
 
-from skipintro.core.isolation import tell_progress
+from skipintro.core.isolation import heartbeat
 from skipintro.video.info import VideoInfo
 from skipintro.video.opening import (
     SEEKABLE,
@@ -288,7 +288,7 @@ def _timed(
     try:
         packets = packets_of(container, stream)
         for frame in chain.from_iterable(packet.decode() for packet in packets):
-            tell_progress(frame.time)
+            heartbeat(frame.time)
             if frame.pts is not None:
                 time = frame.pts * (frame.time_base or Fraction(1)) - origin
             else:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import av
 
-from skipintro.core.isolation import tell_progress
+from skipintro.core.isolation import heartbeat
 from skipintro.video.h264 import Packets
 from skipintro.video.opening import SEEKABLE, opened, origin_of
 from skipintro.video.sampling import IrregularStreamError, Sample, n_moments_of_last, needed
@@ -146,7 +146,7 @@ def _decoded(
     """
     asked: deque[tuple[int, int]] = deque()  # time stamp, moments that show the frame
     for frame in _frames(samples, stream.codec_context, asked):
-        tell_progress(frame.time)
+        heartbeat(frame.time)
         is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
         if is_late or frame.is_corrupt:
             raise IrregularStreamError
@@ -184,7 +184,7 @@ def _samples(
     for packet in container.demux(stream):
         if not packet.size:
             continue  # asks the decoder for what it still holds
-        tell_progress()
+        heartbeat()
         if packet.pts is None or packet.pts > last_tick or packet.is_corrupt:
             raise IrregularStreamError
         begins_group = h264.begins_group(memoryview(packet)) if h264 else True

@@ -21,7 +21,7 @@ import av.stream
 import numpy as np
 from numpy.typing import NDArray
 
-from skipintro.core.isolation import tell_progress
+from skipintro.core.isolation import heartbeat
 from skipintro.video.opening import (
     PassingVideoError,
     fault_of,
@@ -103,13 +103,13 @@ def _timed(
             return
         if packet is None:
             return
-        tell_progress()
+        heartbeat()
         try:
             frames: list[Any] = packet.decode()
         except _FAULTS:
             continue
         for frame in frames:
-            tell_progress(frame.time)
+            heartbeat(frame.time)
             if frame.samples and frame.sample_rate:
                 yield frame, None if frame.time is None else frame.time - origin
 
@@ -247,7 +247,7 @@ def _in_blocks(pieces: Iterable[Samples], size: int, most: float) -> Iterator[Sa
             n_filled += part.size
             left = left[part.size :]
             if n_filled == size:
-                tell_progress()
+                heartbeat()
                 yield block
                 block, n_filled = np.empty(size, np.float32), 0
         if is_last:
