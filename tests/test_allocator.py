@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import psutil
 
-from skipintro.core.allocator import settle_allocator
+from skipintro.core.allocator import configure_malloc
 
 if sys.argv[1] == "settled":
-    settle_allocator()
+    configure_malloc()
 process, kept = psutil.Process(), []
 for _ in range(4):
     large = np.ones(6 << 20, np.uint8)
@@ -33,10 +33,10 @@ from threading import Barrier
 
 import numpy as np
 
-from skipintro.core.allocator import settle_allocator
+from skipintro.core.allocator import configure_malloc
 
 if sys.argv[1] == "settled":
-    settle_allocator()
+    configure_malloc()
 together = Barrier(4)
 
 def make(_):

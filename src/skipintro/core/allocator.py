@@ -8,7 +8,7 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of mallopt(3)
 _LARGE_BYTES = 4 << 20
 
 
-def settle_allocator() -> None:
+def configure_malloc() -> None:
     """Have large arrays in memory of their own, that is given back when they are, in huge pages.
 
     glibc by itself keeps freed arrays of up to 32 MB among small ones, and for each thread apart;

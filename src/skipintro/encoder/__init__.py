@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skipintro.core.allocator import settle_allocator
+from skipintro.core.allocator import configure_malloc
 from skipintro.core.device import Precision, choose_precision, has_native_bf16, type_of
 from skipintro.core.errors import InputError
 from skipintro.episodes.embeddings import EncoderIdentity
@@ -96,7 +96,7 @@ def load_encoder(
 
     Raises InputError, with the remedies, where the weights cannot be had.
     """
-    settle_allocator()
+    configure_malloc()
     is_good = has_native_bf16(device) and name in TOLERATE_BF16
     chosen = choose_precision(precision, is_good=is_good)
     if name == "clip-vit-b-32":
