@@ -12,11 +12,11 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import (
     SUMS_FILE,
     append_sum,
+    atomic_write,
     check_sums,
     is_intact,
     remember,
     remembered,
-    replacing,
     sweep,
     workshop_in,
     write_sums,
@@ -114,7 +114,7 @@ def test_a_missing_file_is_named(folder: Path) -> None:
 
 
 def write_half(path: Path) -> None:
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text("half of what", encoding="utf-8")
         assert path.read_text(encoding="utf-8") == "before"
         raise KeyError
@@ -127,7 +127,7 @@ def test_what_is_written_shows_when_it_is_whole_alone(tmp_path: Path) -> None:
         write_half(path)
     assert path.read_text(encoding="utf-8") == "before"
     assert list(tmp_path.iterdir()) == [path]
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text("all", encoding="utf-8")
     assert path.read_text(encoding="utf-8") == "all"
     assert list(tmp_path.iterdir()) == [path]

@@ -18,7 +18,7 @@ from conftest import EMBEDDING, ENCODER
 from damage_cases import flip_bit
 from library_cases import HEAD, names
 from skipintro.core.errors import InputError
-from skipintro.core.files import replacing, sha256_of_file, sha256_of_json, write_json
+from skipintro.core.files import atomic_write, sha256_of_file, sha256_of_json, write_json
 from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
@@ -650,7 +650,7 @@ def test_a_sidecar_of_a_run_that_was_killed_is_ours_and_its_draft_is_removed(
     assert video.with_suffix(".edl").read_text("utf-8").split()[1].startswith(end)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    with replacing(library / "any") as draft:
+    with atomic_write(library / "any") as draft:
         name = draft.parent.name.replace(f"-{os.getpid()}.", f"-{gone.pid}.")
         draft.touch()
     touch(library / name / "a.edl")

@@ -14,7 +14,7 @@ import pytest
 from conftest import write_toy_video
 from library_cases import packets, read_chapters, read_edl
 from skipintro.core.errors import InputError
-from skipintro.core.files import replacing, sha256_of_file
+from skipintro.core.files import atomic_write, sha256_of_file
 from skipintro.episodes.labels import read_labels
 from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory, MemoryUnusableError
@@ -188,7 +188,7 @@ def test_a_copy_that_fails_leaves_nothing_and_says_what_to_do(tmp_path: Path) ->
     broken.write_bytes(b"no video")
     for video, reason in ((broken, "cannot be copied"), (tmp_path / "old.avi", "--write")):
         copy = muxed_place(video)
-        with pytest.raises(InputError, match=reason), replacing(copy) as draft:
+        with pytest.raises(InputError, match=reason), atomic_write(copy) as draft:
             write_copy(finding(video), (1.0, 2.0), draft)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.mkv"]
 

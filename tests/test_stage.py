@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from skipintro.core.files import output_folder, replacing
+from skipintro.core.files import atomic_write, output_folder
 from skipintro.core.scratch import code_hash, scratch_folder
 from skipintro.core.versions import versions
 
@@ -268,7 +268,7 @@ def test_what_a_killed_process_left_behind_is_removed_and_a_live_ones_draft_stay
 ) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    with replacing(tmp_path / "file") as draft:
+    with atomic_write(tmp_path / "file") as draft:
         own = draft.parent.name
         draft.touch()
     host = own.split(".")[2].partition("-")[0]
@@ -288,7 +288,7 @@ def test_what_a_killed_process_left_behind_is_removed_and_a_live_ones_draft_stay
 
 def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path) -> None:
     place = tmp_path / ("x" * 251 + ".edl")
-    with replacing(place) as draft:
+    with atomic_write(place) as draft:
         draft.write_bytes(b"1")
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
 

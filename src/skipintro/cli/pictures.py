@@ -28,7 +28,7 @@ def frames(
 
     Example: skipintro frames my-series/train/s01e01.mp4 --at 70 --at 85 --out frames.png
     """
-    from skipintro.core.files import replacing
+    from skipintro.core.files import atomic_write
     from skipintro.episodes.annotations import clock
     from skipintro.evaluation.plots import contact_sheet
     from skipintro.review.frames import pictures_around
@@ -39,7 +39,7 @@ def frames(
         [None if one is None else (f"{second} s = {clock(second)}", one) for second, one in row]
         for row in pictures_around(video, at)
     ]
-    with replacing(out) as draft:
+    with atomic_write(out) as draft:
         contact_sheet(draft, rows)
     typer.echo(out)
 
@@ -68,7 +68,7 @@ def show(
 
     Example: skipintro show Show.S01E01.mkv --open
     """
-    from skipintro.core.files import replacing
+    from skipintro.core.files import atomic_write
     from skipintro.episodes.annotations import clock
     from skipintro.evaluation.plots import finding
     from skipintro.library.answers import Settings
@@ -103,7 +103,7 @@ def show(
         sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
         told = f"{video.name}: {clock(start_s)} to {clock(end_s)}{sure} ({answer.source})"
         strips = [strip(video, [end + step for step in range(-2, 3)]) for end in answer.interval]
-    with replacing(out) as draft:
+    with atomic_write(out) as draft:
         finding(
             draft,
             told,

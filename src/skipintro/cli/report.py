@@ -48,7 +48,7 @@ def _write() -> None:
     import tempfile
 
     with quick_imports():
-        from skipintro.core.files import read_model, replacing
+        from skipintro.core.files import atomic_write, read_model
         from skipintro.core.layout import EVALUATED, FITTED, TRAINED
         from skipintro.detection.folder import assemble
         from skipintro.evaluation.figures import EvaluateManifest
@@ -72,7 +72,7 @@ def _write() -> None:
             model_sha256=model_sha256,
             test_data_sha256=evaluated.test_data_sha256,
         )
-    with replacing(_PAGE) as draft:
+    with atomic_write(_PAGE) as draft:
         draft.write_text(render(page), encoding="utf-8")
 
 

@@ -42,7 +42,7 @@ def sha256_of_json(value: Any) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary file or folder name beside `path`, moved to `path` when the block succeeds.
 
     Whatever stood at `path` before stays until then; after an error nothing of the new is left.
@@ -88,7 +88,7 @@ def _made_workshop(folder: Path) -> Path:
 def output_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds."""
     sweep(path.parent)
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.mkdir()
         yield draft
 
@@ -138,7 +138,7 @@ def is_intact(path: Path) -> bool:
 
 def remember(path: Path, content: bytes) -> None:
     """Write a file that `remembered` reads; it appears whole."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(content)
         append_sum(draft)
 
@@ -178,7 +178,7 @@ def check_sums(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that a person can read; models become objects. The file appears whole."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(as_json(value))
 
 

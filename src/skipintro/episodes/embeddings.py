@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.errors import InputError
-from skipintro.core.files import remember, remembered, replacing
+from skipintro.core.files import atomic_write, remember, remembered
 from skipintro.episodes.search import Search, searched_seconds, seconds_to_decode
 
 
@@ -88,7 +88,7 @@ def read_vectors(path: Path) -> NDArray[np.float32]:
 
 def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Write one episode's array, whole or not at all."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(npy_bytes(vectors))
 
 

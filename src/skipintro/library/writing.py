@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import describe_os_error, replacing, sha256_of_file, sweep
+from skipintro.core.files import atomic_write, describe_os_error, sha256_of_file, sweep
 from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory, MemoryUnusableError, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
@@ -155,7 +155,7 @@ class Writer:
     @contextmanager
     def _replacing(self, place: Path, known_by: Callable[[Path], Any]) -> Iterator[Path]:
         """Give a draft that becomes `place`, remembered as ours at every moment."""
-        with replacing(place) as draft:
+        with atomic_write(place) as draft:
             yield draft
             ours = known_by(draft)
             self._memory.put("writing", str(place.absolute()), ours)

@@ -18,7 +18,7 @@ from torch.utils import deterministic
 
 from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.device import Precision, type_of
-from skipintro.core.files import append_sum, is_intact, replacing
+from skipintro.core.files import append_sum, atomic_write, is_intact
 from skipintro.core.progress import epochs_after
 from skipintro.model.config import HeadConfig
 from skipintro.model.head import IntroHead
@@ -269,7 +269,7 @@ def _store(
         "optimizer": optimizer.state_dict(),
         "history": [row.model_dump() for row in history],
     }
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         try:
             with draft.open("wb") as file:
                 torch.save(state, file)

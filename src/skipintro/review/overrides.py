@@ -7,7 +7,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from skipintro.core.files import replacing, sweep
+from skipintro.core.files import atomic_write, sweep
 from skipintro.episodes.annotations import Override, read_overrides
 from skipintro.episodes.labels import read_json_object
 from skipintro.service.refusal import RefusalError
@@ -51,7 +51,7 @@ class OverridesFile:
             return before
 
     def _write(self, entries: dict[str, Any]) -> None:
-        with replacing(self.path) as draft:
+        with atomic_write(self.path) as draft:
             with draft.open("w", encoding="utf-8") as file:
                 file.write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
                 file.flush()

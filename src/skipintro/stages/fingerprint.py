@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 
 from skipintro.core.arithmetic import in_use
-from skipintro.core.files import check_sums, read_model, replacing, write_json, write_sums
+from skipintro.core.files import atomic_write, check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
 from skipintro.core.stage import run_stage, stage_output
@@ -78,7 +78,7 @@ def _written(episode: EpisodeJob, most_off_s: float, folder: Path) -> Fingerprin
     if evidence.is_sound_undecodable:
         log.warning(PICTURES_ALONE, episode.job.path)
     file = Path(episode.split) / f"{episode.id}.npz"
-    with replacing(folder / file) as draft:
+    with atomic_write(folder / file) as draft:
         draft.write_bytes(content)
     return FingerprintedEpisode(
         split=episode.split,

@@ -9,7 +9,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import replacing
+from skipintro.core.files import atomic_write
 from skipintro.core.store_address import NotRegisteredError, without_credentials
 from skipintro.tracking.delivery import DETECTOR_TAG, MODEL_TAG
 from skipintro.tracking.store import FAULTS, open_client
@@ -81,7 +81,7 @@ def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
 def _downloaded(source: str, downloads: Path) -> Path:
     folder = downloads / urlparse(source).path.strip("/").replace("/", "_")
     if not folder.exists():
-        with replacing(folder) as draft:
+        with atomic_write(folder) as draft:
             draft.mkdir()
             mlflow.artifacts.download_artifacts(source, dst_path=str(draft))
     return next(found.parent for found in folder.rglob("MLmodel"))
