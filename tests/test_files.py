@@ -18,7 +18,7 @@ from skipintro.core.files import (
     remember,
     remembered,
     sweep,
-    workshop_in,
+    temp_dir,
     write_sums,
 )
 
@@ -136,7 +136,7 @@ def test_what_is_written_shows_when_it_is_whole_alone(tmp_path: Path) -> None:
 def test_a_workshop_is_gone_after_its_block_and_swept_after_a_killed_process(
     tmp_path: Path,
 ) -> None:
-    with workshop_in(tmp_path) as folder:
+    with temp_dir(tmp_path) as folder:
         (folder / "weights").write_text("some")
     assert list(tmp_path.iterdir()) == []
     program = (

@@ -69,7 +69,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def workshop_in(folder: Path) -> Iterator[Path]:
+def temp_dir(folder: Path) -> Iterator[Path]:
     """Give an empty folder for the length of the block; `sweep` removes what is left of killed."""
     workshop = _made_workshop(folder)
     try:

@@ -12,7 +12,7 @@ from skipintro.core.files import (
     sha256_of_file,
     sha256_of_json,
     sweep,
-    workshop_in,
+    temp_dir,
 )
 from skipintro.core.layout import EMBEDDED, FITTED, TRAINED
 from skipintro.core.params import read_params_file
@@ -230,7 +230,7 @@ def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
     config = HeadDetectorConfig(head=params.head(), embedding=_embedding_of(checkout))
     head, openings = checkout / TRAINED, checkout / FITTED
     sweep(cache)
-    with workshop_in(cache) as folder:
+    with temp_dir(cache) as folder:
         assemble(folder, "head", head=head, openings=openings, config=config)
         names = [name for name in FILES["head"] if name != DETECTION_FILE]
         hashes = {name: sha256_of_file(folder / name) for name in names}
