@@ -17,7 +17,7 @@ from skipintro.core.files import (
     is_intact,
     remember,
     remembered,
-    sweep,
+    remove_stale,
     temp_dir,
     write_sums,
 )
@@ -145,5 +145,5 @@ def test_a_workshop_is_gone_after_its_block_and_swept_after_a_killed_process(
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
     assert len(list(tmp_path.iterdir())) == 1
-    sweep(tmp_path)
+    remove_stale(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -70,7 +70,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temp_dir(folder: Path) -> Iterator[Path]:
-    """Give an empty folder for the length of the block; `sweep` removes what is left of killed."""
+    """Give an empty folder for the length of the block; `remove_stale` removes what is left of killed."""
     workshop = _made_workshop(folder)
     try:
         yield workshop
@@ -87,13 +87,13 @@ def _made_workshop(folder: Path) -> Path:
 @contextmanager
 def output_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds."""
-    sweep(path.parent)
+    remove_stale(path.parent)
     with atomic_write(path) as draft:
         draft.mkdir()
         yield draft
 
 
-def sweep(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Remove the drafts that killed processes of this machine have left in a folder."""
     for left_behind in folder.glob(".draft.*"):
         draft = _DRAFT.fullmatch(left_behind.name)

@@ -8,14 +8,14 @@ import os
 from pathlib import Path
 
 from skipintro.core.code import hash_of_code
-from skipintro.core.files import sha256_of_json, sweep
+from skipintro.core.files import remove_stale, sha256_of_json
 
 
 def scratch_folder(name: str) -> Path:
     """Give `.skipintro/<name>` of the main workspace, also from an experiment's temporary one."""
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".skipintro" / name
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
+    remove_stale(folder)
     return folder
 
 

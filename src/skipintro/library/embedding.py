@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
-from skipintro.core.files import sweep
+from skipintro.core.files import remove_stale
 from skipintro.core.scratch import code_hash
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.head_detector import HeadDetector, embed_checked, load_same_encoder
@@ -48,7 +48,7 @@ class Embedder:
             device=device.type,  # which the precision goes by, too
         )
         self._folder = memory.folder / "vectors" / key
-        sweep(self._folder)
+        remove_stale(self._folder)
 
     def load(self) -> None:
         """Load the encoder. Raises InputError where its weights are not those of the detector."""

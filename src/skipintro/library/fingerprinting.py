@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import remember, remembered, sweep
+from skipintro.core.files import remember, remembered, remove_stale
 from skipintro.detection.episode import Prediction
 from skipintro.detectors.explaining import explained
 from skipintro.detectors.openings import load_openings
@@ -28,7 +28,7 @@ class Fingerprinter:
         origin = FingerprintSpec(self._detector.config.fingerprint).origin()
         self._folder = memory.folder / "fingerprints" / origin.key
         self._folder.mkdir(parents=True, exist_ok=True)
-        sweep(self._folder)
+        remove_stale(self._folder)
 
     def load(self) -> None:
         """Do nothing: there is no encoder to load."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
     read_model,
+    remove_stale,
     sha256_of_file,
     sha256_of_json,
-    sweep,
     temp_dir,
 )
 from skipintro.core.layout import EMBEDDED, FITTED, TRAINED
@@ -229,7 +229,7 @@ def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
     params = load_params(EvaluationParams, "evaluate", checkout / "params.yaml")
     config = HeadDetectorConfig(head=params.head(), embedding=_embedding_of(checkout))
     head, openings = checkout / TRAINED, checkout / FITTED
-    sweep(cache)
+    remove_stale(cache)
     with temp_dir(cache) as folder:
         assemble(folder, "head", head=head, openings=openings, config=config)
         names = [name for name in FILES["head"] if name != DETECTION_FILE]

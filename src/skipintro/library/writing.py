@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import atomic_write, describe_os_error, sha256_of_file, sweep
+from skipintro.core.files import atomic_write, describe_os_error, remove_stale, sha256_of_file
 from skipintro.library.choices import Kind
 from skipintro.library.memory import Memory, MemoryUnusableError, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
@@ -80,7 +80,7 @@ class Writer:
             return
         self._claimed.add(place)
         if place.parent not in self._swept:
-            sweep(place.parent)
+            remove_stale(place.parent)
             self._swept.add(place.parent)
         try:
             with self._lock:

@@ -7,7 +7,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from skipintro.core.files import atomic_write, sweep
+from skipintro.core.files import atomic_write, remove_stale
 from skipintro.episodes.annotations import Override, read_overrides
 from skipintro.episodes.labels import read_json_object
 from skipintro.service.refusal import RefusalError
@@ -24,7 +24,7 @@ class OverridesFile:
 
     def __init__(self, path: Path, lock: Path) -> None:
         self.path, self._lock = path, lock
-        sweep(path.parent)
+        remove_stale(path.parent)
 
     def read(self) -> dict[str, Override]:
         """Give all entries."""

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import atomic_write, sweep
+from skipintro.core.files import atomic_write, remove_stale
 from skipintro.core.params import StageParams
 from skipintro.core.scratch import scratch_folder
 from skipintro.core.store_address import (
@@ -110,7 +110,7 @@ def _make_file(uri: str) -> None:
     file = file_of(uri)
     if file is None or file.exists() or not file.resolve().parent.is_dir():
         return
-    sweep(file.resolve().parent)
+    remove_stale(file.resolve().parent)
     with suppress(FileExistsError), atomic_write(file.resolve()) as draft:
         MlflowClient(uri_of(draft)).search_experiments(max_results=1)
         if file.exists():  # by a program that does not know our lock: it stays
