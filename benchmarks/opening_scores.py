@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from skipintro.core.files import remember, remembered
+from skipintro.core.files import remembered, write_checked
 from skipintro.core.isolation import thread_map
 from skipintro.core.params import read_params_file
 from skipintro.detection.episode import Episode, Interval
@@ -84,7 +84,7 @@ def recorded(
         content = remembered(file)
         if content is None:
             content = to_bytes(record(paths[key], settings))
-            remember(file, content)
+            write_checked(file, content)
         return of_bytes(content, file)
 
     with thread_map(2) as mapped:

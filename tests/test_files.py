@@ -15,10 +15,10 @@ from skipintro.core.files import (
     atomic_write,
     check_sums,
     is_intact,
-    remember,
     remembered,
     remove_stale,
     temp_dir,
+    write_checked,
     write_sums,
 )
 
@@ -27,7 +27,7 @@ from skipintro.core.files import (
 def test_what_is_remembered_comes_back_as_it_was(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
     assert remembered(path) is None
-    remember(path, content)
+    write_checked(path, content)
     assert remembered(path) == content
     assert is_intact(path)
 
@@ -37,14 +37,14 @@ def test_what_is_damaged_is_not_remembered_and_told(
 ) -> None:
     path = tmp_path / "file"
     for seed in range(50):
-        remember(path, b"some content")
+        write_checked(path, b"some content")
         flip_bit(path, seed)
         caplog.clear()
         assert remembered(path) is None
         assert f"{path}: damaged" in caplog.text
 
 
-@pytest.mark.parametrize("content", [b"", b"cut", b"not written by `remember` at all" * 2])
+@pytest.mark.parametrize("content", [b"", b"cut", b"not written by `write_checked` at all" * 2])
 def test_other_content_is_none_that_was_remembered(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
     assert not is_intact(tmp_path / "file")

@@ -136,7 +136,7 @@ def is_intact(path: Path) -> bool:
     return False
 
 
-def remember(path: Path, content: bytes) -> None:
+def write_checked(path: Path, content: bytes) -> None:
     """Write a file that `remembered` reads; it appears whole."""
     with atomic_write(path) as draft:
         draft.write_bytes(content)
@@ -144,7 +144,7 @@ def remember(path: Path, content: bytes) -> None:
 
 
 def remembered(path: Path) -> bytes | None:
-    """Give the content of a file that `remember` wrote; None where it is missing or damaged."""
+    """Give the content of a file that `write_checked` wrote; None where it is missing or damaged."""
     return path.read_bytes()[:-_SHA256_SIZE] if is_intact(path) else None
 
 

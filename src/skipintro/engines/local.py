@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Generic
 
-from skipintro.core.files import remember
+from skipintro.core.files import write_checked
 from skipintro.core.isolation import thread_map
 from skipintro.engines.base import Job, OriginT, Spec, made
 
@@ -20,7 +20,7 @@ class LocalEngine(Generic[OriginT]):
         """Yield each job when its target, and those of the jobs before it, are written."""
 
         def finished(job: Job) -> Job:
-            remember(job.target, made(self._maker, job))
+            write_checked(job.target, made(self._maker, job))
             return job
 
         with thread_map(self._n_at_once) as mapped:

@@ -26,7 +26,7 @@ from ray.exceptions import RayError, RayTaskError, UnserializableException
 
 from skipintro.core import arithmetic
 from skipintro.core.errors import InputError
-from skipintro.core.files import remember
+from skipintro.core.files import write_checked
 from skipintro.engines.base import Job, Origin, OriginT, RayParams, Spec, made
 
 _ATTEMPTS = 3  # of one episode; what ends its worker that often will do so again
@@ -125,7 +125,7 @@ class RayEngine(Generic[OriginT]):
         if job is None:
             self._check(result, worker)
         else:
-            remember(job.target, result)
+            write_checked(job.target, result)
 
     def _start(self, running: dict[Any, tuple[Any, Job | None]]) -> None:
         """Ask for one more worker; it may have to wait until the cluster has room."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.errors import InputError
-from skipintro.core.files import atomic_write, remember, remembered
+from skipintro.core.files import atomic_write, remembered, write_checked
 from skipintro.episodes.search import Search, searched_seconds, seconds_to_decode
 
 
@@ -94,7 +94,7 @@ def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
 
 def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Keep an array for later runs; one that is damaged meanwhile will not be taken for it."""
-    remember(path, npy_bytes(vectors))
+    write_checked(path, npy_bytes(vectors))
 
 
 def remembered_vectors(path: Path) -> NDArray[np.float32] | None:

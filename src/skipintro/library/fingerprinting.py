@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import remember, remembered, remove_stale
+from skipintro.core.files import remembered, remove_stale, write_checked
 from skipintro.detection.episode import Prediction
 from skipintro.detectors.explaining import explained
 from skipintro.detectors.openings import load_openings
@@ -51,7 +51,7 @@ class Fingerprinter:
 
     def keep(self, answer: Answer, made: Evidence) -> None:
         """Write the evidence, whole or not at all."""
-        remember(self._file(answer), to_bytes(made))
+        write_checked(self._file(answer), to_bytes(made))
 
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""

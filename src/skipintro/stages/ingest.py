@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import remember, remembered, sha256_of_file, write_json, write_sums
+from skipintro.core.files import remembered, sha256_of_file, write_checked, write_json, write_sums
 from skipintro.core.isolation import thread_map
 from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
@@ -175,7 +175,7 @@ def _verdict(path: Path, known: Path, params: Params) -> _Verdict:
         raise
     except VideoError as error:
         verdict = _Verdict(problem=error.fault)
-    remember(known, verdict.model_dump_json().encode())
+    write_checked(known, verdict.model_dump_json().encode())
     return verdict
 
 
