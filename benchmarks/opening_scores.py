@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from skipintro.core.files import remembered, write_checked
+from skipintro.core.files import read_checked, write_checked
 from skipintro.core.isolation import thread_map
 from skipintro.core.params import read_params_file
 from skipintro.detection.episode import Episode, Interval
@@ -81,7 +81,7 @@ def recorded(
 
     def one(key: str) -> Evidence:
         file = folder / f"{key}.npz"
-        content = remembered(file)
+        content = read_checked(file)
         if content is None:
             content = to_bytes(record(paths[key], settings))
             write_checked(file, content)

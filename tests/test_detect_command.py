@@ -33,7 +33,7 @@ from library_cases import (
     write_head_detector,
 )
 from skipintro import cli
-from skipintro.core.files import read_model, remembered, sha256_of_file, write_json
+from skipintro.core.files import read_checked, read_model, sha256_of_file, write_json
 from skipintro.core.scratch import code_hash
 from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.head_detector import HeadOnVideos
@@ -456,7 +456,7 @@ def test_only_the_first_part_is_decoded_where_that_is_asked_for(
     for search, n_seconds in (("first-quarter", 7), ("9", 9)):
         assert main(place.words(video, "--search", search, "--beside", "0"), monkeypatch) == 0
         [file] = place.cache.glob(f"fingerprints/*/*-first-{n_seconds}.npz")
-        evidence = of_bytes(remembered(file) or b"", file)
+        evidence = of_bytes(read_checked(file) or b"", file)
         assert len(evidence.tracks["pictures"]) == n_seconds * 4
     assert "1 decoded" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from skipintro.core.files import (
     atomic_write,
     check_sums,
     is_intact,
-    remembered,
+    read_checked,
     remove_stale,
     temp_dir,
     write_checked,
@@ -26,9 +26,9 @@ from skipintro.core.files import (
 @pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 8000], ids=len)
 def test_what_is_remembered_comes_back_as_it_was(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
-    assert remembered(path) is None
+    assert read_checked(path) is None
     write_checked(path, content)
-    assert remembered(path) == content
+    assert read_checked(path) == content
     assert is_intact(path)
 
 
@@ -40,7 +40,7 @@ def test_what_is_damaged_is_not_remembered_and_told(
         write_checked(path, b"some content")
         flip_bit(path, seed)
         caplog.clear()
-        assert remembered(path) is None
+        assert read_checked(path) is None
         assert f"{path}: damaged" in caplog.text
 
 
@@ -54,7 +54,7 @@ def test_what_cannot_be_read_is_not_remembered_and_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert remembered(tmp_path) is None
+        assert read_checked(tmp_path) is None
     assert f"{tmp_path}: Is a directory" in caplog.text
 
 

@@ -137,13 +137,13 @@ def is_intact(path: Path) -> bool:
 
 
 def write_checked(path: Path, content: bytes) -> None:
-    """Write a file that `remembered` reads; it appears whole."""
+    """Write a file that `read_checked` reads; it appears whole."""
     with atomic_write(path) as draft:
         draft.write_bytes(content)
         append_sum(draft)
 
 
-def remembered(path: Path) -> bytes | None:
+def read_checked(path: Path) -> bytes | None:
     """Give the content of a file that `write_checked` wrote; None where it is missing or damaged."""
     return path.read_bytes()[:-_SHA256_SIZE] if is_intact(path) else None
 

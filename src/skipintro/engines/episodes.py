@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import is_intact, remembered
+from skipintro.core.files import is_intact, read_checked
 from skipintro.core.progress import Unit, progress
 from skipintro.engines.base import Engine, Job, Origin
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
@@ -23,7 +23,7 @@ class EpisodeJob:
 
     def content(self) -> bytes:
         """Return the bytes that were made. Raises InputError where they are gone or damaged."""
-        content = remembered(self.job.target)
+        content = read_checked(self.job.target)
         if content is None:
             raise InputError(
                 f"{self.job.target}: gone or damaged meanwhile; run `dvc repro` to make it anew"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.arithmetic import Arithmetic
 from skipintro.core.errors import InputError
-from skipintro.core.files import atomic_write, remembered, write_checked
+from skipintro.core.files import atomic_write, read_checked, write_checked
 from skipintro.episodes.search import Search, searched_seconds, seconds_to_decode
 
 
@@ -99,7 +99,7 @@ def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
 
 def remembered_vectors(path: Path) -> NDArray[np.float32] | None:
     """Give the array that was kept, float32 (n_seconds, D); None where it is missing or damaged."""
-    content = remembered(path)
+    content = read_checked(path)
     return None if content is None else vectors_of_npy(content)
 
 

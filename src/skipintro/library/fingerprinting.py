@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import remembered, remove_stale, write_checked
+from skipintro.core.files import read_checked, remove_stale, write_checked
 from skipintro.detection.episode import Prediction
 from skipintro.detectors.explaining import explained
 from skipintro.detectors.openings import load_openings
@@ -74,7 +74,7 @@ class Fingerprinter:
         return explained(self._detector, evidence, [answer.local.limits for answer in answers])
 
     def _evidence(self, answer: Answer) -> Evidence:
-        content = remembered(file := self._file(answer))
+        content = read_checked(file := self._file(answer))
         if content is None:
             raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
         return of_bytes(content, file)

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import remembered, sha256_of_file, write_checked, write_json, write_sums
+from skipintro.core.files import read_checked, sha256_of_file, write_checked, write_json, write_sums
 from skipintro.core.isolation import thread_map
 from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
@@ -165,7 +165,7 @@ def _inspected(
 
 def _verdict(path: Path, known: Path, params: Params) -> _Verdict:
     """Give what is remembered of a content, or find it out. Raises PassingVideoError."""
-    if (content := remembered(known)) is not None:
+    if (content := read_checked(known)) is not None:
         return _Verdict.model_validate_json(content)
     tolerance_s = params.truncation_tolerance_s
     try:
