@@ -248,13 +248,13 @@ def given_of(
     """Give what a command sets, before all files. Raises a usage error."""
     from pydantic import ValidationError
 
-    from skipintro.core.files import first_fault
+    from skipintro.core.files import format_error
     from skipintro.library.shelf import Chosen
 
     try:
         return Chosen(min_confidence=min_confidence, min_length=min_length, max_length=max_length)
     except ValidationError as error:
-        raise usage(f"{first_fault(error)}; correct the options") from error
+        raise usage(f"{format_error(error)}; correct the options") from error
 
 
 def usage(fault: str) -> typer.Exit:

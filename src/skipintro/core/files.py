@@ -200,11 +200,11 @@ def read_model(model: type[M], path: Path) -> M:
         raise InputError(f"{path}: missing; run `dvc repro` to make it") from None
     except ValidationError as error:
         raise InputError(
-            f"{path}: not what this version writes ({first_fault(error)}); run `dvc repro`"
+            f"{path}: not what this version writes ({format_error(error)}); run `dvc repro`"
         ) from error
 
 
-def first_fault(error: ValidationError, section: str = "", outside: Collection[str] = ()) -> str:
+def format_error(error: ValidationError, section: str = "", outside: Collection[str] = ()) -> str:
     """Give the first fault that pydantic found, as `where: what, got …`.
 
     `where` starts with `section`, but for the fields that stand `outside` of it.

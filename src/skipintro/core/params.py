@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from skipintro.core.arithmetic import Arithmetic, known
 from skipintro.core.errors import InputError
-from skipintro.core.files import first_fault
+from skipintro.core.files import format_error
 
 PARAMS_FILE = Path("params.yaml")
 SECTIONS = (
@@ -125,7 +125,7 @@ def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
     try:
         return model.model_validate({**values, **top})
     except ValidationError as error:
-        fault = first_fault(error, section, TOP_LEVEL)
+        fault = format_error(error, section, TOP_LEVEL)
         raise InputError(f"{path}: {fault}; correct it") from error
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import first_fault, read_model
+from skipintro.core.files import format_error, read_model
 from skipintro.core.params import load_params, read_params_file
 from skipintro.detection.contradiction import HeldOut, contradicted, read_held_out
 from skipintro.detection.episode import Interval
@@ -144,7 +144,7 @@ def _near_s(params: Path) -> float:
     try:
         return _FitParams.model_validate(read_params_file(params).get("fit")).right_within_s
     except ValidationError as error:
-        raise InputError(f"{params}: {first_fault(error, 'fit')}; correct it") from error
+        raise InputError(f"{params}: {format_error(error, 'fit')}; correct it") from error
 
 
 def _annotations(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from skipintro.core.files import first_fault
+from skipintro.core.files import format_error
 from skipintro.library.walking import SUFFIXES
 from skipintro.service.refusal import RefusalError
 
@@ -43,7 +43,7 @@ async def read_json(request: Request, model: type[M], example: str, limit_s: flo
     try:
         return model.model_validate_json(b"".join(parts))
     except ValidationError as error:
-        raise RefusalError(400, f"body: {first_fault(error)}; expected {example}") from error
+        raise RefusalError(400, f"body: {format_error(error)}; expected {example}") from error
 
 
 def check_upload(name: str, request: Request, most_bytes: float) -> None:
