@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from skipintro.core.files import atomic_write, output_folder
-from skipintro.core.scratch import code_hash, scratch_folder
+from skipintro.core.scratch import cache_dir, code_hash
 from skipintro.core.versions import versions
 
 # A stage with one param; BODY is what its main does.
@@ -240,13 +240,13 @@ def test_resumable_work_lies_in_the_main_workspace_even_from_a_temporary_one(
     temporary.mkdir()
     monkeypatch.chdir(temporary)
     monkeypatch.setenv("DVC_ROOT", str(main))
-    folder = scratch_folder("checkpoints")
+    folder = cache_dir("checkpoints")
     assert folder == main / ".skipintro/checkpoints"
     assert folder.is_dir()
-    assert scratch_folder("checkpoints") == folder  # once more does no harm
+    assert cache_dir("checkpoints") == folder  # once more does no harm
     assert list(temporary.iterdir()) == []
     monkeypatch.delenv("DVC_ROOT")
-    assert scratch_folder("locks").resolve() == temporary / ".skipintro/locks"
+    assert cache_dir("locks").resolve() == temporary / ".skipintro/locks"
 
 
 def test_a_key_changes_with_the_settings_but_not_with_their_order() -> None:

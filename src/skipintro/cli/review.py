@@ -46,7 +46,7 @@ def review(
     from pathlib import Path
 
     from skipintro.core.params import load_params
-    from skipintro.core.scratch import scratch_folder
+    from skipintro.core.scratch import cache_dir
     from skipintro.episodes.corrections import CorrectionParams
     from skipintro.review.app import make_server
     from skipintro.review.doubts import gather
@@ -56,7 +56,7 @@ def review(
     begin()
     os.chdir(find_checkout())
     params = load_params(CorrectionParams, "annotate")
-    file = OverridesFile(params.overrides, scratch_folder("locks") / "overrides.lock")
+    file = OverridesFile(params.overrides, cache_dir("locks") / "overrides.lock")
     doubts, decided = gather(Path(), usual_rule()), file.read()
     doubts = [doubt for doubt in doubts if everything or doubt.id not in decided]
     if not doubts:

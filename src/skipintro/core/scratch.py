@@ -11,7 +11,7 @@ from skipintro.core.code import hash_of_code
 from skipintro.core.files import remove_stale, sha256_of_json
 
 
-def scratch_folder(name: str) -> Path:
+def cache_dir(name: str) -> Path:
     """Give `.skipintro/<name>` of the main workspace, also from an experiment's temporary one."""
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".skipintro" / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, sha256_of_json
 from skipintro.core.params import StageParams, load_arithmetic, load_params
 from skipintro.core.processes import is_alive
-from skipintro.core.scratch import scratch_folder
+from skipintro.core.scratch import cache_dir
 
 P = TypeVar("P", bound=StageParams)
 
@@ -87,7 +87,7 @@ def _only_one() -> Iterator[None]:
     The system takes the lock from a process that is killed.
     """
     here = sha256_of_json(str(Path.cwd().resolve()))[:16]
-    lock = FileLock(scratch_folder("locks") / f"stage-{here}.lock")
+    lock = FileLock(cache_dir("locks") / f"stage-{here}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -12,7 +12,7 @@ from pydantic import Field
 from skipintro.core.arithmetic import in_use
 from skipintro.core.files import check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
-from skipintro.core.scratch import scratch_folder
+from skipintro.core.scratch import cache_dir
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.encoder.hardware import encoder_device, encoder_precision
 from skipintro.encoder.spec import EncoderSpec
@@ -72,7 +72,7 @@ def main(params: Params) -> None:
     engine = open_engine(compute, spec)
     origin = engine.origin
     words.embed_begins(origin)
-    memory = scratch_folder(f"embeddings/{origin.key}")
+    memory = cache_dir(f"embeddings/{origin.key}")
     episodes = episode_jobs(ingested, memory, ".npy")
     n_made = make_missing(engine, episodes)
     with stage_output(OUTPUT) as folder:

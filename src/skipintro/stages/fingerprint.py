@@ -11,7 +11,7 @@ from pathlib import Path
 from skipintro.core.arithmetic import in_use
 from skipintro.core.files import atomic_write, check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
-from skipintro.core.scratch import scratch_folder
+from skipintro.core.scratch import cache_dir
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.engines.base import ComputeParams
 from skipintro.engines.choice import open_engine
@@ -51,7 +51,7 @@ def main(params: Params) -> None:
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
     settings = params.fingerprint()
     engine = open_engine(params.compute, FingerprintSpec(settings))
-    memory = scratch_folder(f"fingerprints/{engine.origin.key}")
+    memory = cache_dir(f"fingerprints/{engine.origin.key}")
     episodes = episode_jobs(ingested, memory, ".npz")
     n_made = make_missing(engine, episodes)
     # A recording ends with the last picture that has begun.

@@ -18,7 +18,7 @@ from skipintro.core.files import read_checked, sha256_of_file, write_checked, wr
 from skipintro.core.isolation import thread_map
 from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
-from skipintro.core.scratch import code_hash, scratch_folder
+from skipintro.core.scratch import cache_dir, code_hash
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, find_videos, leaked_ids
@@ -64,7 +64,7 @@ def main(params: Params) -> None:
         decoding=params.decoding.model_dump(),
         versions=made_with,
     )
-    memory = scratch_folder(f"inspections/{key}")
+    memory = cache_dir(f"inspections/{key}")
     with stage_output(OUTPUT) as folder:
         episodes: list[IngestedEpisode] = []
         unlabelled: list[str] = []

@@ -23,7 +23,7 @@ from skipintro.core.files import (
 from skipintro.core.layout import HEAD_WEIGHTS
 from skipintro.core.params import StageParams
 from skipintro.core.progress import tell_epoch
-from skipintro.core.scratch import code_hash, scratch_folder
+from skipintro.core.scratch import cache_dir, code_hash
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
 from skipintro.model.config import HeadConfig
@@ -94,7 +94,7 @@ def main(params: Params) -> None:
         arithmetic=in_use(),
         versions=versions("torch", "numpy"),
     )
-    checkpoint = scratch_folder("checkpoints") / f"{key}.pt"
+    checkpoint = cache_dir("checkpoints") / f"{key}.pt"
 
     def told(row: EpochRow) -> None:
         tell_epoch(row.epoch, params.epochs, row.flat())

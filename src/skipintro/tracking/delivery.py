@@ -17,7 +17,7 @@ from filelock import FileLock
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from skipintro.core.scratch import scratch_folder
+from skipintro.core.scratch import cache_dir
 from skipintro.detection.kinds import kind_of
 from skipintro.detectors.shipping import PYFUNC, copy_code, packages_of
 from skipintro.experiment import FinishedExperiment, MadeModel
@@ -45,7 +45,7 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
     What fails in the middle is completed by the next call. A request that was repeated, since its
     answer got lost, leaves nothing behind.
     """
-    with FileLock(scratch_folder("locks") / "mlflow-delivery.lock"):
+    with FileLock(cache_dir("locks") / "mlflow-delivery.lock"):
         done = runs_with(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
         if done:
             run_id, exp_name = done[0].info.run_id, experiment.origin.experiment

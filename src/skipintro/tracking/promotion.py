@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from filelock import FileLock
 
 from skipintro.core.errors import InputError
-from skipintro.core.scratch import scratch_folder
+from skipintro.core.scratch import cache_dir
 from skipintro.evaluation.gate import (
     Candidate,
     FaultOf,
@@ -101,7 +101,7 @@ def standings(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]
 
 def _alone() -> FileLock:
     """Give the lock that keeps two promotions of one workspace apart."""
-    return FileLock(scratch_folder("locks") / "mlflow-promotion.lock")
+    return FileLock(cache_dir("locks") / "mlflow-promotion.lock")
 
 
 def _holder(store: Store, model_name: str) -> str:

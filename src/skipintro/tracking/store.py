@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, remove_stale
 from skipintro.core.params import StageParams
-from skipintro.core.scratch import scratch_folder
+from skipintro.core.scratch import cache_dir
 from skipintro.core.store_address import (
     file_of,
     tracking_uri,
@@ -92,7 +92,7 @@ def connect(experiment: str) -> Store:
         "lost, `dvc repro` goes on from here"
     )
     with (
-        FileLock(scratch_folder("locks") / "mlflow-store.lock"),  # two first users at once
+        FileLock(cache_dir("locks") / "mlflow-store.lock"),  # two first users at once
         faults_told("does not answer", lost),
     ):
         _make_file(uri)
