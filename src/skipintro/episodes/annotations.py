@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.labels import Label, check_episode_id, parse_time, read_json_object
-from skipintro.episodes.spelling import one_spelling
+from skipintro.episodes.spelling import normalize_title
 
 
 class Status(StrEnum):
@@ -142,7 +142,7 @@ def with_one_name_a_series(annotations: Iterable[Annotation]) -> list[Annotation
     """Give the episodes of a series the first one's name of it, where they spell it otherwise."""
     first: dict[str, str] = {}  # by spelling
     named = (
-        (a, first.setdefault(one_spelling(a.series) or a.series, a.series)) for a in annotations
+        (a, first.setdefault(normalize_title(a.series) or a.series, a.series)) for a in annotations
     )
     return [a if a.series == name else a.model_copy(update={"series": name}) for a, name in named]
 

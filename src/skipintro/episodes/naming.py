@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from skipintro.episodes.spelling import drawn, one_spelling
+from skipintro.episodes.spelling import drawn, normalize_title
 
 _EPISODE = (
     "episode|episodio|episódio|épisode|ep|folge|capítulo|capitulo|cap|odcinek|bölüm|"
@@ -136,12 +136,12 @@ def _of_file(video: Path) -> _Told:
         return _titled(name[:numbering])
     if _is_numbered_folder(video.absolute().parent.name):
         return _NOTHING
-    return _guessed(name) if re.search(r"\d", name) else _Told(one_spelling(name))
+    return _guessed(name) if re.search(r"\d", name) else _Told(normalize_title(name))
 
 
 @lru_cache(maxsize=4096)
 def _without_season(name: str) -> str:
-    return one_spelling(_OF_SEASON.sub("", drawn(name)))
+    return normalize_title(_OF_SEASON.sub("", drawn(name)))
 
 
 @lru_cache(maxsize=4096)
@@ -169,7 +169,7 @@ def _readable(name: str) -> str:
 def _titled(head: str) -> _Told:
     """Give what stands before a numbering: the title, without a group's name, year or country."""
     head = head.rstrip(" .-,([")
-    return _title(head) if one_spelling(head) else _NOTHING
+    return _title(head) if normalize_title(head) else _NOTHING
 
 
 @lru_cache(maxsize=4096)
@@ -184,9 +184,9 @@ def _guessed(name: str) -> _Told:
     numbers = [start for kind, start, _, _ in found if kind in _NUMBERED]
     like_a_year = _LIKE_A_YEAR.search(name)
     if like_a_year and any(like_a_year.start() <= start < like_a_year.end() for start in numbers):
-        return _Told(one_spelling(name[: like_a_year.end()]))  # Blade Runner 2049
+        return _Told(normalize_title(name[: like_a_year.end()]))  # Blade Runner 2049
     if numbers and min(numbers) == 0:
-        return _Told(one_spelling(name))  # 12 Angry Men
+        return _Told(normalize_title(name))  # 12 Angry Men
     return _of_guess(name, found, min(numbers, default=len(name)))
 
 
@@ -198,8 +198,8 @@ def _of_guess(name: str, found: Sequence[_Match], end: int) -> _Told:
         told = name[min(start for start, _ in titles) : min(end, max(stop for _, stop in titles))]
     marks = {kind: str(value).casefold() for kind, start, _, value in found if start < end}
     if not titles:
-        return _Told(one_spelling(told))  # 1923 S01E01: the year is all that there is
-    return _Told(one_spelling(told), marks.get("country", ""), marks.get("year", ""))
+        return _Told(normalize_title(told))  # 1923 S01E01: the year is all that there is
+    return _Told(normalize_title(told), marks.get("country", ""), marks.get("year", ""))
 
 
 def _guess(name: str) -> list[_Match]:

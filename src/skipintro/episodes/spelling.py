@@ -9,7 +9,7 @@ _LATIN = "ABESIJKMHOPCTYXaesijopcyxhdqw"
 _TO_LATIN, _TO_CYRILLIC = str.maketrans(_CYRILLIC, _LATIN), str.maketrans(_LATIN, _CYRILLIC)
 
 
-def one_spelling(name: str) -> str:
+def normalize_title(name: str) -> str:
     """Give one spelling for `Show.Name`, `Show_Name -` and `show name`.
 
     However its letters are composed, with signs that are not drawn, and with look-alikes of another

@@ -12,7 +12,7 @@ from skipintro.core.files import sha256_of_file
 from skipintro.core.progress import Unit, progress
 from skipintro.episodes.annotations import series_of
 from skipintro.episodes.labels import Label
-from skipintro.episodes.spelling import one_spelling
+from skipintro.episodes.spelling import normalize_title
 
 TRAIN, TEST = "train", "test"
 _REMEDY = "a split wants 2: add episodes of another, or give each its `series` in the label file"
@@ -30,7 +30,7 @@ class Episode:
     @property
     def key(self) -> str:
         """What its series is called, however it is spelt."""
-        return one_spelling(self.series) or self.series
+        return normalize_title(self.series) or self.series
 
 
 def series_of_label(id_: str, label: Label) -> str:
