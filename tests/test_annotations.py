@@ -19,7 +19,7 @@ from skipintro.episodes.annotations import (
     correct,
     read_overrides,
     series_of,
-    with_one_name_a_series,
+    unify_series,
     without_siblings,
 )
 from skipintro.episodes.labels import Label
@@ -174,12 +174,12 @@ def of_series(**series: str) -> list[Annotation]:
     ],
 )
 def test_a_series_that_is_only_spelt_otherwise_has_the_name_of_the_first(other: str) -> None:
-    found = with_one_name_a_series(of_series(a="Другой сериал", b=other, c="Третий сериал"))
+    found = unify_series(of_series(a="Другой сериал", b=other, c="Третий сериал"))
     assert [each.series for each in found] == ["Другой сериал", "Другой сериал", "Третий сериал"]
 
 
 def test_series_whose_names_have_no_letters_stay_apart() -> None:
-    found = with_one_name_a_series(of_series(a="-", b="—", c="-"))
+    found = unify_series(of_series(a="-", b="—", c="-"))
     assert [each.series for each in found] == ["-", "—", "-"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import ingest_params, write_toy_video
 from skipintro.core.files import write_json
-from skipintro.episodes.annotations import CorrectionRule, annotate, with_one_name_a_series
+from skipintro.episodes.annotations import CorrectionRule, annotate, unify_series
 from skipintro.episodes.labels import Label, check_episode_id
 from skipintro.episodes.naming import series_of_file
 from skipintro.library.choices import Kind
@@ -189,4 +189,4 @@ def test_names_that_look_alike(attack: Attack) -> None:
             assert series_of_file(Path("/", name, "Season 1", "S01E03.mkv")) == expected
             labels = [Label(start_s=1, end_s=9, series=spelt) for spelt in (show, name)]
             found = [annotate("train", "id", label, RULE) for label in labels]
-            assert {each.series for each in with_one_name_a_series(found)} == {show}
+            assert {each.series for each in unify_series(found)} == {show}

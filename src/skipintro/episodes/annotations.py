@@ -138,7 +138,7 @@ def series_of(name: str) -> str:
     return name.split(". ", maxsplit=1)[0].strip()
 
 
-def with_one_name_a_series(annotations: Iterable[Annotation]) -> list[Annotation]:
+def unify_series(annotations: Iterable[Annotation]) -> list[Annotation]:
     """Give the episodes of a series the first one's name of it, where they spell it otherwise."""
     first: dict[str, str] = {}  # by spelling
     named = (

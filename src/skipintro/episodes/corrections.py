@@ -11,7 +11,7 @@ from skipintro.episodes.annotations import (
     CorrectionRule,
     Override,
     annotate,
-    with_one_name_a_series,
+    unify_series,
 )
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.labels import read_labels
@@ -57,7 +57,7 @@ def read_annotations(
             labels_file(ingested, split), "run `dvc repro annotate`"
         ).items()
     ]
-    return with_one_name_a_series(found)
+    return unify_series(found)
 
 
 def labels_file(ingested: Path, split: str) -> Path:

@@ -12,7 +12,7 @@ from skipintro.episodes.annotations import (
     Status,
     annotate,
     told_without_siblings,
-    with_one_name_a_series,
+    unify_series,
     without_siblings,
 )
 from skipintro.episodes.labels import read_labels
@@ -102,7 +102,7 @@ def report(
             sequence_frames=frames,
             windows=len(window_starts(frames, length, stride)),
         )
-    everything = with_one_name_a_series(everything)
+    everything = unify_series(everything)
     first, *others = labels.values()
     leaked = [id_ for id_ in first if any(id_ in other for other in others)]
     return LabelReport(
