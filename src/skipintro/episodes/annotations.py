@@ -155,7 +155,7 @@ def without_siblings(annotations: Iterable[Annotation]) -> list[str]:
     return [id_ for episodes in ids.values() if len(episodes) == 1 for id_ in episodes]
 
 
-def told_without_siblings(ids: Sequence[str]) -> str:
+def format_singletons(ids: Sequence[str]) -> str:
     """Say what `without_siblings` has found, in one line, with the remedy."""
     named = ", ".join(ids[:3]) + (", …" if len(ids) > 3 else "")
     return (

@@ -11,7 +11,7 @@ from skipintro.episodes.annotations import (
     CorrectionRule,
     Status,
     annotate,
-    told_without_siblings,
+    format_singletons,
     unify_series,
     without_siblings,
 )
@@ -62,7 +62,7 @@ class LabelReport(BaseModel):
         if self.suspicious:
             lines.append(f"Look at the first: {frames_command(self.suspicious[0])}")
         if self.without_siblings:
-            lines.append(told_without_siblings(self.without_siblings))
+            lines.append(format_singletons(self.without_siblings))
         if self.leaked_ids:
             lines.append(f"{self.leaked} episodes stand in both: {', '.join(self.leaked_ids)}")
         lines.append("Labels alone: neither overrides nor videos are looked at.")

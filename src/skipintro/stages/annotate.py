@@ -14,8 +14,8 @@ from skipintro.episodes.annotations import (
     Annotations,
     Status,
     check_within,
+    format_singletons,
     read_overrides,
-    told_without_siblings,
     without_siblings,
 )
 from skipintro.episodes.catalog import IngestManifest
@@ -62,7 +62,7 @@ def main(params: Params) -> None:
         )
         write_sums(folder)
     alone = without_siblings(episodes)
-    words.annotate(episodes, Status, told_without_siblings(alone) if alone else "")
+    words.annotate(episodes, Status, format_singletons(alone) if alone else "")
 
 
 if __name__ == "__main__":
