@@ -23,7 +23,7 @@ from library_cases import TOYS, Place
 from review_cases import OVERRIDES, ask, make_doubtful_checkout
 from server_cases import free_port, listens
 from skipintro.core.processes import is_alive
-from skipintro.episodes.annotations import clock, read_overrides
+from skipintro.episodes.annotations import format_time, read_overrides
 from skipintro.review.overrides import OverridesFile
 from torture.breaking import (
     LOCKS,
@@ -325,8 +325,8 @@ def _decide_until_it_ends(
             start_s = rng.randrange(1, 13_000) / 1000
             entry = {
                 doubt["id"]: {
-                    "start": clock(start_s),
-                    "end": clock(start_s + 16),
+                    "start": format_time(start_s),
+                    "end": format_time(start_s + 16),
                     "reason": f"because of {rng.randrange(10**9)}",
                 }
             }

@@ -29,14 +29,17 @@ def frames(
     Example: skipintro frames my-series/train/s01e01.mp4 --at 70 --at 85 --out frames.png
     """
     from skipintro.core.files import atomic_write
-    from skipintro.episodes.annotations import clock
+    from skipintro.episodes.annotations import format_time
     from skipintro.evaluation.plots import contact_sheet
     from skipintro.review.frames import pictures_around
 
     if out.suffix != ".png":
         raise InputError(f"{out}: expected a name that ends in .png; correct --out")
     rows = [
-        [None if one is None else (f"{second} s = {clock(second)}", one) for second, one in row]
+        [
+            None if one is None else (f"{second} s = {format_time(second)}", one)
+            for second, one in row
+        ]
         for row in pictures_around(video, at)
     ]
     with atomic_write(out) as draft:
@@ -69,7 +72,7 @@ def show(
     Example: skipintro show Show.S01E01.mkv --open
     """
     from skipintro.core.files import atomic_write
-    from skipintro.episodes.annotations import clock
+    from skipintro.episodes.annotations import format_time
     from skipintro.evaluation.plots import finding
     from skipintro.library.answers import Settings
     from skipintro.library.detecting import Detection
@@ -101,7 +104,9 @@ def show(
     else:
         start_s, end_s = answer.interval
         sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
-        told = f"{video.name}: {clock(start_s)} to {clock(end_s)}{sure} ({answer.source})"
+        told = (
+            f"{video.name}: {format_time(start_s)} to {format_time(end_s)}{sure} ({answer.source})"
+        )
         strips = [strip(video, [end + step for step in range(-2, 3)]) for end in answer.interval]
     with atomic_write(out) as draft:
         finding(

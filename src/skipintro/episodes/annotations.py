@@ -166,14 +166,14 @@ def format_singletons(ids: Sequence[str]) -> str:
 
 def span(interval: tuple[float, float]) -> str:
     """Write an interval as people read it."""
-    return f"{clock(interval[0])} to {clock(interval[1])}"
+    return f"{format_time(interval[0])} to {format_time(interval[1])}"
 
 
 def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:
     """Raise InputError where a corrected label ends after its episode (`n_seconds` rounded up)."""
     if annotation.end_s is not None and annotation.end_s > n_seconds:
         raise InputError(
-            f"{place}: {annotation.id}: end {clock(annotation.end_s)} lies after the episode's "
+            f"{place}: {annotation.id}: end {format_time(annotation.end_s)} lies after the episode's "
             f"end ({n_seconds} s); correct the label, override it or drop the episode"
         )
 
@@ -204,7 +204,7 @@ def _override(place: str, fields: Any) -> Override:
     return Override(start_s=start_s, end_s=end_s, reason=fields["reason"])
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Give `H:MM:SS`, with as many decimals as there are, three at most."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     fraction = f".{thousandths:03d}".rstrip("0") if thousandths else ""

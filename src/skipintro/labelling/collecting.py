@@ -12,7 +12,7 @@ from typing import Any
 
 from skipintro.core.errors import InputError
 from skipintro.core.progress import Unit, progress
-from skipintro.episodes.annotations import clock, span
+from skipintro.episodes.annotations import format_time, span
 from skipintro.labelling import edl, segments, table
 from skipintro.labelling.ids import id_of
 from skipintro.labelling.kinds import Kind
@@ -170,6 +170,6 @@ def _each(groups: Iterable[Series]) -> Iterator[tuple[str, Path]]:
 
 def _label(id_: str, series: str, told: Sequence[Told]) -> dict[str, Any]:
     interval = told[0].interval
-    start, end = (None, None) if interval is None else map(clock, interval)
+    start, end = (None, None) if interval is None else map(format_time, interval)
     given = next((one.series for one in told if one.series), series) or id_
     return {"name": id_, "start": start, "end": end, "series": given}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.annotations import clock, span
+from skipintro.episodes.annotations import format_time, span
 from skipintro.labelling.kinds import Kind
 
 Interval = tuple[float, float]  # [start_s, end_s), whole milliseconds
@@ -31,7 +31,7 @@ def interval_of(place: str, start_s: float, end_s: float) -> Interval:
     start, end = round(start_s, 3), round(end_s, 3)
     if start >= end:
         raise InputError(
-            f"{place}: start {clock(start)} does not lie before end {clock(end)}; correct it"
+            f"{place}: start {format_time(start)} does not lie before end {format_time(end)}; correct it"
         )
     return start, end
 

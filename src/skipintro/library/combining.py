@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from skipintro.episodes.annotations import clock
+from skipintro.episodes.annotations import format_time
 from skipintro.library.answers import Answer, Interval
 from skipintro.library.choices import Source
 from skipintro.video.titles import names_opening
@@ -71,8 +71,8 @@ def by_hand(answer: Answer) -> Answer:
     interval = told.interval
     if interval is not None and interval[1] > answer.length_s + 1:  # lengths are rounded
         fault = (
-            f"{told.place}: end {clock(interval[1])} lies after the episode's end "
-            f"({clock(answer.length_s)}); correct it"
+            f"{told.place}: end {format_time(interval[1])} lies after the episode's end "
+            f"({format_time(answer.length_s)}); correct it"
         )
         return replace(answer, fault=fault)
     confidence = None if interval is None else 1.0

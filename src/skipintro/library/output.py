@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skipintro.core.errors import one_line
-from skipintro.episodes.annotations import clock
+from skipintro.episodes.annotations import format_time
 from skipintro.library.choices import Form
 from skipintro.sidecars.finding import Finding
 
@@ -100,7 +100,7 @@ def _table(rows: Sequence[Row]) -> None:
         elif found.interval is None:
             table.add_row(name, Text("no intro"), "", "", found.source)
         else:
-            start, end = map(clock, found.interval)
+            start, end = map(format_time, found.interval)
             table.add_row(name, start, end, f"{found.confidence or 0:.2f}", found.source)
         if row.note:
             table.add_row(Text(f"    {row.note}", "dim"))

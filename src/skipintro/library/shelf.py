@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error
 from skipintro.detection.limits import Limits
-from skipintro.episodes.annotations import clock
+from skipintro.episodes.annotations import format_time
 from skipintro.episodes.labels import parse_time
 from skipintro.episodes.search import Search
 
@@ -46,7 +46,9 @@ def _interval(value: Any) -> Any:
         return None
     start_s, end_s = (round(_seconds(end), 3) for end in value)
     if start_s >= end_s:
-        raise ValueError(f"start {clock(start_s)} does not lie before end {clock(end_s)}")
+        raise ValueError(
+            f"start {format_time(start_s)} does not lie before end {format_time(end_s)}"
+        )
     return start_s, end_s
 
 

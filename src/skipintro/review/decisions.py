@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.detection.episode import Interval
-from skipintro.episodes.annotations import CorrectionRule, Override, clock
+from skipintro.episodes.annotations import CorrectionRule, Override, format_time
 from skipintro.episodes.labels import parse_time
 from skipintro.review.doubts import Doubt
 from skipintro.review.overrides import Entry
@@ -59,12 +59,13 @@ def _check(interval: Interval, doubt: Doubt, rule: CorrectionRule) -> None:
     start_s, end_s = interval
     if start_s >= end_s:
         raise _refused(
-            doubt, f"the start {clock(start_s)} does not lie before the end {clock(end_s)}"
+            doubt,
+            f"the start {format_time(start_s)} does not lie before the end {format_time(end_s)}",
         )
     if end_s > doubt.n_seconds:
         raise _refused(
             doubt,
-            f"the end {clock(end_s)} lies after the episode's end ({clock(doubt.n_seconds)})",
+            f"the end {format_time(end_s)} lies after the episode's end ({format_time(doubt.n_seconds)})",
         )
     length_s = round(end_s - start_s, 6)
     if not rule.min_length_s <= length_s <= rule.max_length_s:
@@ -77,7 +78,7 @@ def _check(interval: Interval, doubt: Doubt, rule: CorrectionRule) -> None:
 
 def _written(second: float) -> str | float:
     """Give a time as a person would write it, where that loses nothing."""
-    text = clock(second)
+    text = format_time(second)
     return text if parse_time("", text) == second else second
 
 

@@ -6,7 +6,7 @@ from statistics import median
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from skipintro.episodes.annotations import Annotation, Status, clock
+from skipintro.episodes.annotations import Annotation, Status, format_time
 
 LEAST_EPISODES = 3  # of a series that have an interval; of fewer none is the odd one out
 
@@ -97,11 +97,13 @@ def _suspicious(
         nearest = f"the nearest in length of {the_others} is {nearest_s:g} s"
         faults.append(f"is {label.length_s:g} s long; {nearest}")
     if start > 1:
-        starts = _range(label.start_s, starts_s, clock)
-        faults.append(f"starts at {clock(label.start_s)}; {the_others} start at {starts}")
+        starts = _range(label.start_s, starts_s, format_time)
+        faults.append(f"starts at {format_time(label.start_s)}; {the_others} start at {starts}")
     if not faults:
         return None
-    told = f"{clock(label.start_s)} to {clock(label.end_s)}" + " (start shifted)" * shifted
+    told = (
+        f"{format_time(label.start_s)} to {format_time(label.end_s)}" + " (start shifted)" * shifted
+    )
     return Suspicious(
         id=annotation.id,
         split=annotation.split,

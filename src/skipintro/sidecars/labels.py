@@ -8,7 +8,7 @@ import json
 import unicodedata
 from pathlib import Path
 
-from skipintro.episodes.annotations import clock
+from skipintro.episodes.annotations import format_time
 from skipintro.sidecars.finding import Finding
 
 
@@ -20,6 +20,6 @@ def place(video: Path) -> Path:
 def text(finding: Finding) -> str:
     """Give the file's content."""
     name = unicodedata.normalize("NFC", finding.video.stem)
-    start, end = map(clock, finding.interval) if finding.interval else (None, None)
+    start, end = map(format_time, finding.interval) if finding.interval else (None, None)
     content = {name: {"name": name, "series": finding.series, "start": start, "end": end}}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
