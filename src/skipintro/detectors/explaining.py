@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skipintro.detection.limits import Limits
 from skipintro.detectors.candidates import Candidates
 from skipintro.detectors.openings import OpeningDetector, matched, season_candidates
-from skipintro.episodes.annotations import span
+from skipintro.episodes.annotations import format_interval
 from skipintro.evidence.track import Evidence
 from skipintro.matching.pairs import Ints, MatchingSettings
 from skipintro.matching.shared import alike_by_kind
@@ -90,4 +90,4 @@ def _siblings(season: Season, position: int, found: Ints, matching: MatchingSett
 
 def _span(found: Ints, rate: int) -> str:
     start, stop = found.tolist()
-    return span((start / rate, stop / rate))
+    return format_interval((start / rate, stop / rate))

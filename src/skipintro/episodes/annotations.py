@@ -164,7 +164,7 @@ def format_singletons(ids: Sequence[str]) -> str:
     )
 
 
-def span(interval: tuple[float, float]) -> str:
+def format_interval(interval: tuple[float, float]) -> str:
     """Write an interval as people read it."""
     return f"{format_time(interval[0])} to {format_time(interval[1])}"
 

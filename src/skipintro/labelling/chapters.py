@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.annotations import span
+from skipintro.episodes.annotations import format_interval
 from skipintro.labelling.told import Interval, interval_of, only_one
 from skipintro.video.chapters import METADATA, read_chapters
 from skipintro.video.opening import VideoError
@@ -34,7 +34,9 @@ def of_metadata(path: Path) -> Interval | None:
     rising = sorted((interval_of(str(path), one.start_s, one.end_s), one.title) for one in found)
     for (one, _), (other, _) in pairwise(rising):
         if other[0] < one[1]:
-            raise InputError(f"{path}: chapters {span(one)} and {span(other)} overlap; correct it")
+            raise InputError(
+                f"{path}: chapters {format_interval(one)} and {format_interval(other)} overlap; correct it"
+            )
     return _opening(str(path), found)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from skipintro.core.errors import InputError
 from skipintro.core.progress import Unit, progress
-from skipintro.episodes.annotations import format_time, span
+from skipintro.episodes.annotations import format_interval, format_time
 from skipintro.labelling import edl, segments, table
 from skipintro.labelling.ids import id_of
 from skipintro.labelling.kinds import Kind
@@ -140,7 +140,7 @@ def _agree(one: Interval | None, other: Interval | None) -> bool:
 
 
 def _told(told: Told) -> str:
-    return "no intro" if told.interval is None else span(told.interval)
+    return "no intro" if told.interval is None else format_interval(told.interval)
 
 
 @contextmanager

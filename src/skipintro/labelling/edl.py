@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.annotations import span
+from skipintro.episodes.annotations import format_interval
 from skipintro.labelling.told import Interval, interval_of, only_one, read_text
 
 SUFFIX = ".edl"
@@ -43,7 +43,9 @@ def read(path: Path) -> Interval | None:
             entries.append((interval, action))
     for (one, _), (other, _) in pairwise(sorted(entries)):
         if other[0] < one[1]:
-            raise InputError(f"{path}: {span(one)} and {span(other)} overlap; correct it")
+            raise InputError(
+                f"{path}: {format_interval(one)} and {format_interval(other)} overlap; correct it"
+            )
     return only_one(str(path), [one for one, action in entries if action in SKIPPED], _REMEDY)
 
 

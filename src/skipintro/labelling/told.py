@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.annotations import format_time, span
+from skipintro.episodes.annotations import format_interval, format_time
 from skipintro.labelling.kinds import Kind
 
 Interval = tuple[float, float]  # [start_s, end_s), whole milliseconds
@@ -39,7 +39,7 @@ def interval_of(place: str, start_s: float, end_s: float) -> Interval:
 def only_one(place: str, intervals: Sequence[Interval], remedy: str) -> Interval | None:
     """Give the interval, None where there is none. Raises InputError for several."""
     if len(intervals) > 1:
-        told = ", ".join(span(interval) for interval in intervals)
+        told = ", ".join(format_interval(interval) for interval in intervals)
         raise InputError(f"{place}: {len(intervals)} intervals may be the intro ({told}); {remedy}")
     return intervals[0] if intervals else None
 

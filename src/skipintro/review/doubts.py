@@ -20,9 +20,9 @@ from skipintro.episodes.annotations import (
     Annotation,
     CorrectionRule,
     Override,
+    format_interval,
     format_time,
     read_overrides,
-    span,
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.episodes.corrections import CorrectionParams, read_annotations
@@ -250,7 +250,7 @@ def _told(annotation: Annotation) -> str:
 
 
 def _span(interval: Interval | None) -> str:
-    return "no intro" if interval is None else span(interval)
+    return "no intro" if interval is None else format_interval(interval)
 
 
 def _sure(confidence: float | None) -> str:
