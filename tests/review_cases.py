@@ -20,7 +20,7 @@ from server_cases import Answer
 from skipintro.cli.suspicion import usual_rule
 from skipintro.core.files import write_json
 from skipintro.core.params import load_params
-from skipintro.detection.contradiction import HeldOut
+from skipintro.detection.contradiction import OutOfFoldPrediction
 from skipintro.detection.episode import Interval
 from skipintro.evaluation.figures import EpisodeResult
 from skipintro.review.app import make_server
@@ -103,7 +103,9 @@ def write_old_video(path: Path) -> None:
 def write_held_out(checkout: Path, **told: tuple[Interval | None, Interval | None, float]) -> None:
     """Write what a fit says, by id: label, interval, confidence."""
     rows = [
-        HeldOut(id=id_, series=SERIES, label=label, interval=interval, confidence=confidence)
+        OutOfFoldPrediction(
+            id=id_, series=SERIES, label=label, interval=interval, confidence=confidence
+        )
         for id_, (label, interval, confidence) in told.items()
     ]
     write_json(checkout / HELD_OUT, [row.model_dump(mode="json") for row in rows])

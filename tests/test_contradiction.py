@@ -6,7 +6,7 @@ import pytest
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
-from skipintro.detection.contradiction import HeldOut, contradicted, read_held_out
+from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_held_out
 
 
 def told(
@@ -14,8 +14,10 @@ def told(
     label: tuple[float, float] | None,
     interval: tuple[float, float] | None,
     confidence: float | None = 0.9,
-) -> HeldOut:
-    return HeldOut(id=id_, series="show", label=label, interval=interval, confidence=confidence)
+) -> OutOfFoldPrediction:
+    return OutOfFoldPrediction(
+        id=id_, series="show", label=label, interval=interval, confidence=confidence
+    )
 
 
 def test_the_surest_contradiction_comes_first_and_equal_ones_by_their_names() -> None:

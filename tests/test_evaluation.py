@@ -11,7 +11,7 @@ from conftest import ROOT, TellingHead
 from outcome_cases import outcome
 from skipintro.core.errors import InputError
 from skipintro.core.params import load_params
-from skipintro.detection.contradiction import HeldOut
+from skipintro.detection.contradiction import OutOfFoldPrediction
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.folder import DetectionConfig
 from skipintro.evaluation.comparison import Comparison, compare
@@ -285,8 +285,10 @@ def test_what_is_leaked_belongs_to_the_test_data() -> None:
 def test_what_is_held_out_is_held_against_the_labels_of_train_whatever_test_says() -> None:
     train = [episode("a", "x", (0.0, 2.0)), episode("b", "y")]
 
-    def told(id_: str, interval: tuple[float, float] | None) -> HeldOut:
-        return HeldOut(id=id_, series="any", label=None, interval=interval, confidence=None)
+    def told(id_: str, interval: tuple[float, float] | None) -> OutOfFoldPrediction:
+        return OutOfFoldPrediction(
+            id=id_, series="any", label=None, interval=interval, confidence=None
+        )
 
     rows = [told("b", (1.0, 2.0)), told("a", (0.0, 2.0))]  # in any order
     found = held_out_outcomes(train, rows)

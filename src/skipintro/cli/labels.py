@@ -21,7 +21,7 @@ from skipintro.labelling.kinds import Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from skipintro.detection.contradiction import HeldOut
+    from skipintro.detection.contradiction import OutOfFoldPrediction
     from skipintro.labelling.collecting import Collected
     from skipintro.labelling.dealing import Episode
 
@@ -263,7 +263,7 @@ def labels_check(
         typer.echo(f"Look at the surest: {_frames_command(params.parent, doubted[0])}")
 
 
-def _frames_command(checkout: Path, told: "HeldOut") -> str:
+def _frames_command(checkout: Path, told: "OutOfFoldPrediction") -> str:
     from skipintro.core.files import read_model
     from skipintro.episodes.catalog import IngestManifest
 

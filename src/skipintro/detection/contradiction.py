@@ -9,7 +9,7 @@ from skipintro.core.errors import InputError
 from skipintro.detection.episode import Interval
 
 
-class HeldOut(BaseModel):
+class OutOfFoldPrediction(BaseModel):
     """What a fit on other series says of a train episode, beside its label."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,10 +29,10 @@ class HeldOut(BaseModel):
         return max(abs(a - b) for a, b in zip(self.interval, self.label, strict=True))
 
 
-HELD_OUT = TypeAdapter(list[HeldOut])
+HELD_OUT = TypeAdapter(list[OutOfFoldPrediction])
 
 
-def read_held_out(path: Path) -> list[HeldOut]:
+def read_held_out(path: Path) -> list[OutOfFoldPrediction]:
     """Read what the fit stage wrote. Raises InputError where it is something else."""
     try:
         return HELD_OUT.validate_json(path.read_bytes())
@@ -40,7 +40,9 @@ def read_held_out(path: Path) -> list[HeldOut]:
         raise InputError(f"{path}: not what this version writes; run `dvc repro fit`") from error
 
 
-def contradicted(held_out: Iterable[HeldOut], tolerance_s: float) -> list[HeldOut]:
+def contradicted(
+    held_out: Iterable[OutOfFoldPrediction], tolerance_s: float
+) -> list[OutOfFoldPrediction]:
     """Give the episodes for which another interval is told, the surest first."""
     found = [told for told in held_out if told.error_s() > tolerance_s]
     return sorted(found, key=lambda told: (-(told.confidence or 0.0), told.id))

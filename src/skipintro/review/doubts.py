@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from skipintro.core.errors import InputError
 from skipintro.core.files import format_error, read_model
 from skipintro.core.params import load_params, read_params_file
-from skipintro.detection.contradiction import HeldOut, contradicted, read_held_out
+from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_held_out
 from skipintro.detection.episode import Interval
 from skipintro.episodes.annotations import (
     Annotation,
@@ -115,8 +115,8 @@ def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
 
 def _objections(
     current: Mapping[str, Sequence[Annotation]],
-    held_out: Mapping[str, HeldOut],
-    evaluated: Mapping[str, HeldOut],
+    held_out: Mapping[str, OutOfFoldPrediction],
+    evaluated: Mapping[str, OutOfFoldPrediction],
     near_s: float,
 ) -> Iterator[tuple[str, _Reason]]:
     """Yield what detectors say against labels, by id; of one held out, no other is asked."""
@@ -133,7 +133,7 @@ def _objections(
             yield id_, _Reason(text, beside.confidence or 0.0)
 
 
-def contradictions(checkout: Path) -> list[HeldOut]:
+def contradictions(checkout: Path) -> list[OutOfFoldPrediction]:
     """Give the train labels that the last fit contradicts; none before there is a fit."""
     held_out = _held_out(checkout / HELD_OUT)
     return contradicted(held_out.values(), _near_s(checkout / "params.yaml"))
@@ -178,11 +178,11 @@ def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> lis
     return faults
 
 
-def _held_out(path: Path) -> dict[str, HeldOut]:
+def _held_out(path: Path) -> dict[str, OutOfFoldPrediction]:
     return {told.id: told for told in read_held_out(path)} if path.exists() else {}
 
 
-def _evaluated(path: Path) -> dict[str, HeldOut]:
+def _evaluated(path: Path) -> dict[str, OutOfFoldPrediction]:
     if not path.exists():
         return {}
     try:
@@ -192,24 +192,26 @@ def _evaluated(path: Path) -> dict[str, HeldOut]:
             f"{path}: not what this version writes; run `dvc repro evaluate`"
         ) from error
     return {
-        row.id: HeldOut(
+        row.id: OutOfFoldPrediction(
             id=row.id, series="", label=None, interval=row.predicted, confidence=row.confidence
         )
         for row in rows
     }
 
 
-def _beside(annotations: Sequence[Annotation], told: HeldOut) -> HeldOut | None:
+def _beside(
+    annotations: Sequence[Annotation], told: OutOfFoldPrediction
+) -> OutOfFoldPrediction | None:
     """Give what is told beside the label as it is now; None beside one that cannot be used."""
     now = next((annotation for annotation in annotations if annotation.usable), None)
     return None if now is None else told.model_copy(update={"label": _interval(now)})
 
 
-def _is_contradicted(told: HeldOut, near_s: float) -> bool:
+def _is_contradicted(told: OutOfFoldPrediction, near_s: float) -> bool:
     return bool(contradicted([told], near_s))
 
 
-def _differs(told: HeldOut, near_s: float) -> bool:
+def _differs(told: OutOfFoldPrediction, near_s: float) -> bool:
     """Whether the label is another; unlike in a fit held out, to say nothing is to differ, too."""
     missed = told.interval is None and told.label is not None
     return missed or told.error_s() > near_s
@@ -220,7 +222,7 @@ def _doubt(
     video: IngestedEpisode,
     n_seconds: int,
     reasons: Sequence[_Reason],
-    told: HeldOut | None,
+    told: OutOfFoldPrediction | None,
 ) -> Doubt:
     label = next((annotation for annotation in annotations if annotation.usable), annotations[0])
     if video.path is None:

@@ -25,7 +25,7 @@ from skipintro.core.params import read_params_file
 from skipintro.core.progress import Unit, progress
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
-from skipintro.detection.contradiction import HeldOut, read_held_out
+from skipintro.detection.contradiction import OutOfFoldPrediction, read_held_out
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.labelled import read_labelled
 from skipintro.detectors.continued import FitManifest
@@ -204,7 +204,7 @@ def hash_of_train_data(
 
 
 def held_out_outcomes(
-    train: Sequence[LabelledEpisode], held_out: Sequence[HeldOut]
+    train: Sequence[LabelledEpisode], held_out: Sequence[OutOfFoldPrediction]
 ) -> list[Outcome]:
     """Hold what the fit says of each train episode, its series held out, against the label.
 
