@@ -6,7 +6,7 @@ import pytest
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
-from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_held_out
+from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_out_of_fold
 
 
 def told(
@@ -45,10 +45,10 @@ def test_silence_contradicts_nothing() -> None:
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     rows = [told("другой 🎬", (1, 4), (1.5, 4)), told("b", None, None, None)]
     write_json(tmp_path / "held_out.json", [each.model_dump(mode="json") for each in rows])
-    assert read_held_out(tmp_path / "held_out.json") == rows
+    assert read_out_of_fold(tmp_path / "held_out.json") == rows
 
 
 def test_another_file_is_refused_by_its_name(tmp_path: Path) -> None:
     write_json(tmp_path / "held_out.json", [{"id": "a"}])
     with pytest.raises(InputError, match=r"held_out\.json.*dvc repro fit"):
-        read_held_out(tmp_path / "held_out.json")
+        read_out_of_fold(tmp_path / "held_out.json")

@@ -32,7 +32,7 @@ class OutOfFoldPrediction(BaseModel):
 HELD_OUT = TypeAdapter(list[OutOfFoldPrediction])
 
 
-def read_held_out(path: Path) -> list[OutOfFoldPrediction]:
+def read_out_of_fold(path: Path) -> list[OutOfFoldPrediction]:
     """Read what the fit stage wrote. Raises InputError where it is something else."""
     try:
         return HELD_OUT.validate_json(path.read_bytes())

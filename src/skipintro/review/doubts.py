@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from skipintro.core.errors import InputError
 from skipintro.core.files import format_error, read_model
 from skipintro.core.params import load_params, read_params_file
-from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_held_out
+from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_out_of_fold
 from skipintro.detection.episode import Interval
 from skipintro.episodes.annotations import (
     Annotation,
@@ -179,7 +179,7 @@ def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> lis
 
 
 def _held_out(path: Path) -> dict[str, OutOfFoldPrediction]:
-    return {told.id: told for told in read_held_out(path)} if path.exists() else {}
+    return {told.id: told for told in read_out_of_fold(path)} if path.exists() else {}
 
 
 def _evaluated(path: Path) -> dict[str, OutOfFoldPrediction]:

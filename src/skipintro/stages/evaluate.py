@@ -25,7 +25,7 @@ from skipintro.core.params import read_params_file
 from skipintro.core.progress import Unit, progress
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
-from skipintro.detection.contradiction import OutOfFoldPrediction, read_held_out
+from skipintro.detection.contradiction import OutOfFoldPrediction, read_out_of_fold
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.labelled import read_labelled
 from skipintro.detectors.continued import FitManifest
@@ -113,7 +113,7 @@ def main(params: Params) -> None:
     }
     metrics = metrics_of(
         _window_table(windows, params.threshold),
-        held_out_outcomes(train, read_held_out(FITTED / "held_out.json")),
+        held_out_outcomes(train, read_out_of_fold(FITTED / "held_out.json")),
         comparison,
         params.detector,
     )
