@@ -37,7 +37,7 @@ from skipintro.core.files import sha256_of_file
 from skipintro.detection.episode import Interval, Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
-from skipintro.detectors.agreement import AGREEMENT, with_agreement
+from skipintro.detectors.agreement import AGREEMENT, with_consensus
 from skipintro.detectors.candidates import FEATURES, Candidates, names, stretched
 from skipintro.detectors.fitting import (
     LabelledSeason,
@@ -529,7 +529,7 @@ def agreeing() -> tuple[Candidates, Candidates]:
 
 def test_a_sibling_speaks_for_the_candidate_that_matches_its_own() -> None:
     pair = agreeing()
-    found = with_agreement(0, pair, [np.array([0.5, 0.6]), np.array([0.9, 0.2])], RATE)
+    found = with_consensus(0, pair, [np.array([0.5, 0.6]), np.array([0.9, 0.2])], RATE)
     column = dict(zip(AGREEMENT, found[:, -len(AGREEMENT) :].T.tolist(), strict=True))
     assert column["agreed"] == [0.9, 0]
     assert column["agreed_most"] == [0.9, 0]
@@ -545,14 +545,14 @@ def test_a_sibling_speaks_for_the_candidate_that_matches_its_own() -> None:
 
 def test_a_sibling_without_candidates_is_not_asked() -> None:
     first, _ = agreeing()
-    found = with_agreement(0, [first, spans()], [np.array([0.5, 0.6]), np.zeros(0)], RATE)
+    found = with_consensus(0, [first, spans()], [np.array([0.5, 0.6]), np.zeros(0)], RATE)
     column = dict(zip(AGREEMENT, found[:, -len(AGREEMENT) :].T.tolist(), strict=True))
     assert (column["agreed"], column["n_asked"]) == ([0, 0], [0, 0])
 
 
 def test_an_episode_without_candidates_has_no_rows_but_all_columns() -> None:
     first, _ = agreeing()
-    found = with_agreement(1, [first, spans()], [np.array([0.5, 0.6]), np.zeros(0)], RATE)
+    found = with_consensus(1, [first, spans()], [np.array([0.5, 0.6]), np.zeros(0)], RATE)
     assert found.shape == (0, 1 + len(AGREEMENT))
 
 

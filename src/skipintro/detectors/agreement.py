@@ -25,7 +25,7 @@ _SAME_ENDS_S = 0.75
 _NEAR_S = 1.0
 
 
-def with_agreement(
+def with_consensus(
     position: int, candidates: Sequence[Candidates], alone: Sequence[Floats], rate: int
 ) -> Floats:
     """Return the features of one episode's candidates, with those named by AGREEMENT after them.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.arithmetic import Arithmetic
-from skipintro.detectors.agreement import with_agreement
+from skipintro.detectors.agreement import with_consensus
 from skipintro.detectors.fitting import (
     Floats,
     LabelledSeason,
@@ -162,6 +162,6 @@ def _agreed_features(start: OpeningDetector, season: LabelledSeason) -> list[Flo
     rate = start.config.matching.rate
     alone = [start.alone.predict(found.features) for found in season.candidates]
     return [
-        with_agreement(position, season.candidates, alone, rate)
+        with_consensus(position, season.candidates, alone, rate)
         for position in range(len(season.candidates))
     ]

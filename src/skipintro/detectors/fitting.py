@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
 from skipintro.detection.episode import Interval
-from skipintro.detectors.agreement import with_agreement
+from skipintro.detectors.agreement import with_consensus
 from skipintro.detectors.candidates import Candidates, stretched
 from skipintro.detectors.openings import (
     OpeningConfig,
@@ -91,7 +91,7 @@ def fit_openings(
     alone_scores = _held_out(seasons, plain, folds, settings, rate)
     told = [
         [
-            with_agreement(position, season.candidates, scores, rate)
+            with_consensus(position, season.candidates, scores, rate)
             for position in range(len(season.candidates))
         ]
         for season, scores in zip(seasons, alone_scores, strict=True)

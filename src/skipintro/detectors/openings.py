@@ -25,7 +25,7 @@ from skipintro.core.files import (
 from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
-from skipintro.detectors.agreement import AGREEMENT, with_agreement
+from skipintro.detectors.agreement import AGREEMENT, with_consensus
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
 from skipintro.detectors.trees import Trees
 from skipintro.evidence.settings import FingerprintSettings
@@ -147,7 +147,7 @@ class OpeningDetector:
         rate = self.config.matching.rate
         alone = [self.alone.predict(found.features) for found in candidates]
         return [
-            self.agreed.predict(with_agreement(position, candidates, alone, rate))
+            self.agreed.predict(with_consensus(position, candidates, alone, rate))
             for position in range(len(candidates))
         ]
 
