@@ -37,7 +37,7 @@ from skipintro.core.files import sha256_of_file
 from skipintro.detection.episode import Interval, Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
-from skipintro.detectors.agreement import AGREEMENT, with_consensus
+from skipintro.detectors.agreement import CONSENSUS, with_consensus
 from skipintro.detectors.candidates import FEATURES, Candidates, names, stretched
 from skipintro.detectors.fitting import (
     LabelledSeason,
@@ -530,7 +530,7 @@ def agreeing() -> tuple[Candidates, Candidates]:
 def test_a_sibling_speaks_for_the_candidate_that_matches_its_own() -> None:
     pair = agreeing()
     found = with_consensus(0, pair, [np.array([0.5, 0.6]), np.array([0.9, 0.2])], RATE)
-    column = dict(zip(AGREEMENT, found[:, -len(AGREEMENT) :].T.tolist(), strict=True))
+    column = dict(zip(CONSENSUS, found[:, -len(CONSENSUS) :].T.tolist(), strict=True))
     assert column["agreed"] == [0.9, 0]
     assert column["agreed_most"] == [0.9, 0]
     assert column["elsewhere"] == [0.2, 0.9]
@@ -546,14 +546,14 @@ def test_a_sibling_speaks_for_the_candidate_that_matches_its_own() -> None:
 def test_a_sibling_without_candidates_is_not_asked() -> None:
     first, _ = agreeing()
     found = with_consensus(0, [first, spans()], [np.array([0.5, 0.6]), np.zeros(0)], RATE)
-    column = dict(zip(AGREEMENT, found[:, -len(AGREEMENT) :].T.tolist(), strict=True))
+    column = dict(zip(CONSENSUS, found[:, -len(CONSENSUS) :].T.tolist(), strict=True))
     assert (column["agreed"], column["n_asked"]) == ([0, 0], [0, 0])
 
 
 def test_an_episode_without_candidates_has_no_rows_but_all_columns() -> None:
     first, _ = agreeing()
     found = with_consensus(1, [first, spans()], [np.array([0.5, 0.6]), np.zeros(0)], RATE)
-    assert found.shape == (0, 1 + len(AGREEMENT))
+    assert found.shape == (0, 1 + len(CONSENSUS))
 
 
 # --- to files and back ---
@@ -707,7 +707,7 @@ def test_a_setting_that_this_version_does_not_know_is_told(folder: Path, tmp_pat
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        pytest.param(lambda features: features[:-1], AGREEMENT[-1], id="one lacks"),
+        pytest.param(lambda features: features[:-1], CONSENSUS[-1], id="one lacks"),
         pytest.param(lambda features: [*features, "mood"], "mood", id="one more"),
         pytest.param(lambda features: features[::-1], "their order", id="another order"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 from skipintro.detectors.candidates import Candidates, Floats
 from skipintro.matching.pairs import Ints
 
-AGREEMENT = (
+CONSENSUS = (
     "agreed",  # probability of the match of an interval as the sibling's: mean and most
     "agreed_most",
     "elsewhere",  # probability of an interval of the sibling's that lies elsewhere, mean
@@ -28,15 +28,15 @@ _NEAR_S = 1.0
 def with_consensus(
     position: int, candidates: Sequence[Candidates], alone: Sequence[Floats], rate: int
 ) -> Floats:
-    """Return the features of one episode's candidates, with those named by AGREEMENT after them.
+    """Return the features of one episode's candidates, with those named by CONSENSUS after them.
 
     `alone` holds for each episode of the season the probabilities (C,) of its candidates.
     """
     own, p = candidates[position], alone[position]
-    told = np.zeros((len(own), len(AGREEMENT)))
+    told = np.zeros((len(own), len(CONSENSUS)))
     if not len(own):
         return np.hstack([own.features, told])
-    column = {name: place for place, name in enumerate(AGREEMENT)}
+    column = {name: place for place, name in enumerate(CONSENSUS)}
     for group, links in enumerate(own.links):
         rows = np.flatnonzero(own.group == group)
         asked = [

@@ -25,7 +25,7 @@ from skipintro.core.files import (
 from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
-from skipintro.detectors.agreement import AGREEMENT, with_consensus
+from skipintro.detectors.agreement import CONSENSUS, with_consensus
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
 from skipintro.detectors.trees import Trees
 from skipintro.evidence.settings import FingerprintSettings
@@ -79,7 +79,7 @@ class OpeningConfig(SeasonSettings):
 
 def wanted_features(config: OpeningConfig) -> tuple[str, ...]:
     """Return the names of the features that today's code makes, for the kinds of a detector."""
-    return (*names(tuple(config.matching.alike)), *AGREEMENT)
+    return (*names(tuple(config.matching.alike)), *CONSENSUS)
 
 
 def season_candidates(
@@ -238,7 +238,7 @@ def load_openings(folder: Path) -> OpeningDetector:
         raise InputError(f"{path}: broken ({error}); {remedy}") from error
     if surplus := set(arrays) - {key for name in trees for key in trees[name].arrays(name)}:
         raise InputError(f"{path}: broken ({min(surplus)} is of no tree); {remedy}")
-    n_features = {"alone": len(wanted) - len(AGREEMENT), "agreed": len(wanted)}
+    n_features = {"alone": len(wanted) - len(CONSENSUS), "agreed": len(wanted)}
     for name, each in trees.items():
         if each.feature.max() >= n_features[name]:
             raise InputError(f"{path}: {name}.feature: no such feature; {remedy}")
