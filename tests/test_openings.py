@@ -208,7 +208,9 @@ def test_a_second_is_as_likely_as_the_likeliest_candidate_that_holds_some_of_it(
         update={"calibration_scores": (0.0, 1.0), "calibration_shares": (0.0, 1.0)}
     )
     found = spans((10.5, 14.25), (2, 12), (20, 21))
-    told_of = replace(detector, config=config).read_off(found, np.array([0.75, 0.5, 0.25]), 100)
+    told_of = replace(detector, config=config).to_prediction(
+        found, np.array([0.75, 0.5, 0.25]), 100
+    )
     seconds = told_of.probabilities.tolist()
     assert seconds[:22] == [0] * 2 + [0.5] * 8 + [0.75] * 5 + [0] * 5 + [0.25, 0]
     assert (told_of.interval, told_of.confidence) == ((10.5, 14.25), 0.75)
@@ -237,7 +239,7 @@ def test_limits_leave_out_candidates_before_the_best_is_taken(
         }
     )
     found, scores = spans((10.5, 14.25), (2, 12), (20, 21)), np.array([0.75, 0.5, 0.25])
-    told_of = replace(detector, config=config).read_off(found, scores, 100, limits)
+    told_of = replace(detector, config=config).to_prediction(found, scores, 100, limits)
     assert told_of.interval == expected
     assert told_of.probabilities.max() == 0.75  # what is not allowed is still seen
 

@@ -137,7 +137,7 @@ def learn(
         start_learned_from = start.config.learned_from
         chosen, trials = continued.chosen, continued.trials
     predictions = tuple(
-        (episode, detector.read_off(found, scores, episode.episode.fingerprints.length_s))
+        (episode, detector.to_prediction(found, scores, episode.episode.fingerprints.length_s))
         for episodes, season, of_season in zip(series.values(), seasons, held_out, strict=True)
         for episode, found, scores in zip(episodes, season.candidates, of_season, strict=True)
     )

@@ -125,7 +125,7 @@ class OpeningDetector:
         scores = self.scores(candidates)
         limits = [_UNLIMITED] * len(episodes) if limits is None else limits
         return [
-            self.read_off(found, score, episode.length_s, limit)
+            self.to_prediction(found, score, episode.length_s, limit)
             for found, score, episode, limit in zip(
                 candidates, scores, episodes, limits, strict=True
             )
@@ -166,7 +166,7 @@ class OpeningDetector:
             )
         return OpeningDetector(config.model_copy(update=update), self.alone, self.agreed)
 
-    def read_off(
+    def to_prediction(
         self,
         found: Candidates,
         scores: NDArray[np.float64],
