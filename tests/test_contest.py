@@ -17,10 +17,10 @@ from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.audio_rules import predict_by_rule
 from skipintro.evaluation.contest import (
     DESCRIPTIONS,
-    judge,
     matched_seasons,
     predict,
     predict_openings,
+    score,
     shared_evidence,
 )
 from skipintro.model.head import IntroHead
@@ -195,7 +195,7 @@ def test_no_test_episode_gives_no_prediction(openings: OpeningDetector, head: In
 def test_predictions_are_held_against_the_truth_and_episodes_sorted_into_parts() -> None:
     nothing = Prediction(None, None, np.zeros(0, np.float32))
     hit = Prediction((4.0, 9.0), 0.5, np.zeros(LENGTH_S, np.float32))
-    found = judge(
+    found = score(
         {"none": [nothing] * len(TEST), "all": [hit] * len(TEST)},
         TEST,
         seen={"one"},
@@ -215,4 +215,4 @@ def test_predictions_are_held_against_the_truth_and_episodes_sorted_into_parts()
 
 def test_a_detector_that_leaves_out_an_episode_is_no_match() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        judge({"short": []}, TEST, seen=(), leaked=(), corrected=())
+        score({"short": []}, TEST, seen=(), leaked=(), corrected=())

@@ -109,7 +109,7 @@ def shared_evidence(
     return found
 
 
-def judge(
+def score(
     predictions: Mapping[str, Sequence[Prediction]],
     test: Sequence[LabelledEpisode],
     *,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
-from skipintro.evaluation.contest import judge, matched_seasons, predict_openings
+from skipintro.evaluation.contest import matched_seasons, predict_openings, score
 from skipintro.evaluation.intervals import HEADLINES, IntervalFigures, interval_figures
 from skipintro.evaluation.outcomes import Outcome
 
@@ -70,7 +70,7 @@ def cross_validate(
             predictions["openings"] = predict_openings(detector, unlabelled, seasons)
             for name, baseline in known.items():
                 predictions[name] = baseline(rest, unlabelled, unlabelled)
-            judged = judge(predictions, held, seen=(), leaked=(), corrected=())
+            judged = score(predictions, held, seen=(), leaked=(), corrected=())
             for name, its_own in judged.items():
                 outcomes[name] += its_own
         for name, its_own in outcomes.items():

@@ -38,9 +38,9 @@ from skipintro.evaluation.calibration import reliability, risk_coverage
 from skipintro.evaluation.comparison import Comparison, compare, markdown
 from skipintro.evaluation.contest import (
     DESCRIPTIONS,
-    judge,
     matched_seasons,
     predict,
+    score,
     shared_evidence,
 )
 from skipintro.evaluation.figures import (
@@ -97,7 +97,7 @@ def main(params: Params) -> None:
         config=params.head(),
         settings=params.baselines,
     )
-    outcomes = judge(
+    outcomes = score(
         predictions,
         test,
         seen={labelled.episode.series for labelled in train},
