@@ -31,7 +31,7 @@ from skipintro.tracking.runs import close_stale_runs, run_params
 from skipintro.tracking.store import (
     Store,
     connect,
-    faults_told,
+    translate_errors,
 )
 
 NO_ORIGIN = Origin({}, ())
@@ -185,7 +185,7 @@ def test_what_sqlite_says_is_told_with_its_own_remedy(
     fault = MlflowException("SELECT secret")
     fault.__cause__ = cause = sqlite3.OperationalError(words)
     cause.sqlite_errorcode = code
-    with pytest.raises(InputError) as caught, faults_told():
+    with pytest.raises(InputError) as caught, translate_errors():
         raise fault
     assert f"/folder/mlflow.db: the MLflow store failed ({words}); {remedy}" in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -723,8 +723,8 @@ def test_a_store_that_fails_in_the_middle_is_told_in_one_line_without_its_secret
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:hunter2@host:5000")
     for error in (MlflowException("http://user:hunter2@host"), ConnectionError("hunter2")):
         failed = pytest.raises(InputError, match=r"^http://host:5000: the MLflow store failed")
-        with failed as told, faults_told():
+        with failed as told, translate_errors():
             raise error
         assert "hunter2" not in str(told.value)
-    with pytest.raises(FileNotFoundError), faults_told():  # of a file, and told as such
+    with pytest.raises(FileNotFoundError), translate_errors():  # of a file, and told as such
         Path("/nowhere/at/all").read_bytes()

@@ -26,7 +26,7 @@ from skipintro.core.errors import InputError
 from skipintro.experiment import FinishedExperiment
 from skipintro.tracking.delivery import deliver
 from skipintro.tracking.live import live_run
-from skipintro.tracking.store import connect, faults_told
+from skipintro.tracking.store import connect, translate_errors
 from torture.conftest import Attack
 from torture.worked import STAGES, Worked, left_by
 
@@ -117,7 +117,7 @@ def proxy(port: int) -> Iterator[tuple[int, type[_Proxy]]]:
 def deliver_once(name: str, finished: FinishedExperiment, *, live: bool = False) -> str:
     """Do what the stages train and track do; gives the fault, or nothing."""
     try:
-        with faults_told():
+        with translate_errors():
             store = connect(name)
             if live:
                 with live_run(store, "3 epochs", finished.origin) as run:
@@ -398,8 +398,8 @@ from pathlib import Path
 from conftest import copy_of
 from experiment_cases import experiment
 from skipintro.tracking.delivery import deliver
-from skipintro.tracking.store import connect, faults_told
-with faults_told():
+from skipintro.tracking.store import connect, translate_errors
+with translate_errors():
     deliver(connect("together"), experiment(Path("{seed}"), seed={seed}))
 """
 

@@ -170,11 +170,11 @@ def _looking() -> "Iterator[tuple[Store, StoreParams, PromoteParams]]":
             from skipintro.core.store_address import tracking_uri, without_credentials
             from skipintro.evaluation.gate import PromoteParams
             from skipintro.tracking.champion import existing_store
-            from skipintro.tracking.store import StoreParams, faults_told
+            from skipintro.tracking.store import StoreParams, translate_errors
 
         os.chdir(find_checkout())
         tracking, gates = load_params(StoreParams, "track"), load_params(PromoteParams, "promote")
-        with faults_told():
+        with translate_errors():
             store = existing_store(tracking.experiment)
             if store is None:
                 shown = without_credentials(tracking_uri())

@@ -79,11 +79,11 @@ def _write() -> None:
 def _champion() -> "Candidate | None":
     from skipintro.core.params import load_params
     from skipintro.tracking.champion import existing_store, find_champion
-    from skipintro.tracking.store import StoreParams, faults_told
+    from skipintro.tracking.store import StoreParams, translate_errors
 
     tracking = load_params(StoreParams, "track")
     try:
-        with faults_told():
+        with translate_errors():
             store = existing_store(tracking.experiment)
             return None if store is None else find_champion(store, tracking.detector)
     except InputError as error:

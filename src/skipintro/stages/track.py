@@ -34,7 +34,7 @@ from skipintro.origin import origin_of
 from skipintro.tracking.champion import find_champion
 from skipintro.tracking.delivery import deliver
 from skipintro.tracking.runs import run_params
-from skipintro.tracking.store import Store, StoreParams, connect, faults_told
+from skipintro.tracking.store import Store, StoreParams, connect, translate_errors
 
 OUTPUT = Path("reports/track")
 _EPISODES = TypeAdapter(list[EpisodeResult])
@@ -51,7 +51,7 @@ def main(params: Params) -> None:
     metrics = read_model(Metrics, EVALUATED / "metrics.json")
     report = read_model(Report, EVALUATED / "report.json")
     encoder = evaluated.encoder
-    with tempfile.TemporaryDirectory() as temporary, faults_told():
+    with tempfile.TemporaryDirectory() as temporary, translate_errors():
         folder = Path(temporary)
 
         def made(name: str, kind: Kind, figures: dict[str, float]) -> MadeModel:

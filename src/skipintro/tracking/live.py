@@ -22,7 +22,7 @@ from skipintro.tracking.runs import (
     new_run,
     run_params,
 )
-from skipintro.tracking.store import FAULTS, Store, StoreParams, connect, faults_told
+from skipintro.tracking.store import FAULTS, Store, StoreParams, connect, translate_errors
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def followed(epochs: int, encoder: EncoderIdentity) -> Iterator[LiveRun]:
     """
     tracking = load_params(StoreParams, "track")
     store, origin = connect(tracking.experiment), origin_of(tracking.dataset)
-    with faults_told(), live_run(store, origin.title(epochs), origin) as live:
+    with translate_errors(), live_run(store, origin.title(epochs), origin) as live:
         live.log_start(run_params(encoder), origin)
         yield live
 

@@ -93,7 +93,7 @@ def connect(experiment: str) -> Store:
     )
     with (
         FileLock(cache_dir("locks") / "mlflow-store.lock"),  # two first users at once
-        faults_told("does not answer", lost),
+        translate_errors("does not answer", lost),
     ):
         _make_file(uri)
         client = open_client(uri)
@@ -130,7 +130,7 @@ def _experiment_id(client: MlflowClient, uri: str, experiment: str) -> str:
 
 
 @contextmanager
-def faults_told(
+def translate_errors(
     what: str = "failed", then: str = "and run again, nothing is lost"
 ) -> Iterator[None]:
     """Tell a store's fault in one line; its own words may hold credentials. Raises InputError."""
