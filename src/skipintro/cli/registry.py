@@ -82,7 +82,7 @@ def models() -> None:
     Example: skipintro models
     """
     with _looking() as (store, tracking, gates):
-        from skipintro.tracking.promotion import standings as of
+        from skipintro.tracking.promotion import list_versions as of
 
         found = [
             (tracking.detector, of(store, tracking.detector), gates.detector),

@@ -88,7 +88,7 @@ def roll_back(
         _crown(store, model_name, wanted, holder, f"rollback: {reason}")
 
 
-def standings(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]]:
+def list_versions(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]]:
     """Give every version with its aliases, the newest first; none of a model that is not there."""
     found = store.client.search_model_versions(f"name = '{model_name}'")
     candidates = [candidate_of(store, version) for version in found]
