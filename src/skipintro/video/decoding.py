@@ -27,11 +27,11 @@ from skipintro.video.opening import (
     SEEKABLE,
     VideoError,
     check_not_truncated,
+    declared_duration,
     fault_of,
     opened,
     origin_of,
     packets_of,
-    promised_length,
 )
 from skipintro.video.sampling import IrregularStreamError, n_moments_of_last
 from skipintro.video.scaling import Picture, View, display_shape, grey, scaled, square, thumbnail
@@ -56,7 +56,7 @@ def inspect(
             n_frames, n_seconds, end = n_frames + 1, shown.n_moments, shown.until
         if not n_frames:
             raise VideoError(path, "no picture in it can be decoded")
-        promised = promised_length(container, stream)
+        promised = declared_duration(container, stream)
         check_not_truncated(path, float(end), promised, truncation_tolerance_s)
         return VideoInfo(
             duration_s=round(float(end), 3),
@@ -156,7 +156,7 @@ def length_s(path: Path) -> float | None:
     Raises VideoError where the file is missing or is no video.
     """
     with opened(path) as (container, stream):
-        return promised_length(container, stream)
+        return declared_duration(container, stream)
 
 
 def frames_between(

@@ -133,7 +133,7 @@ def packets_of(
         yield from container.demux(stream)
 
 
-def promised_length(
+def declared_duration(
     container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> float | None:
     """Give the seconds that the container promises of this stream, None where it does not tell.
