@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skipintro.video.sampling import IrregularStreamError, Sample, n_moments_of_last, needed
+from skipintro.video.sampling import (
+    IrregularStreamError,
+    Sample,
+    n_moments_of_last,
+    required_packets,
+)
 
 TICKS = 10  # a second
 RATES = (1, 3, 4)  # moments a second
@@ -25,8 +30,8 @@ def samples(frames: Sequence[Frame], delay: int) -> list[Sample[int]]:
 
 
 def asked(frames: Sequence[Frame], delay: int, end: int, rate: int = 1) -> dict[int, int]:
-    """Give the moments that show each packet that `needed` yields."""
-    given = needed(
+    """Give the moments that show each packet that `required_packets` yields."""
+    given = required_packets(
         samples(frames, delay), lambda k: k * TICKS // rate, lambda _: -(-end * rate // TICKS)
     )
     return {sample.packet: sample.n_moments for sample in given}
@@ -123,7 +128,7 @@ def test_time_stamps_that_tell_nothing_beforehand_are_refused(frames: list[Frame
 def test_decoding_times_out_of_order_are_refused(times: list[tuple[int, int]]) -> None:
     packets = [Sample(i, pts, dts, i == 0, is_shown=True) for i, (pts, dts) in enumerate(times)]
     with pytest.raises(IrregularStreamError):
-        list(needed(packets, lambda s: s * TICKS, lambda _: 1))
+        list(required_packets(packets, lambda s: s * TICKS, lambda _: 1))
 
 
 def test_a_packet_that_is_only_referred_to_is_never_on_screen() -> None:
@@ -132,7 +137,7 @@ def test_a_packet_that_is_only_referred_to_is_never_on_screen() -> None:
         Sample(1, 10, 10, is_key=False, is_shown=False),
         Sample(2, 21, 21, is_key=False, is_shown=True),
     ]
-    found = needed(packets, lambda s: s * TICKS, lambda _: 4)
+    found = required_packets(packets, lambda s: s * TICKS, lambda _: 4)
     assert {sample.packet: sample.n_moments for sample in found} == {0: 3, 1: 0, 2: 1}
 
 

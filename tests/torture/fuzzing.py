@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["skipintro", "yaml"]):
     from skipintro.episodes.annotations import read_overrides
     from skipintro.episodes.labels import parse_time, read_labels
     from skipintro.stages import annotate
-    from skipintro.video.sampling import IrregularStreamError, Sample, needed
+    from skipintro.video.sampling import IrregularStreamError, Sample, required_packets
 
 from torture.mutation import YAML_TOKENS, mutated, read_or_refused
 from torture.seeds import LABELS, OVERRIDES, PARAMS, check_times
@@ -56,7 +56,9 @@ def read_samples(path: Path) -> None:
         for flags in (content[at + 2],)
     ]
     try:
-        chosen = list(needed(iter(samples), lambda second: 4 * second, lambda last: last.pts // 4))
+        chosen = list(
+            required_packets(iter(samples), lambda second: 4 * second, lambda last: last.pts // 4)
+        )
     except IrregularStreamError:
         return
     assert [sample.packet for sample in chosen] == sorted({s.packet for s in chosen})

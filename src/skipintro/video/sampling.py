@@ -49,7 +49,7 @@ class Sample(Generic[P]):
         return self.pts < key.pts
 
 
-def needed(
+def required_packets(
     samples: Iterable[Sample[P]],
     tick_of: Callable[[int], int],
     moments_of_last: Callable[[Sample[P]], int],

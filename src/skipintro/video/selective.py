@@ -17,7 +17,12 @@ import av
 from skipintro.core.isolation import heartbeat
 from skipintro.video.h264 import Packets
 from skipintro.video.opening import SEEKABLE, opened, origin_of
-from skipintro.video.sampling import IrregularStreamError, Sample, n_moments_of_last, needed
+from skipintro.video.sampling import (
+    IrregularStreamError,
+    Sample,
+    n_moments_of_last,
+    required_packets,
+)
 from skipintro.video.scaling import Picture, View
 
 _PacketSample: TypeAlias = Sample["av.Packet[av.VideoStream]"]
@@ -77,7 +82,7 @@ def _needed_samples(
         return n_moments_of_last(time, until, rate)
 
     samples = _samples(container, stream, (max_length_s + origin) / tick)
-    return needed(samples, tick_of, moments_of_last)
+    return required_packets(samples, tick_of, moments_of_last)
 
 
 def _decoded_in_groups(
