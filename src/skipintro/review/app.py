@@ -18,7 +18,7 @@ from skipintro.review.sealed import Sealed
 from skipintro.service.answers import as_json
 from skipintro.service.bodies import read_json
 from skipintro.service.connections import TimedPage, configured
-from skipintro.service.faults import tell_faults
+from skipintro.service.faults import add_error_handlers
 from skipintro.service.guard import Guard
 from skipintro.service.refusal import RefusalError
 from skipintro.video.opening import VideoError
@@ -38,7 +38,7 @@ def make_app(queue: Queue, checkout: Path) -> FastAPI:
     app = FastAPI(openapi_url=None)
     app.add_middleware(Guard, token=None)
     app.add_middleware(Sealed, policy=policy)
-    tell_faults(app, "the page is at /")
+    add_error_handlers(app, "the page is at /")
 
     @app.get("/")
     async def page() -> Response:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from skipintro.library.output import Row
 from skipintro.service.answers import as_json
 from skipintro.service.bodies import Wanted, check_upload, read_json, write_upload
-from skipintro.service.faults import tell_faults
+from skipintro.service.faults import add_error_handlers
 from skipintro.service.finder import Plan
 from skipintro.service.guard import Guard
 from skipintro.service.measures import Measured, Measures
@@ -51,7 +51,7 @@ def make_app(
     app = FastAPI(title="skipintro", version=version("skipintro"), docs_url=None, redoc_url=None)
     app.add_middleware(Guard, token=token)
     app.add_middleware(Measured, measures=measures)
-    tell_faults(app, "see /openapi.json")
+    add_error_handlers(app, "see /openapi.json")
 
     @app.post("/detect", summary="Videos and folders of the server's", openapi_extra=_ASKED)
     async def of_library(request: Request) -> Response:

@@ -15,7 +15,7 @@ from skipintro.service.refusal import RefusalError
 log = logging.getLogger(__name__)
 
 
-def tell_faults(app: FastAPI, hint: str) -> None:
+def add_error_handlers(app: FastAPI, hint: str) -> None:
     """Tell faults to the client; what is no client's fault is in the log as well.
 
     `hint` says where the routes are described.
