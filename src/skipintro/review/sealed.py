@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from skipintro.service.answers import told
+from skipintro.service.answers import error_response
 from skipintro.service.refusal import RefusalError
 
 
@@ -33,5 +33,5 @@ class Sealed:
             headers = Headers(scope=scope)
             own = f"http://{headers.get('host', '')}"
             if headers.get("origin", own) != own:
-                app = told(RefusalError(403, f"Origin: expected {own}, got another"))
+                app = error_response(RefusalError(403, f"Origin: expected {own}, got another"))
         await app(scope, receive, sealed)

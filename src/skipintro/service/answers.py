@@ -14,6 +14,6 @@ def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = N
     return Response(json.dumps(value), status, headers, "application/json")
 
 
-def told(refusal: RefusalError) -> Response:
+def error_response(refusal: RefusalError) -> Response:
     """Give `{"error": …}`."""
     return as_json({"error": refusal.fault}, refusal.status, refusal.headers)

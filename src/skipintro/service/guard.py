@@ -5,7 +5,7 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from skipintro.service.answers import told
+from skipintro.service.answers import error_response
 from skipintro.service.refusal import RefusalError
 
 _OPEN = "/health"
@@ -27,7 +27,7 @@ class Guard:
             if fault is None and scope["path"] != _OPEN:
                 fault = self._fault(headers)
             if fault is not None:
-                await told(fault)(scope, receive, send)
+                await error_response(fault)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
