@@ -44,7 +44,7 @@ def written(path: Path, text: str | None) -> Path:
 
 
 def test_an_edl_follows_kodi_s_rules_and_lies_where_kodi_looks(video: Path) -> None:
-    path = written(edl.place(video), edl.text(finding(video)))
+    path = written(edl.path_for(video), edl.text(finding(video)))
     assert path.name == NAME.removesuffix(".mkv") + ".edl"
     assert read_edl(path) == [(12.345, 24.0, 3)]
     assert read_edl(written(path, edl.text(finding(video), action=0))) == [(12.345, 24.0, 0)]
@@ -57,7 +57,7 @@ def test_the_strict_reader_of_edl_refuses_what_kodi_does(tmp_path: Path) -> None
 
 
 def test_ffmpeg_reads_the_chapters_with_one_after_the_intro_to_jump_to(video: Path) -> None:
-    path = written(chapters.place(video), chapters.text(finding(video)))
+    path = written(chapters.path_for(video), chapters.text(finding(video)))
     assert read_chapters(path) == [
         (0.0, 12.345, "Episode"),
         (12.345, 24.0, "Intro"),
@@ -70,7 +70,7 @@ def test_titles_with_ffmpeg_s_special_letters_come_back_as_they_were(
 ) -> None:
     title = "a=b; c # d \\ e\nf"
     monkeypatch.setattr(chapters, "INTRO", title)
-    path = written(chapters.place(video), chapters.text(finding(video)))
+    path = written(chapters.path_for(video), chapters.text(finding(video)))
     assert title in [name for _, _, name in read_chapters(path)]
 
 
@@ -86,7 +86,7 @@ def test_segments_are_jellyfin_s_fields_in_ticks_of_100_ns(video: Path) -> None:
 
 @pytest.mark.parametrize("interval", [(12.345, 24.0), None])
 def test_a_label_sidecar_is_read_as_a_label_file(video: Path, interval: Interval | None) -> None:
-    path = written(labels.place(video), labels.text(finding(video, interval)))
+    path = written(labels.path_for(video), labels.text(finding(video, interval)))
     [(episode, label)] = read_labels(path).items()
     assert episode == video.stem
     assert label.series == "my show"
@@ -126,7 +126,7 @@ def test_chapters_of_a_video_that_has_an_opening_of_its_own_stay_as_they_are(vid
     known = (Chapter(0, 20, "One"), Chapter(20, 50, "Vorspann"), Chapter(50, 60, "Three"))
     assert with_intro(known, (15.0, 30.0), 60.0) == [*known]
     told = replace(finding(video), chapters=known)
-    assert read_chapters(written(chapters.place(video), chapters.text(told))) == [
+    assert read_chapters(written(chapters.path_for(video), chapters.text(told))) == [
         (0, 20, "One"),
         (20, 50, "Vorspann"),
         (50, 60, "Three"),
@@ -196,7 +196,7 @@ def test_a_copy_that_fails_leaves_nothing_and_says_what_to_do(tmp_path: Path) ->
 def test_what_is_no_file_is_never_taken_for_nothing_nor_replaced(
     tmp_path: Path, video: Path
 ) -> None:
-    place = edl.place(video)
+    place = edl.path_for(video)
     memory = Memory(tmp_path / "cache")
     puts: tuple[Callable[[], None], ...] = (
         lambda: place.symlink_to(tmp_path / "gone"),

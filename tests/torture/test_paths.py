@@ -170,10 +170,10 @@ def write_sidecars(toy: Path, place: Path, folder: Path, *, overwrite: bool) -> 
 
 
 PLACES = {
-    Kind.EDL: edl.place,
-    Kind.CHAPTERS: chapters.place,
-    Kind.SEGMENTS: segments.place,
-    Kind.JSON: labels.place,
+    Kind.EDL: edl.path_for,
+    Kind.CHAPTERS: chapters.path_for,
+    Kind.SEGMENTS: segments.path_for,
+    Kind.JSON: labels.path_for,
 }
 
 

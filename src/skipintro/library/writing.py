@@ -20,10 +20,10 @@ from skipintro.sidecars.finding import Finding
 from skipintro.sidecars.finding import muxed_place as mux_place
 
 _PLACES: dict[Kind, Callable[[Path], Path]] = {
-    Kind.EDL: edl.place,
-    Kind.CHAPTERS: chapters.place,
-    Kind.SEGMENTS: segments.place,
-    Kind.JSON: labels.place,
+    Kind.EDL: edl.path_for,
+    Kind.CHAPTERS: chapters.path_for,
+    Kind.SEGMENTS: segments.path_for,
+    Kind.JSON: labels.path_for,
 }
 
 
@@ -154,7 +154,7 @@ class Writer:
 
     @contextmanager
     def _replacing(self, place: Path, known_by: Callable[[Path], Any]) -> Iterator[Path]:
-        """Give a draft that becomes `place`, remembered as ours at every moment."""
+        """Give a draft that becomes `path_for`, remembered as ours at every moment."""
         with atomic_write(place) as draft:
             yield draft
             ours = known_by(draft)

@@ -15,7 +15,7 @@ INTRO, EPISODE = "Intro", "Episode"
 _SPECIAL = re.compile(r"([=;#\\\n])")
 
 
-def place(video: Path) -> Path:
+def path_for(video: Path) -> Path:
     """Give the path of the sidecar."""
     return video.with_suffix(".ffmetadata")
 

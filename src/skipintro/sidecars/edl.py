@@ -10,7 +10,7 @@ from skipintro.sidecars.finding import Finding
 COMMERCIAL_BREAK = 3  # skipped once, and may be gone back to; MPlayer knows 0 and 1 alone
 
 
-def place(video: Path) -> Path:
+def path_for(video: Path) -> Path:
     """Give the path that a player looks at."""
     return video.with_suffix(".edl")
 

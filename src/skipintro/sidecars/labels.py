@@ -12,7 +12,7 @@ from skipintro.episodes.annotations import format_time
 from skipintro.sidecars.finding import Finding
 
 
-def place(video: Path) -> Path:
+def path_for(video: Path) -> Path:
     """Give the path of the sidecar."""
     return video.with_suffix(".intro.json")
 

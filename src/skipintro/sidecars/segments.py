@@ -12,7 +12,7 @@ from skipintro.sidecars.finding import Finding
 TICKS_PER_MS = 10_000  # a tick is 100 ns
 
 
-def place(video: Path) -> Path:
+def path_for(video: Path) -> Path:
     """Give the path of the sidecar."""
     return video.with_suffix(".segments.json")
 
