@@ -20,7 +20,7 @@ def visiting(
 ) -> Iterator[Page]:
     """Open a page; `looks` go to `Browser.new_context`: viewport, color_scheme, has_touch, …
 
-    In the end, nothing may stand on its console as an error or a warning but what is `error_response` in
+    In the end, nothing may stand on its console as an error or a warning but what is `told` in
     advance, which must; no dialog may have opened; and it may have asked no other server than its
     own for anything, a page of a file for nothing but itself. `known_faults` are patterns of whole
     faults that a page of others may have.

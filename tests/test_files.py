@@ -140,8 +140,8 @@ def test_a_workshop_is_gone_after_its_block_and_swept_after_a_killed_process(
         (folder / "weights").write_text("some")
     assert list(tmp_path.iterdir()) == []
     program = (
-        "import os, sys; from pathlib import Path; from skipintro.core.files import workshop_in\n"
-        "with workshop_in(Path(sys.argv[1])) as folder: os._exit(1)"
+        "import os, sys; from pathlib import Path; from skipintro.core.files import temp_dir\n"
+        "with temp_dir(Path(sys.argv[1])) as folder: os._exit(1)"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
     assert len(list(tmp_path.iterdir())) == 1

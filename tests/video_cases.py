@@ -47,7 +47,7 @@ def write(
     muxing: dict[str, str] | None = None,
     **options: Any,
 ) -> Path:
-    """Write frames that appear at `stamps`, in units of `format_time`; the last one stays until `end`.
+    """Write frames that appear at `stamps`, in units of `clock`; the last one stays until `end`.
 
     `frames` are numbered pictures unless given; `sound` is a codec and a length in seconds.
     """

@@ -73,7 +73,7 @@ class Attack:
 
     @contextmanager
     def case(self, told: object) -> Iterator[None]:
-        """Count one case; `error_response` says which one it was, if it fails."""
+        """Count one case; `told` says which one it was, if it fails."""
         with self._counting:  # cases may run side by side
             self.n_cases += 1
         try:

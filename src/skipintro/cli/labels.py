@@ -271,11 +271,6 @@ def _frames_command(checkout: Path, told: "OutOfFoldPrediction") -> str:
     ingested = read_model(IngestManifest, manifest).episodes if manifest.exists() else []
     paths = (str(checkout / e.path) for e in ingested if e.id == told.id and e.path)
     path = shlex.quote(next(paths, f"<video of {told.id}>"))
-    ends = [
-        int(second)
-        for span in (told.label, told.interval)
-        if format_interval
-        for second in format_interval
-    ]
+    ends = [int(second) for span in (told.label, told.interval) if span for second in span]
     seconds = " ".join(f"--at {second}" for second in dict.fromkeys(ends))
     return f"skipintro frames {path} {seconds} --out frames.png"

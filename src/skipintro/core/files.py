@@ -70,7 +70,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temp_dir(folder: Path) -> Iterator[Path]:
-    """Give an empty folder for the length of the block; `remove_stale` removes what is left of killed."""
+    """Yield an empty folder; `remove_stale` removes those that a killed process left."""
     workshop = _made_workshop(folder)
     try:
         yield workshop
@@ -144,7 +144,7 @@ def write_checked(path: Path, content: bytes) -> None:
 
 
 def read_checked(path: Path) -> bytes | None:
-    """Give the content of a file that `write_checked` wrote; None where it is missing or damaged."""
+    """Return what `write_checked` wrote; None where it is missing or damaged."""
     return path.read_bytes()[:-_SHA256_SIZE] if is_intact(path) else None
 
 

@@ -42,7 +42,7 @@ class HeadDetector:
 def load_same_encoder(
     detector: HeadDetector, place: Path, device: torch.device, weights: str | None = None
 ) -> Encoder:
-    """Load the encoder that the detector at `path_for` was trained on.
+    """Load the encoder that the detector at `place` was trained on.
 
     The folder may bring its weights. Where the encoder bears either precision, it has the one that
     is fast here. `weights` is for one that was loaded from a checkpoint file: that file. Raises

@@ -154,7 +154,7 @@ class OpeningDetector:
     def with_settings(self, config: OpeningConfig, place: Path) -> "OpeningDetector":
         """Return the detector with other settings; what it has learned stays.
 
-        `path_for` names it in the InputError that is raised where its features do not fit them.
+        `place` names it in the InputError that is raised where its features do not fit them.
         """
         learned = {"calibration_scores", "calibration_shares", "features", "learned_from"}
         update = {name: getattr(self.config, name) for name in learned}

@@ -173,8 +173,8 @@ def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:
     """Raise InputError where a corrected label ends after its episode (`n_seconds` rounded up)."""
     if annotation.end_s is not None and annotation.end_s > n_seconds:
         raise InputError(
-            f"{place}: {annotation.id}: end {format_time(annotation.end_s)} lies after the episode's "
-            f"end ({n_seconds} s); correct the label, override it or drop the episode"
+            f"{place}: {annotation.id}: end {format_time(annotation.end_s)} lies after the "
+            f"episode's end ({n_seconds} s); correct the label, override it or drop the episode"
         )
 
 

@@ -106,7 +106,7 @@ def check_episode_id(place: str, episode: str) -> None:
 def parse_time(place: str, value: Any) -> float | None:
     """Give seconds for `H:MM:SS`, `MM:SS` (with or without a fraction) or a number; None stays.
 
-    Raises InputError naming `path_for` for anything else.
+    Raises InputError naming `place` for anything else.
     """
     if value is None:
         return None

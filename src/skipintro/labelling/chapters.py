@@ -35,7 +35,8 @@ def of_metadata(path: Path) -> Interval | None:
     for (one, _), (other, _) in pairwise(rising):
         if other[0] < one[1]:
             raise InputError(
-                f"{path}: chapters {format_interval(one)} and {format_interval(other)} overlap; correct it"
+                f"{path}: chapters {format_interval(one)} and {format_interval(other)} overlap; "
+                "correct it"
             )
     return _opening(str(path), found)
 

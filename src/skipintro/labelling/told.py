@@ -31,7 +31,8 @@ def interval_of(place: str, start_s: float, end_s: float) -> Interval:
     start, end = round(start_s, 3), round(end_s, 3)
     if start >= end:
         raise InputError(
-            f"{place}: start {format_time(start)} does not lie before end {format_time(end)}; correct it"
+            f"{place}: start {format_time(start)} does not lie before end {format_time(end)}; "
+            "correct it"
         )
     return start, end
 

@@ -154,7 +154,7 @@ class Writer:
 
     @contextmanager
     def _replacing(self, place: Path, known_by: Callable[[Path], Any]) -> Iterator[Path]:
-        """Give a draft that becomes `path_for`, remembered as ours at every moment."""
+        """Give a draft that becomes `place`, remembered as ours at every moment."""
         with atomic_write(place) as draft:
             yield draft
             ours = known_by(draft)

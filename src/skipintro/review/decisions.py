@@ -65,7 +65,8 @@ def _check(interval: Interval, doubt: Doubt, rule: CorrectionRule) -> None:
     if end_s > doubt.n_seconds:
         raise _refused(
             doubt,
-            f"the end {format_time(end_s)} lies after the episode's end ({format_time(doubt.n_seconds)})",
+            f"the end {format_time(end_s)} lies after the episode's end "
+            f"({format_time(doubt.n_seconds)})",
         )
     length_s = round(end_s - start_s, 6)
     if not rule.min_length_s <= length_s <= rule.max_length_s:

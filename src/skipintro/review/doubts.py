@@ -173,8 +173,8 @@ def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> lis
         faults.append(_Reason(f"it is labelled differently: {each}", 1.0))
     end_s = max((a.end_s for a in annotations if a.end_s is not None), default=0.0)
     if n_seconds is not None and end_s > n_seconds:
-        told = f"the label ends at {format_time(end_s)}, after the episode's end ({format_time(n_seconds)})"
-        faults.append(_Reason(told, 1.0))
+        end, length = format_time(end_s), format_time(n_seconds)
+        faults.append(_Reason(f"the label ends at {end}, after the episode's end ({length})", 1.0))
     return faults
 
 

@@ -40,7 +40,7 @@ def promote(
 ) -> Verdict:
     """Judge the best challenger, or the wanted version, and move `@champion` where it passes.
 
-    `new_test_data`: as `score` says; the best is looked for on the newest version's data, even if
+    `new_test_data`: as `judge` says; the best is looked for on the newest version's data, even if
     that is the champion. Of those that cannot be used, a champion counts as none, a challenger is
     passed over. Raises InputError where the model or the version does not exist, or the wanted
     version cannot be used.
