@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from skipintro.core import code
+from skipintro.core.cache_dir import code_hash
 from skipintro.core.code import APART, PACKAGE, closure, hash_of_code, imports
-from skipintro.core.scratch import code_hash
 
 # A package of the same name: `work` reckons by `sums`, shows by `core.progress`, and needs `later`
 # and `kinds.one` in a function, `types_alone` for no result.

@@ -33,8 +33,8 @@ from library_cases import (
     write_head_detector,
 )
 from skipintro import cli
+from skipintro.core.cache_dir import code_hash
 from skipintro.core.files import read_checked, read_model, sha256_of_file, write_json
-from skipintro.core.scratch import code_hash
 from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import DETECTION_FILE
@@ -560,7 +560,7 @@ def test_the_code_that_finds_cuts_is_hashed_once_a_run(
         hashed.append(modules)
         return code_hash(*modules)
 
-    monkeypatch.setattr("skipintro.core.scratch.code_hash", counted)
+    monkeypatch.setattr("skipintro.core.cache_dir.code_hash", counted)
     assert main(place.words(str(place.library), "--snap"), monkeypatch) == 0
     assert len(hashed) == 1
 

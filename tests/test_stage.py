@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from skipintro.core.cache_dir import cache_dir, code_hash
 from skipintro.core.files import atomic_write, output_folder
-from skipintro.core.scratch import cache_dir, code_hash
 from skipintro.core.versions import versions
 
 # A stage with one param; BODY is what its main does.

@@ -190,7 +190,7 @@ class Job:
     @cached_property
     def _cutting(self) -> str:
         """Give the hash of the code that finds cuts."""
-        from skipintro.core.scratch import code_hash
+        from skipintro.core.cache_dir import code_hash
 
         return code_hash("skipintro.library.cuts")
 

@@ -45,8 +45,8 @@ def review(
     import webbrowser
     from pathlib import Path
 
+    from skipintro.core.cache_dir import cache_dir
     from skipintro.core.params import load_params
-    from skipintro.core.scratch import cache_dir
     from skipintro.episodes.corrections import CorrectionParams
     from skipintro.review.app import make_server
     from skipintro.review.doubts import gather

@@ -20,7 +20,7 @@ APART = frozenset(
         "skipintro.core.code",  # tells the files, and is none of them
         "skipintro.core.errors",  # how a fault is shown
         "skipintro.core.progress",  # what is told of work that goes on
-        "skipintro.core.scratch",  # where resumable work lies
+        "skipintro.core.cache_dir",  # where resumable work lies
         "skipintro.core.stage",  # how a stage is started, is told of, and ends
         "skipintro.stages.words",  # what a stage says at its end
         "skipintro.tracking.live",  # MLflow beside a training, which goes on without it

@@ -14,11 +14,11 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from skipintro.core import arithmetic
+from skipintro.core.cache_dir import cache_dir
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, sha256_of_json
 from skipintro.core.params import StageParams, load_arithmetic, load_params
 from skipintro.core.processes import is_alive
-from skipintro.core.scratch import cache_dir
 
 P = TypeVar("P", bound=StageParams)
 

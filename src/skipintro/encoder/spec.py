@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import torch
 
+from skipintro.core.cache_dir import code_hash
 from skipintro.core.device import Precision
-from skipintro.core.scratch import code_hash
 from skipintro.core.versions import versions
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video

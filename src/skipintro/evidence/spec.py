@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from skipintro.core.scratch import code_hash
+from skipintro.core.cache_dir import code_hash
 from skipintro.core.versions import versions
 from skipintro.engines.base import Job, Origin
 from skipintro.evidence.recording import record, to_bytes

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from skipintro.core.cache_dir import code_hash
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
 from skipintro.core.isolation import thread_map
 from skipintro.core.progress import Unit, progress
-from skipintro.core.scratch import code_hash
 from skipintro.core.versions import versions
 from skipintro.detection.kinds import kind_of
 from skipintro.library.answers import Answer, Interval, Settings

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skipintro.core.cache_dir import code_hash
 from skipintro.core.device import choose_device
 from skipintro.core.errors import InputError
 from skipintro.core.files import remove_stale
-from skipintro.core.scratch import code_hash
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.head_detector import HeadDetector, embed_checked, load_same_encoder
 from skipintro.encoder import Encoder

@@ -10,9 +10,9 @@ from typing import Literal
 from pydantic import Field
 
 from skipintro.core.arithmetic import in_use
+from skipintro.core.cache_dir import cache_dir
 from skipintro.core.files import check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
-from skipintro.core.scratch import cache_dir
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.encoder.hardware import encoder_device, encoder_precision
 from skipintro.encoder.spec import EncoderSpec

@@ -9,9 +9,9 @@ import logging
 from pathlib import Path
 
 from skipintro.core.arithmetic import in_use
+from skipintro.core.cache_dir import cache_dir
 from skipintro.core.files import atomic_write, check_sums, read_model, write_json, write_sums
 from skipintro.core.params import StageParams
-from skipintro.core.scratch import cache_dir
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.engines.base import ComputeParams
 from skipintro.engines.choice import open_engine

@@ -13,12 +13,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from skipintro.core.cache_dir import cache_dir, code_hash
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_checked, sha256_of_file, write_checked, write_json, write_sums
 from skipintro.core.isolation import thread_map
 from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
-from skipintro.core.scratch import cache_dir, code_hash
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, find_videos, leaked_ids

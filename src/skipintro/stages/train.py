@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from skipintro.core.arithmetic import in_use
+from skipintro.core.cache_dir import cache_dir, code_hash
 from skipintro.core.device import choose_device, choose_precision, has_native_bf16
 from skipintro.core.errors import InputError
 from skipintro.core.files import (
@@ -23,7 +24,6 @@ from skipintro.core.files import (
 from skipintro.core.layout import HEAD_WEIGHTS
 from skipintro.core.params import StageParams
 from skipintro.core.progress import tell_epoch
-from skipintro.core.scratch import cache_dir, code_hash
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
 from skipintro.model.config import HeadConfig

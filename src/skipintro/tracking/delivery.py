@@ -17,7 +17,7 @@ from filelock import FileLock
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from skipintro.core.scratch import cache_dir
+from skipintro.core.cache_dir import cache_dir
 from skipintro.detection.kinds import kind_of
 from skipintro.detectors.shipping import PYFUNC, copy_code, packages_of
 from skipintro.experiment import FinishedExperiment, MadeModel

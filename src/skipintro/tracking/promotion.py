@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from filelock import FileLock
 
+from skipintro.core.cache_dir import cache_dir
 from skipintro.core.errors import InputError
-from skipintro.core.scratch import cache_dir
 from skipintro.evaluation.gate import (
     Candidate,
     FaultOf,

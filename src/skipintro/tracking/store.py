@@ -14,10 +14,10 @@ from mlflow.tracking import MlflowClient
 from pydantic import Field, model_validator
 from sqlalchemy.exc import SQLAlchemyError
 
+from skipintro.core.cache_dir import cache_dir
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, remove_stale
 from skipintro.core.params import StageParams
-from skipintro.core.scratch import cache_dir
 from skipintro.core.store_address import (
     file_of,
     tracking_uri,
