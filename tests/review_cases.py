@@ -20,8 +20,8 @@ from server_cases import Answer
 from skipintro.cli.suspicion import usual_rule
 from skipintro.core.files import write_json
 from skipintro.core.params import load_params
-from skipintro.detection.contradiction import OutOfFoldPrediction
 from skipintro.detection.episode import Interval
+from skipintro.detection.label_disagreements import OutOfFoldPrediction
 from skipintro.evaluation.figures import EpisodeResult
 from skipintro.review.app import make_server
 from skipintro.review.doubts import EVALUATED, HELD_OUT, gather

@@ -11,9 +11,9 @@ from conftest import ROOT, TellingHead
 from outcome_cases import outcome
 from skipintro.core.errors import InputError
 from skipintro.core.params import load_params
-from skipintro.detection.contradiction import OutOfFoldPrediction
 from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.folder import DetectionConfig
+from skipintro.detection.label_disagreements import OutOfFoldPrediction
 from skipintro.evaluation.comparison import Comparison, compare
 from skipintro.evaluation.figures import (
     EpisodeResult,

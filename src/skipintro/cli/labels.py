@@ -21,7 +21,7 @@ from skipintro.labelling.kinds import Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from skipintro.detection.contradiction import OutOfFoldPrediction
+    from skipintro.detection.label_disagreements import OutOfFoldPrediction
     from skipintro.labelling.collecting import Collected
     from skipintro.labelling.dealing import Episode
 

@@ -14,8 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from skipintro.core.errors import InputError
 from skipintro.core.files import format_error, read_model
 from skipintro.core.params import load_params, read_params_file
-from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_out_of_fold
 from skipintro.detection.episode import Interval
+from skipintro.detection.label_disagreements import (
+    OutOfFoldPrediction,
+    contradicted,
+    read_out_of_fold,
+)
 from skipintro.episodes.annotations import (
     Annotation,
     CorrectionRule,

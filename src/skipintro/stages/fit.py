@@ -11,7 +11,7 @@ from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FITTED
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
-from skipintro.detection.contradiction import OutOfFoldPrediction
+from skipintro.detection.label_disagreements import OutOfFoldPrediction
 from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
 from skipintro.detectors.continued import FitManifest
 from skipintro.detectors.learning import FitParams, Learned, learn

@@ -6,7 +6,11 @@ import pytest
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
-from skipintro.detection.contradiction import OutOfFoldPrediction, contradicted, read_out_of_fold
+from skipintro.detection.label_disagreements import (
+    OutOfFoldPrediction,
+    contradicted,
+    read_out_of_fold,
+)
 
 
 def told(
