@@ -10,9 +10,9 @@ import torch
 from conftest import tiny_config
 from contest_cases import BASELINES, DIMENSION, LENGTH_S, drawn_series
 from season_cases import KINDS, small_detector
-from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
+from skipintro.detection.head_postprocess import detect_by_head
 from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.audio_rules import predict_by_rule
 from skipintro.evaluation.contest import (

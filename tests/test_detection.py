@@ -8,15 +8,15 @@ from pydantic import ValidationError
 
 from conftest import TellingHead, tiny_config
 from skipintro.core.errors import InputError
-from skipintro.detection.decoding import (
+from skipintro.detection.episode import Episode, Prediction
+from skipintro.detection.folder import DetectionConfig
+from skipintro.detection.head_postprocess import (
     Detection,
     detect_by_head,
     find_interval,
     second_probabilities,
     window_probabilities,
 )
-from skipintro.detection.episode import Episode, Prediction
-from skipintro.detection.folder import DetectionConfig
 from skipintro.model.head import IntroHead
 
 LENGTH, DIMENSION = 8, 4

@@ -14,10 +14,10 @@ from library_cases import HEAD, CheapEncoder, use_cheap_encoder, write_head_dete
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.core.layout import HEAD_CONFIG, HEAD_WEIGHTS
-from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode
 from skipintro.detection.folder import HeadDetectorConfig, assemble
 from skipintro.detection.head_detector import HeadDetector, HeadOnVideos
+from skipintro.detection.head_postprocess import detect_by_head
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.encoder import Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video

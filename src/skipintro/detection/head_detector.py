@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from skipintro.core.errors import InputError
-from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, Prediction
 from skipintro.detection.folder import checked_config
+from skipintro.detection.head_postprocess import detect_by_head
 from skipintro.detection.kinds import ENCODER_WEIGHTS
 from skipintro.encoder import ENCODERS, HUB_WEIGHTS, TOLERATE_BF16, Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video

@@ -20,7 +20,6 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skipintro.detection.decoding import find_interval, prediction_of
 from skipintro.detection.episode import (
     Episode,
     Interval,
@@ -28,6 +27,7 @@ from skipintro.detection.episode import (
     Prediction,
     truth_seconds,
 )
+from skipintro.detection.head_postprocess import find_interval, prediction_of
 from skipintro.evaluation.audio_rules import AudioRule, AudioRules, predict_by_rule
 from skipintro.evaluation.intervals import f1_within, mean_iou
 from skipintro.evaluation.outcomes import outcome_of

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from skipintro.detection.decoding import detect_by_head
 from skipintro.detection.episode import Episode, LabelledEpisode, Prediction
 from skipintro.detection.folder import DetectionConfig
+from skipintro.detection.head_postprocess import detect_by_head
 from skipintro.detectors.openings import OpeningDetector, matched
 from skipintro.evaluation.baselines import BaselineSettings, baselines
 from skipintro.evaluation.outcomes import Outcome, outcome_of

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from skipintro.detection.decoding import window_probabilities
+from skipintro.detection.head_postprocess import window_probabilities
 from skipintro.model.head import IntroHead
 from skipintro.model.metrics import BinaryMetrics, binary_metrics
 from skipintro.model.windows import FrameSequence, window_starts
