@@ -50,7 +50,7 @@ def cv(
     from skipintro.core.files import output_folder, write_json
     from skipintro.core.layout import ANNOTATIONS
     from skipintro.core.params import load_params
-    from skipintro.detection.labelled import read_labelled
+    from skipintro.detection.dataset import read_labelled
     from skipintro.detectors.learning import FitParams, learn
     from skipintro.evaluation.cross_validation import cross_validate, markdown
     from skipintro.evaluation.params import EvaluationParams

@@ -12,8 +12,8 @@ from skipintro.core.errors import InputError
 from skipintro.core.layout import ANNOTATIONS, FINGERPRINTED
 from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
+from skipintro.detection.dataset import fingerprinted_episodes, read_fingerprinted
 from skipintro.detection.episode import LabelledEpisode, Prediction
-from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
 from skipintro.detectors.candidates import CandidateSettings
 from skipintro.detectors.continued import Trial, continue_fit
 from skipintro.detectors.fitting import (

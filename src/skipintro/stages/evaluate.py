@@ -25,9 +25,9 @@ from skipintro.core.params import read_params_file
 from skipintro.core.progress import Unit, progress
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
+from skipintro.detection.dataset import read_labelled
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detection.label_disagreements import OutOfFoldPrediction, read_out_of_fold
-from skipintro.detection.labelled import read_labelled
 from skipintro.detectors.continued import FitManifest
 from skipintro.detectors.openings import load_openings
 from skipintro.episodes.annotations import Status

@@ -11,8 +11,8 @@ from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FITTED
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
+from skipintro.detection.dataset import fingerprinted_episodes, read_fingerprinted
 from skipintro.detection.label_disagreements import OutOfFoldPrediction
-from skipintro.detection.labelled import fingerprinted_episodes, read_fingerprinted
 from skipintro.detectors.continued import FitManifest
 from skipintro.detectors.learning import FitParams, Learned, learn
 from skipintro.detectors.openings import save_openings

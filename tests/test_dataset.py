@@ -8,7 +8,7 @@ from conftest import EMBEDDING, ENCODER
 from season_cases import FINGERPRINT
 from skipintro.core.errors import InputError
 from skipintro.core.layout import EMBEDDED, FINGERPRINTED
-from skipintro.detection.labelled import LabelledData
+from skipintro.detection.dataset import LabelledData
 from skipintro.episodes.annotations import Annotation, Annotations, Status
 from skipintro.episodes.embeddings import EmbeddedEpisode, EmbedManifest, write_vectors
 from skipintro.evidence.manifest import FingerprintedEpisode, FingerprintManifest
