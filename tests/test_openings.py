@@ -37,8 +37,8 @@ from skipintro.core.files import sha256_of_file
 from skipintro.detection.episode import Interval, Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
-from skipintro.detectors.agreement import CONSENSUS, with_consensus
 from skipintro.detectors.candidates import FEATURES, Candidates, names, stretched
+from skipintro.detectors.consensus import CONSENSUS, with_consensus
 from skipintro.detectors.fitting import (
     LabelledSeason,
     errors_of,

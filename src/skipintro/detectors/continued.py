@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.arithmetic import Arithmetic
-from skipintro.detectors.agreement import with_consensus
+from skipintro.detectors.consensus import with_consensus
 from skipintro.detectors.fitting import (
     Floats,
     LabelledSeason,

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
 from skipintro.detection.episode import Interval
-from skipintro.detectors.agreement import with_consensus
 from skipintro.detectors.candidates import Candidates, stretched
+from skipintro.detectors.consensus import with_consensus
 from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,

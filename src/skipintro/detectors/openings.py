@@ -25,8 +25,8 @@ from skipintro.core.files import (
 from skipintro.detection.episode import Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
-from skipintro.detectors.agreement import CONSENSUS, with_consensus
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
+from skipintro.detectors.consensus import CONSENSUS, with_consensus
 from skipintro.detectors.trees import Trees
 from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.track import Evidence
