@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skipintro.detectors.candidates import Candidates, CandidateSettings
+from skipintro.detectors.fit_library import LearningSettings
 from skipintro.detectors.fitting import (
     FittedOpenings,
     LabelledSeason,
@@ -25,7 +26,6 @@ from skipintro.detectors.fitting import (
     fit_openings,
     fitted_detector,
 )
-from skipintro.detectors.learning import LearningSettings
 from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,

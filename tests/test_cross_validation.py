@@ -5,7 +5,7 @@ import pytest
 from contest_cases import BASELINES, drawn_series
 from season_cases import FINGERPRINT, LEARNING
 from skipintro.detection.episode import LabelledEpisode
-from skipintro.detectors.learning import learn
+from skipintro.detectors.fit_library import learn
 from skipintro.evaluation.cross_validation import CrossValidation, cross_validate, markdown
 
 EPISODES = [

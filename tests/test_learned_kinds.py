@@ -9,8 +9,8 @@ import pytest
 from contest_cases import drawn_series
 from season_cases import FINGERPRINT, KINDS, LEARNING
 from skipintro.core.errors import InputError
-from skipintro.detectors import learning
-from skipintro.detectors.learning import learn, learn_from_checkouts
+from skipintro.detectors import fit_library
+from skipintro.detectors.fit_library import learn, learn_from_checkouts
 from skipintro.evidence.chroma import ChromaSettings
 from skipintro.evidence.settings import FingerprintSettings
 
@@ -40,18 +40,18 @@ def test_checkouts_may_differ_in_kinds_that_nobody_compares(
     manifests = iter(given)
     annotations = SimpleNamespace(episodes=[SimpleNamespace(split="train")])
     monkeypatch.setattr(
-        learning,
+        fit_library,
         "read_fingerprinted",
         lambda _: (annotations, SimpleNamespace(fingerprint=next(manifests))),
     )
-    monkeypatch.setattr(learning, "fingerprinted_episodes", lambda *_: EPISODES)
+    monkeypatch.setattr(fit_library, "fingerprinted_episodes", lambda *_: EPISODES)
     asked: list[Any] = []
 
     def learned(_: Any, settings: FingerprintSettings, *__: Any) -> Any:
         asked.append(settings)
         return SimpleNamespace(detector=None)
 
-    monkeypatch.setattr(learning, "learn", learned)
+    monkeypatch.setattr(fit_library, "learn", learned)
     checkouts = [Path("first"), Path("second")]
     if is_told:
         with pytest.raises(InputError, match=r"second.*made with other settings than those of"):

@@ -26,7 +26,7 @@ def learn_command(
     """
     from skipintro.core.files import output_folder
     from skipintro.core.params import load_params
-    from skipintro.detectors.learning import FitParams, learn_from_checkouts
+    from skipintro.detectors.fit_library import FitParams, learn_from_checkouts
     from skipintro.detectors.openings import save_openings
 
     settings = load_params(FitParams, "fit", find_checkout() / "params.yaml").learning()
@@ -51,7 +51,7 @@ def cv(
     from skipintro.core.layout import ANNOTATIONS
     from skipintro.core.params import load_params
     from skipintro.detection.dataset import read_labelled
-    from skipintro.detectors.learning import FitParams, learn
+    from skipintro.detectors.fit_library import FitParams, learn
     from skipintro.evaluation.cross_validation import cross_validate, markdown
     from skipintro.evaluation.params import EvaluationParams
 

@@ -14,7 +14,7 @@ from skipintro.core.versions import versions
 from skipintro.detection.dataset import fingerprinted_episodes, read_fingerprinted
 from skipintro.detection.label_disagreements import OutOfFoldPrediction
 from skipintro.detectors.continued import FitManifest
-from skipintro.detectors.learning import FitParams, Learned, learn
+from skipintro.detectors.fit_library import FitParams, Learned, learn
 from skipintro.detectors.openings import save_openings
 from skipintro.stages import words
 

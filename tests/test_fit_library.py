@@ -11,7 +11,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import write_json, write_sums
 from skipintro.core.layout import ANNOTATIONS, FINGERPRINTED
 from skipintro.detection.episode import LabelledEpisode
-from skipintro.detectors.learning import (
+from skipintro.detectors.fit_library import (
     learn,
     learn_from_checkouts,
     series_of,
