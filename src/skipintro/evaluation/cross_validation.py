@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
-from skipintro.evaluation.contest import matched_seasons, predict_openings, score
+from skipintro.evaluation.benchmark import matched_seasons, predict_openings, score
 from skipintro.evaluation.intervals import HEADLINES, IntervalFigures, interval_figures
 from skipintro.evaluation.outcomes import Outcome
 

@@ -34,15 +34,15 @@ from skipintro.episodes.annotations import Status
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation import plots
-from skipintro.evaluation.calibration import reliability, risk_coverage
-from skipintro.evaluation.comparison import Comparison, compare, markdown
-from skipintro.evaluation.contest import (
+from skipintro.evaluation.benchmark import (
     DESCRIPTIONS,
     matched_seasons,
     predict,
     score,
     shared_evidence,
 )
+from skipintro.evaluation.calibration import reliability, risk_coverage
+from skipintro.evaluation.comparison import Comparison, compare, markdown
 from skipintro.evaluation.figures import (
     EvaluateManifest,
     WindowTable,

@@ -15,7 +15,7 @@ from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.head_postprocess import detect_by_head
 from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.audio_rules import predict_by_rule
-from skipintro.evaluation.contest import (
+from skipintro.evaluation.benchmark import (
     DESCRIPTIONS,
     matched_seasons,
     predict,
