@@ -22,7 +22,7 @@ from skipintro.core.files import write_json
 from skipintro.core.params import load_params
 from skipintro.detection.episode import Interval
 from skipintro.detection.label_disagreements import OutOfFoldPrediction
-from skipintro.evaluation.figures import EpisodeResult
+from skipintro.evaluation.metrics import EpisodeResult
 from skipintro.review.app import make_server
 from skipintro.review.doubts import EVALUATED, HELD_OUT, gather
 from skipintro.review.overrides import OverridesFile

@@ -14,8 +14,8 @@ from season_cases import CONFIG
 from skipintro.core.files import write_json
 from skipintro.core.layout import EVALUATED, FITTED, TRAINED
 from skipintro.detection.folder import DetectionConfig, assemble
-from skipintro.evaluation.figures import EvaluateManifest
 from skipintro.evaluation.gate import Candidate
+from skipintro.evaluation.metrics import EvaluateManifest
 from skipintro.evaluation.report import HeadlineFigures, beside, render
 from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, existing_store, find_champion

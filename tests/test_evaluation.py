@@ -15,7 +15,8 @@ from skipintro.detection.episode import Episode, LabelledEpisode
 from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.label_disagreements import OutOfFoldPrediction
 from skipintro.evaluation.comparison import Comparison, compare
-from skipintro.evaluation.figures import (
+from skipintro.evaluation.gate import PromoteParams
+from skipintro.evaluation.metrics import (
     EpisodeResult,
     Headline,
     Metrics,
@@ -24,7 +25,6 @@ from skipintro.evaluation.figures import (
     results,
     tables,
 )
-from skipintro.evaluation.gate import PromoteParams
 from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.model.metrics import BinaryMetrics

@@ -51,7 +51,7 @@ def _write() -> None:
         from skipintro.core.files import atomic_write, read_model
         from skipintro.core.layout import EVALUATED, FITTED, TRAINED
         from skipintro.detection.folder import assemble
-        from skipintro.evaluation.figures import EvaluateManifest
+        from skipintro.evaluation.metrics import EvaluateManifest
         from skipintro.evaluation.report import Report, beside, render
 
     page = read_model(Report, EVALUATED / "report.json")

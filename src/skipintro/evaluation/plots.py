@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from skipintro.evaluation.figures import EpisodeResult
+from skipintro.evaluation.metrics import EpisodeResult
 from skipintro.matching.shared import SharedEvidence
 
 TRUTH, PREDICTED, CURVE = "#009E73", "#D55E00", "#0072B2"

@@ -43,7 +43,7 @@ from skipintro.evaluation.benchmark import (
 )
 from skipintro.evaluation.calibration import reliability, risk_coverage
 from skipintro.evaluation.comparison import Comparison, compare, markdown
-from skipintro.evaluation.figures import (
+from skipintro.evaluation.metrics import (
     EvaluateManifest,
     WindowTable,
     metrics_of,

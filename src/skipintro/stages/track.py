@@ -25,7 +25,7 @@ from skipintro.detection.folder import assemble
 from skipintro.detection.kinds import ENCODER_WEIGHTS, Kind
 from skipintro.encoder.stored import SMALL, store_encoder
 from skipintro.episodes.embeddings import EncoderIdentity
-from skipintro.evaluation.figures import EpisodeResult, EvaluateManifest, Metrics, tables
+from skipintro.evaluation.metrics import EpisodeResult, EvaluateManifest, Metrics, tables
 from skipintro.evaluation.report import Report, beside, render
 from skipintro.experiment import FinishedExperiment, MadeModel
 from skipintro.model.history import read_history

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from skipintro.encoder.spec import EncoderOrigin
     from skipintro.episodes.annotations import Annotation
     from skipintro.episodes.catalog import IngestManifest
-    from skipintro.evaluation.figures import WindowTable
+    from skipintro.evaluation.metrics import WindowTable
     from skipintro.model.windows import SplitWindows
 
 log = logging.getLogger(__name__)
