@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from skipintro.detection.episode import Interval
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 
 Cells = tuple[int, int]  # [start, end) in tenths of a second
 

@@ -11,8 +11,8 @@ from PIL import Image
 from outcome_cases import outcome
 from skipintro.evaluation.calibration import reliability, risk_coverage
 from skipintro.evaluation.comparison import compare
-from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import HeadlineFigures, Report, episode_row
+from skipintro.evaluation.results import Outcome
 
 HOSTILE = (
     "</script><script>alert('\"1\"')</script><img src=x onerror=alert(2)> & Кухня 🍳 \u202eabc"

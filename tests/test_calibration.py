@@ -11,7 +11,7 @@ from skipintro.evaluation.calibration import (
     reliability,
     risk_coverage,
 )
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 
 CASES = st.lists(cases(), max_size=6)
 

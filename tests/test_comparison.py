@@ -7,7 +7,7 @@ from outcome_cases import outcome
 from skipintro.core.files import read_model, write_json
 from skipintro.evaluation.comparison import Comparison, ComparisonRow, compare, markdown
 from skipintro.evaluation.intervals import HEADLINES, interval_figures
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 from skipintro.evaluation.series import macro_average
 from skipintro.evaluation.slices import slices
 

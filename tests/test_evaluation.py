@@ -25,7 +25,7 @@ from skipintro.evaluation.metrics import (
     results,
     tables,
 )
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.model.metrics import BinaryMetrics
 from skipintro.model.windows import FrameSequence

@@ -15,7 +15,7 @@ from skipintro.evaluation.intervals import (
     interval_figures,
     ratio,
 )
-from skipintro.evaluation.outcomes import boundary_errors, is_found, skipped_story_s, temporal_iou
+from skipintro.evaluation.results import boundary_errors, is_found, skipped_story_s, temporal_iou
 
 CASES = st.lists(cases(), max_size=5)
 NOTHING = PrecisionRecall(precision=None, recall=None, f1=None)

@@ -17,7 +17,6 @@ from outcome_cases import outcome
 from report_cases import HOSTILE, OUTCOMES, jpeg, long_report, named, report
 from skipintro.core.files import read_model
 from skipintro.evaluation.charts import ticks
-from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import (
     HeadlineFigures,
     Report,
@@ -28,6 +27,7 @@ from skipintro.evaluation.report import (
     probability_path,
     render,
 )
+from skipintro.evaluation.results import Outcome
 
 VOID = {"meta", "img", "input", "link", "br"}
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Locator, Page
 from browser_cases import visiting
 from outcome_cases import outcome
 from report_cases import HOSTILE, OUTCOMES, jpeg, long_report, named, report
-from skipintro.evaluation.outcomes import Outcome
 from skipintro.evaluation.report import Report, episode_row, render
+from skipintro.evaluation.results import Outcome
 
 Opened = Callable[..., AbstractContextManager[Page]]
 

@@ -13,7 +13,7 @@ from skipintro.evaluation.intervals import (
     mean_iou,
     story_s_per_hour,
 )
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 from skipintro.evaluation.series import bootstrap, by_series, macro_average
 
 CASES = st.lists(cases(), max_size=8)

@@ -30,7 +30,7 @@ from skipintro.detection.episode import (
 from skipintro.detection.head_postprocess import find_interval, prediction_of
 from skipintro.evaluation.audio_rules import AudioRule, AudioRules, predict_by_rule
 from skipintro.evaluation.intervals import f1_within, mean_iou
-from skipintro.evaluation.outcomes import outcome_of
+from skipintro.evaluation.results import outcome_of
 
 TOLERANCE_S = 3.0  # of the F1 by which settings are chosen
 COPY_SHARE = 0.9  # of the seconds in which a copy is like its original; the rest may be damaged

@@ -9,7 +9,7 @@ from skipintro.detection.folder import DetectionConfig
 from skipintro.detection.head_postprocess import detect_by_head
 from skipintro.detectors.openings import OpeningDetector, matched
 from skipintro.evaluation.baselines import BaselineSettings, baselines
-from skipintro.evaluation.outcomes import Outcome, outcome_of
+from skipintro.evaluation.results import Outcome, outcome_of
 from skipintro.evidence.track import Evidence
 from skipintro.matching.shared import SharedEvidence
 from skipintro.matching.siblings import Season

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.evaluation.outcomes import Outcome, is_found, truth_seconds
+from skipintro.evaluation.results import Outcome, is_found, truth_seconds
 
 N_BINS = 10  # of equal width over [0, 1]
 

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.evaluation.intervals import HEADLINES, IntervalFigures, interval_figures
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 from skipintro.evaluation.series import MacroFigures, bootstrap, macro_average
 from skipintro.evaluation.slices import slices
 

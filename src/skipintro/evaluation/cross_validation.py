@@ -11,7 +11,7 @@ from skipintro.detectors.openings import OpeningDetector
 from skipintro.evaluation.baselines import BaselineSettings, baselines
 from skipintro.evaluation.benchmark import matched_seasons, predict_openings, score
 from skipintro.evaluation.intervals import HEADLINES, IntervalFigures, interval_figures
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 
 
 class Spread(BaseModel):

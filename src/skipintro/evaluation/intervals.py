@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.evaluation.calibration import ProbabilityFigures, probability_figures
-from skipintro.evaluation.outcomes import (
+from skipintro.evaluation.results import (
     ROUNDING,
     Outcome,
     boundary_errors,

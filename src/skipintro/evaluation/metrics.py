@@ -12,7 +12,7 @@ from skipintro.detectors.openings import OpeningConfig
 from skipintro.episodes.embeddings import EmbeddingConfig, EncoderIdentity
 from skipintro.evaluation.comparison import Comparison
 from skipintro.evaluation.intervals import IntervalFigures, f1_within, story_s_per_hour
-from skipintro.evaluation.outcomes import Outcome, temporal_iou
+from skipintro.evaluation.results import Outcome, temporal_iou
 from skipintro.evaluation.series import MacroFigures
 from skipintro.model.metrics import BinaryMetrics
 

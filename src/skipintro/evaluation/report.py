@@ -22,7 +22,7 @@ from skipintro.evaluation.calibration import ReliabilityBin, RiskCoverage
 from skipintro.evaluation.charts import Chart, Dot, Line, chart
 from skipintro.evaluation.comparison import Comparison, ComparisonRow
 from skipintro.evaluation.gate import Candidate
-from skipintro.evaluation.outcomes import (
+from skipintro.evaluation.results import (
     Outcome,
     boundary_errors,
     is_found,

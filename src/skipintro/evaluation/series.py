@@ -14,7 +14,7 @@ from skipintro.evaluation.intervals import (
     story_s_per_hour,
     summed,
 )
-from skipintro.evaluation.outcomes import Outcome
+from skipintro.evaluation.results import Outcome
 
 
 class MacroFigures(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from skipintro.detection.episode import Interval
-from skipintro.evaluation.outcomes import ROUNDING, Outcome
+from skipintro.evaluation.results import ROUNDING, Outcome
 
 TAG = "tag_"  # before the name of a part by tag
 SHORT_S, LONG_S = 5.0, 15.0  # lengths of an intro between which it is neither

@@ -49,9 +49,9 @@ from skipintro.evaluation.metrics import (
     metrics_of,
     results,
 )
-from skipintro.evaluation.outcomes import Outcome, outcome_of
 from skipintro.evaluation.params import EvaluationParams
 from skipintro.evaluation.report import EpisodeRow, Report, episode_row, picture_seconds, render
+from skipintro.evaluation.results import Outcome, outcome_of
 from skipintro.evaluation.slices import TAG
 from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.matching.shared import SharedEvidence

@@ -4,7 +4,7 @@ from hypothesis import given
 
 from outcome_cases import Case, Cells, cases, outcome
 from skipintro.detection.episode import Episode, Interval, LabelledEpisode, Prediction
-from skipintro.evaluation.outcomes import (
+from skipintro.evaluation.results import (
     boundary_errors,
     interval_seconds,
     is_found,
