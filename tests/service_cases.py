@@ -17,9 +17,9 @@ from typing import Any
 
 from library_cases import Place
 from server_cases import Answer, running, told_port
-from skipintro.library.answers import Settings
 from skipintro.library.memory import Memory
 from skipintro.library.models import find_model
+from skipintro.library.results import Settings
 from skipintro.service.finder import Plan
 from skipintro.service.listening import listen
 from skipintro.service.roots import Roots

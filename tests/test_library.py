@@ -23,12 +23,12 @@ from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
-from skipintro.library.answers import Answer
 from skipintro.library.choices import Kind, Source
 from skipintro.library.cuts import snapped
 from skipintro.library.memory import Memory, content_of
 from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.refining import Rule, refine
+from skipintro.library.results import Answer
 from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding

@@ -36,12 +36,12 @@ from skipintro.library.choices import Form, Kind
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
-    from skipintro.library.answers import Answer, Settings
     from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory
     from skipintro.library.models import Model
     from skipintro.library.output import Row
     from skipintro.library.refining import Rule
+    from skipintro.library.results import Answer, Settings
     from skipintro.library.shelf import Chosen
     from skipintro.library.walking import Series
     from skipintro.library.writing import Writer
@@ -87,10 +87,10 @@ def detect(
 
     Example: skipintro detect /media/shows --write edl
     """
-    from skipintro.library.answers import Settings
     from skipintro.library.memory import Memory, default_folder
     from skipintro.library.output import tell
     from skipintro.library.refining import Rule
+    from skipintro.library.results import Settings
     from skipintro.library.walking import find_series
 
     begin()

@@ -64,8 +64,8 @@ def serve(
     """
     import tempfile
 
-    from skipintro.library.answers import Settings
     from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.results import Settings
     from skipintro.service.finder import Plan
     from skipintro.service.listening import listen
     from skipintro.service.roots import Roots

@@ -71,9 +71,9 @@ def watch(
     Example: skipintro watch /media/shows --write edl
     """
     from skipintro.library.alone import alone
-    from skipintro.library.answers import Settings
     from skipintro.library.memory import Memory, default_folder
     from skipintro.library.refining import Rule
+    from skipintro.library.results import Settings
     from skipintro.library.watching import turns
 
     begin()

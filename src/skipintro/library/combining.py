@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from skipintro.episodes.annotations import format_time
-from skipintro.library.answers import Answer, Interval
 from skipintro.library.choices import Source
+from skipintro.library.results import Answer, Interval
 from skipintro.video.titles import names_opening
 
 # Set, not measured: a chapter that the episodes confirm is all but certain, one that nothing

@@ -19,9 +19,9 @@ from skipintro.episodes.embeddings import (
     remembered_vectors,
 )
 from skipintro.episodes.search import seconds_to_decode
-from skipintro.library.answers import Answer, Settings
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.memory import Memory
+from skipintro.library.results import Answer, Settings
 from skipintro.video.opening import VideoError
 
 

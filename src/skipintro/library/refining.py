@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skipintro.library.answers import Answer
 from skipintro.library.choices import Source
+from skipintro.library.results import Answer
 from skipintro.sidecars.finding import Finding
 
 
