@@ -20,8 +20,8 @@ from library_cases import (
 )
 from skipintro.detection.limits import Limits
 from skipintro.detectors.openings import load_openings, save_openings
-from skipintro.library.choices import Source
 from skipintro.library.combining import CONFIRMED, UNCONFIRMED, by_chapter
+from skipintro.library.enums import Source
 from skipintro.library.results import Answer, Interval
 from skipintro.library.shelf import Local
 from skipintro.video import chapters as reading

@@ -23,8 +23,8 @@ from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
-from skipintro.library.choices import Kind, Source
 from skipintro.library.cuts import snapped
+from skipintro.library.enums import Kind, Source
 from skipintro.library.memory import Memory, content_of
 from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.refining import Rule, refine

@@ -16,7 +16,7 @@ from library_cases import packets, read_chapters, read_edl
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, sha256_of_file
 from skipintro.episodes.labels import read_labels
-from skipintro.library.choices import Kind
+from skipintro.library.enums import Kind
 from skipintro.library.memory import Memory, MemoryUnusableError
 from skipintro.library.writing import Writer
 from skipintro.sidecars import chapters, edl, labels, segments

@@ -32,7 +32,7 @@ from skipintro.cli.options import (
     WriteOption,
 )
 from skipintro.core.errors import InputError, one_line
-from skipintro.library.choices import Form, Kind
+from skipintro.library.enums import Form, Kind
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from skipintro.library.choices import Kind
+from skipintro.library.enums import Kind
 
 ModelOption = Annotated[
     str | None,

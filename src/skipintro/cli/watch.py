@@ -27,7 +27,7 @@ from skipintro.cli.options import (
     WriteOption,
 )
 from skipintro.core.errors import InputError
-from skipintro.library.choices import Form
+from skipintro.library.enums import Form
 
 if TYPE_CHECKING:
     from skipintro.library.memory import Memory

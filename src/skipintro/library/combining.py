@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from skipintro.episodes.annotations import format_time
-from skipintro.library.choices import Source
+from skipintro.library.enums import Source
 from skipintro.library.results import Answer, Interval
 from skipintro.video.titles import names_opening
 

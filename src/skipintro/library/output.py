@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from skipintro.core.errors import one_line
 from skipintro.episodes.annotations import format_time
-from skipintro.library.choices import Form
+from skipintro.library.enums import Form
 from skipintro.sidecars.finding import Finding
 
 _FIELDS = ("video", "series", "start_s", "end_s", "confidence", "source", "note", "why", "fault")

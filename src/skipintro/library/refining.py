@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skipintro.library.choices import Source
+from skipintro.library.enums import Source
 from skipintro.library.results import Answer
 from skipintro.sidecars.finding import Finding
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skipintro.library.choices import Source
+from skipintro.library.enums import Source
 from skipintro.library.shelf import Local
 from skipintro.video.titles import Chapter
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, describe_os_error, remove_stale, sha256_of_file
-from skipintro.library.choices import Kind
+from skipintro.library.enums import Kind
 from skipintro.library.memory import Memory, MemoryUnusableError, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.finding import Finding
