@@ -36,12 +36,12 @@ from skipintro.library.enums import Form, Kind
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
-    from skipintro.library.detecting import Detection
     from skipintro.library.memory import Memory
     from skipintro.library.models import Model
     from skipintro.library.output import Row
     from skipintro.library.refining import Rule
     from skipintro.library.results import Answer, Settings
+    from skipintro.library.runner import Detection
     from skipintro.library.shelf import Chosen
     from skipintro.library.walking import Series
     from skipintro.library.writing import Writer
@@ -139,7 +139,7 @@ class Order:
 
     def job(self, memory: "Memory") -> "Job":
         """Give one run, with the model of this moment."""
-        from skipintro.library.detecting import Detection
+        from skipintro.library.runner import Detection
         from skipintro.library.writing import Writer
 
         model = model_of(self.model, memory)

@@ -6,12 +6,12 @@ from functools import cache
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.library.detecting import Detection
 from skipintro.library.enums import Source
 from skipintro.library.memory import MemoryUnusableError
 from skipintro.library.output import Row
 from skipintro.library.refining import Rule, refine
 from skipintro.library.results import Answer
+from skipintro.library.runner import Detection
 from skipintro.library.walking import Series, series_in
 from skipintro.sidecars.finding import Finding
 

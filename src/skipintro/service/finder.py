@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skipintro.library.detecting import Detection
 from skipintro.library.memory import Memory
 from skipintro.library.models import Model
 from skipintro.library.output import Row
 from skipintro.library.refining import Rule
 from skipintro.library.results import Answer, Settings
 from skipintro.library.rows import asked_rows, row_of
+from skipintro.library.runner import Detection
 from skipintro.library.walking import Series, find_series
 from skipintro.service.refusal import RefusalError
 from skipintro.service.roots import Roots
