@@ -17,7 +17,7 @@ from typing import Any
 
 from library_cases import Place
 from server_cases import Answer, running, told_port
-from skipintro.library.memory import Memory
+from skipintro.library.cache import Memory
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
 from skipintro.service.finder import Plan

@@ -42,7 +42,7 @@ from skipintro.detectors.openings import load_openings, save_openings
 from skipintro.detectors.pyfunc_model import IntroDetector
 from skipintro.episodes.labels import read_labels
 from skipintro.evidence.recording import of_bytes, record_checked
-from skipintro.library.memory import Memory, content_of
+from skipintro.library.cache import Memory, content_of
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
+from skipintro.library.cache import Memory, content_of
 from skipintro.library.cuts import snapped
 from skipintro.library.enums import Kind, Source
-from skipintro.library.memory import Memory, content_of
 from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.refining import Rule, refine
 from skipintro.library.results import Answer
@@ -211,7 +211,7 @@ def test_a_file_is_read_again_only_when_its_size_or_time_has_changed(
         read.append(file)
         return sha256_of_file(file)
 
-    monkeypatch.setattr("skipintro.library.memory.sha256_of_file", counted)
+    monkeypatch.setattr("skipintro.library.cache.sha256_of_file", counted)
     path.write_bytes(b"one")
     first = content_of(path, memory)
     assert content_of(path, Memory(tmp_path / "cache")) == first

@@ -16,8 +16,8 @@ from library_cases import packets, read_chapters, read_edl
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, sha256_of_file
 from skipintro.episodes.labels import read_labels
+from skipintro.library.cache import Memory, MemoryUnusableError
 from skipintro.library.enums import Kind
-from skipintro.library.memory import Memory, MemoryUnusableError
 from skipintro.library.writing import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.chapters import with_intro

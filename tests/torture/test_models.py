@@ -36,7 +36,7 @@ from skipintro.detection.kinds import (
     kind_of,
 )
 from skipintro.detectors.openings import load_openings
-from skipintro.library.memory import Memory
+from skipintro.library.cache import Memory
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
 from skipintro.service.finder import Finder, Plan

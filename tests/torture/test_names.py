@@ -12,8 +12,8 @@ from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, annotate, unify_series
 from skipintro.episodes.labels import Label, check_episode_id
 from skipintro.episodes.naming import series_of_file
+from skipintro.library.cache import Memory
 from skipintro.library.enums import Kind
-from skipintro.library.memory import Memory
 from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding, muxed_place

@@ -15,8 +15,8 @@ from library_cases import Place, use_cheap_encoder
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, write_json
 from skipintro.episodes.embeddings import write_vectors
+from skipintro.library.cache import Memory
 from skipintro.library.enums import Kind
-from skipintro.library.memory import Memory
 from skipintro.library.walking import Series, find_series
 from skipintro.library.writing import Writer
 from skipintro.review.overrides import OverridesFile

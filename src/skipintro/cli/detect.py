@@ -36,7 +36,7 @@ from skipintro.library.enums import Form, Kind
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
-    from skipintro.library.memory import Memory
+    from skipintro.library.cache import Memory
     from skipintro.library.models import Model
     from skipintro.library.output import Row
     from skipintro.library.refining import Rule
@@ -87,7 +87,7 @@ def detect(
 
     Example: skipintro detect /media/shows --write edl
     """
-    from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.cache import Memory, default_folder
     from skipintro.library.output import tell
     from skipintro.library.refining import Rule
     from skipintro.library.results import Settings

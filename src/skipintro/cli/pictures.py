@@ -74,7 +74,7 @@ def show(
     from skipintro.core.files import atomic_write
     from skipintro.episodes.annotations import format_time
     from skipintro.evaluation.plots import finding
-    from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.cache import Memory, default_folder
     from skipintro.library.results import Settings
     from skipintro.library.runner import Detection
     from skipintro.library.walking import find_series

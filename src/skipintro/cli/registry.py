@@ -114,7 +114,7 @@ def _fault_of(model: str, version: str) -> str:
     """Tell why this version of the package cannot use a registered one, nothing where it can."""
     from skipintro.core.cache_dir import code_hash
     from skipintro.core.store_address import tracking_uri
-    from skipintro.library.memory import Memory, MemoryUnusableError, default_folder
+    from skipintro.library.cache import Memory, MemoryUnusableError, default_folder
     from skipintro.library.models import of_registry
     from skipintro.tracking.registry import UnusableVersionError, fetch
 

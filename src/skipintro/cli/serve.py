@@ -64,7 +64,7 @@ def serve(
     """
     import tempfile
 
-    from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.cache import Memory, default_folder
     from skipintro.library.results import Settings
     from skipintro.service.finder import Plan
     from skipintro.service.listening import listen

@@ -30,7 +30,7 @@ from skipintro.core.errors import InputError
 from skipintro.library.enums import Form
 
 if TYPE_CHECKING:
-    from skipintro.library.memory import Memory
+    from skipintro.library.cache import Memory
     from skipintro.library.output import Row
     from skipintro.library.watching import Turn
 
@@ -71,7 +71,7 @@ def watch(
     Example: skipintro watch /media/shows --write edl
     """
     from skipintro.library.alone import alone
-    from skipintro.library.memory import Memory, default_folder
+    from skipintro.library.cache import Memory, default_folder
     from skipintro.library.refining import Rule
     from skipintro.library.results import Settings
     from skipintro.library.watching import turns
@@ -114,7 +114,7 @@ class _Watcher:
 
     def take(self, turn: "Turn") -> None:
         """Work on one turn; a fault is told, and what it was of comes with the next one."""
-        from skipintro.library.memory import MemoryUnusableError
+        from skipintro.library.cache import MemoryUnusableError
         from skipintro.library.walking import find_series
 
         turn, self._failed = turn.after(self._failed), None

@@ -19,8 +19,8 @@ from skipintro.episodes.embeddings import (
     remembered_vectors,
 )
 from skipintro.episodes.search import seconds_to_decode
+from skipintro.library.cache import Memory
 from skipintro.library.kept import is_kept, promised_length_s
-from skipintro.library.memory import Memory
 from skipintro.library.results import Answer, Settings
 from skipintro.video.opening import VideoError
 

@@ -12,8 +12,8 @@ from skipintro.episodes.search import seconds_to_decode
 from skipintro.evidence.recording import of_bytes, record_checked, to_bytes
 from skipintro.evidence.spec import FingerprintSpec
 from skipintro.evidence.track import Evidence
+from skipintro.library.cache import Memory
 from skipintro.library.kept import is_kept, promised_length_s
-from skipintro.library.memory import Memory
 from skipintro.library.results import Answer
 from skipintro.matching.shared import SharedEvidence
 from skipintro.video.opening import VideoError

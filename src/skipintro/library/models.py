@@ -26,7 +26,7 @@ from skipintro.core.store_address import (
 )
 from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of, kind_of
 from skipintro.detectors import SHIPPED
-from skipintro.library.memory import Memory, content_of, stamp_of
+from skipintro.library.cache import Memory, content_of, stamp_of
 
 if TYPE_CHECKING:
     from skipintro.episodes.embeddings import EmbeddingConfig

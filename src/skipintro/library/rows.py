@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from skipintro.core.errors import InputError
+from skipintro.library.cache import MemoryUnusableError
 from skipintro.library.enums import Source
-from skipintro.library.memory import MemoryUnusableError
 from skipintro.library.output import Row
 from skipintro.library.refining import Rule, refine
 from skipintro.library.results import Answer

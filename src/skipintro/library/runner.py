@@ -19,8 +19,8 @@ from skipintro.core.isolation import thread_map
 from skipintro.core.progress import Unit, progress
 from skipintro.core.versions import versions
 from skipintro.detection.kinds import kind_of
+from skipintro.library.cache import Memory, MemoryUnusableError, content_of
 from skipintro.library.combining import by_chapter, by_hand
-from skipintro.library.memory import Memory, MemoryUnusableError, content_of
 from skipintro.library.results import Answer, Interval, Settings
 from skipintro.library.shelf import Chosen, Local, Shelf
 from skipintro.video.titles import Chapter

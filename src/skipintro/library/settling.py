@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skipintro.library.memory import stamp_of
+from skipintro.library.cache import stamp_of
 
 
 @dataclass

@@ -13,8 +13,8 @@ from filelock import FileLock
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, describe_os_error, remove_stale, sha256_of_file
+from skipintro.library.cache import Memory, MemoryUnusableError, stamp_of
 from skipintro.library.enums import Kind
-from skipintro.library.memory import Memory, MemoryUnusableError, stamp_of
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.finding import Finding
 from skipintro.sidecars.finding import muxed_place as mux_place

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skipintro.library.memory import Memory
+from skipintro.library.cache import Memory
 from skipintro.library.models import Model
 from skipintro.library.output import Row
 from skipintro.library.refining import Rule
