@@ -27,7 +27,7 @@ from skipintro.library.cache import Memory, content_of
 from skipintro.library.cuts import snapped
 from skipintro.library.enums import Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
-from skipintro.library.refining import Rule, refine
+from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
 from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from skipintro.library.cache import Memory
     from skipintro.library.models import Model
     from skipintro.library.output import Row
-    from skipintro.library.refining import Rule
+    from skipintro.library.postprocess import Rule
     from skipintro.library.results import Answer, Settings
     from skipintro.library.runner import Detection
     from skipintro.library.shelf import Chosen
@@ -89,7 +89,7 @@ def detect(
     """
     from skipintro.library.cache import Memory, default_folder
     from skipintro.library.output import tell
-    from skipintro.library.refining import Rule
+    from skipintro.library.postprocess import Rule
     from skipintro.library.results import Settings
     from skipintro.library.walking import find_series
 

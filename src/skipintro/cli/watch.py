@@ -72,7 +72,7 @@ def watch(
     """
     from skipintro.library.alone import alone
     from skipintro.library.cache import Memory, default_folder
-    from skipintro.library.refining import Rule
+    from skipintro.library.postprocess import Rule
     from skipintro.library.results import Settings
     from skipintro.library.watching import turns
 

@@ -9,7 +9,7 @@ from skipintro.core.errors import InputError
 from skipintro.library.cache import MemoryUnusableError
 from skipintro.library.enums import Source
 from skipintro.library.output import Row
-from skipintro.library.refining import Rule, refine
+from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
 from skipintro.library.runner import Detection
 from skipintro.library.walking import Series, series_in

@@ -8,7 +8,7 @@ from pathlib import Path
 from skipintro.library.cache import Memory
 from skipintro.library.models import Model
 from skipintro.library.output import Row
-from skipintro.library.refining import Rule
+from skipintro.library.postprocess import Rule
 from skipintro.library.results import Answer, Settings
 from skipintro.library.rows import asked_rows, row_of
 from skipintro.library.runner import Detection
