@@ -25,11 +25,11 @@ from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
 from skipintro.library.cache import Memory, content_of
 from skipintro.library.cuts import snapped
+from skipintro.library.discovery import find_series
 from skipintro.library.enums import Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
-from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding
 from skipintro.video.decoding import grey_thumbnails
@@ -100,7 +100,7 @@ def test_a_folder_is_read_once_however_many_of_its_files_are_given(
         told.extend(paths)
         return series_of_files(paths)
 
-    monkeypatch.setattr("skipintro.library.walking.series_of_files", counted)
+    monkeypatch.setattr("skipintro.library.discovery.series_of_files", counted)
     [series] = find_series(episodes[::2], 1)
     assert series.videos == tuple(episodes[:-1])  # each brings the one before it along, or after
     assert series.asked == frozenset(episodes[::2])

@@ -19,8 +19,8 @@ from conftest import run_command, write_toy_video
 from library_cases import INTERVALS, Place, read_edl, shared_place
 from skipintro.core.errors import InputError
 from skipintro.library.alone import alone
+from skipintro.library.discovery import Series
 from skipintro.library.settling import Settling
-from skipintro.library.walking import Series
 from skipintro.library.watching import Turn
 
 SETTLE_S = 1.5

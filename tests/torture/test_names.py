@@ -13,8 +13,8 @@ from skipintro.episodes.annotations import CorrectionRule, annotate, unify_serie
 from skipintro.episodes.labels import Label, check_episode_id
 from skipintro.episodes.naming import series_of_file
 from skipintro.library.cache import Memory
+from skipintro.library.discovery import find_series
 from skipintro.library.enums import Kind
-from skipintro.library.walking import find_series
 from skipintro.library.writing import Writer
 from skipintro.sidecars.finding import Finding, muxed_place
 from skipintro.stages import ingest

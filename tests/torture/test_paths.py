@@ -16,8 +16,8 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, write_json
 from skipintro.episodes.embeddings import write_vectors
 from skipintro.library.cache import Memory
+from skipintro.library.discovery import Series, find_series
 from skipintro.library.enums import Kind
-from skipintro.library.walking import Series, find_series
 from skipintro.library.writing import Writer
 from skipintro.review.overrides import OverridesFile
 from skipintro.service.refusal import RefusalError

@@ -37,13 +37,13 @@ from skipintro.library.enums import Form, Kind
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
     from skipintro.library.cache import Memory
+    from skipintro.library.discovery import Series
     from skipintro.library.models import Model
     from skipintro.library.output import Row
     from skipintro.library.postprocess import Rule
     from skipintro.library.results import Answer, Settings
     from skipintro.library.runner import Detection
     from skipintro.library.shelf import Chosen
-    from skipintro.library.walking import Series
     from skipintro.library.writing import Writer
 
 _USAGE, _INTERRUPTED = 2, 130
@@ -88,10 +88,10 @@ def detect(
     Example: skipintro detect /media/shows --write edl
     """
     from skipintro.library.cache import Memory, default_folder
+    from skipintro.library.discovery import find_series
     from skipintro.library.output import tell
     from skipintro.library.postprocess import Rule
     from skipintro.library.results import Settings
-    from skipintro.library.walking import find_series
 
     begin()
     looked_at = search_of(search)

@@ -75,9 +75,9 @@ def show(
     from skipintro.episodes.annotations import format_time
     from skipintro.evaluation.plots import finding
     from skipintro.library.cache import Memory, default_folder
+    from skipintro.library.discovery import find_series
     from skipintro.library.results import Settings
     from skipintro.library.runner import Detection
-    from skipintro.library.walking import find_series
     from skipintro.review.frames import strip
 
     begin()

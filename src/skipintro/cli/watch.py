@@ -115,7 +115,7 @@ class _Watcher:
     def take(self, turn: "Turn") -> None:
         """Work on one turn; a fault is told, and what it was of comes with the next one."""
         from skipintro.library.cache import MemoryUnusableError
-        from skipintro.library.walking import find_series
+        from skipintro.library.discovery import find_series
 
         turn, self._failed = turn.after(self._failed), None
         try:

@@ -17,7 +17,7 @@ from skipintro.labelling import edl, segments, table
 from skipintro.labelling.ids import id_of
 from skipintro.labelling.kinds import Kind
 from skipintro.labelling.told import Interval, Told
-from skipintro.library.walking import Series, find_series
+from skipintro.library.discovery import Series, find_series
 
 AGREE_S = 1.0  # that two sources of one video may differ at an end
 _OF_MS = 1e-6  # ends are whole milliseconds

@@ -15,7 +15,7 @@ from skipintro.core.progress import Unit, progress
 from skipintro.episodes.labels import read_json_object, read_labels
 from skipintro.labelling.dealing import Episode, series_of_label
 from skipintro.labelling.ids import id_of
-from skipintro.library.walking import find_series
+from skipintro.library.discovery import find_series
 
 
 def labelled_videos(labels: Path, places: Sequence[Path]) -> tuple[list[Episode], list[Path]]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.library.cache import MemoryUnusableError
+from skipintro.library.discovery import Series, series_in
 from skipintro.library.enums import Source
 from skipintro.library.output import Row
 from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
 from skipintro.library.runner import Detection
-from skipintro.library.walking import Series, series_in
 from skipintro.sidecars.finding import Finding
 
 

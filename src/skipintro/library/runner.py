@@ -27,8 +27,8 @@ from skipintro.video.titles import Chapter
 
 if TYPE_CHECKING:
     from skipintro.detection.episode import Prediction
+    from skipintro.library.discovery import Series
     from skipintro.library.models import Model
-    from skipintro.library.walking import Series
     from skipintro.matching.shared import SharedEvidence
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from watchfiles import Change, watch
 from watchfiles.main import FileChange
 
 from skipintro.core.errors import InputError
+from skipintro.library.discovery import SUFFIXES, Series
 from skipintro.library.settling import Settling
 from skipintro.library.shelf import NAME
-from skipintro.library.walking import SUFFIXES, Series
 
 _TICK_MS = 250  # between two looks at files that grow
 _POLL_MS = 5000

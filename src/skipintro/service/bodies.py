@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from skipintro.core.files import format_error
-from skipintro.library.walking import SUFFIXES
+from skipintro.library.discovery import SUFFIXES
 from skipintro.service.refusal import RefusalError
 
 _MOST_JSON_BYTES = 1 << 20

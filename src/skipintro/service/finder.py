@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skipintro.library.cache import Memory
+from skipintro.library.discovery import Series, find_series
 from skipintro.library.models import Model
 from skipintro.library.output import Row
 from skipintro.library.postprocess import Rule
 from skipintro.library.results import Answer, Settings
 from skipintro.library.rows import asked_rows, row_of
 from skipintro.library.runner import Detection
-from skipintro.library.walking import Series, find_series
 from skipintro.service.refusal import RefusalError
 from skipintro.service.roots import Roots
 from skipintro.sidecars.finding import Finding
