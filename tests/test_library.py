@@ -30,7 +30,7 @@ from skipintro.library.enums import Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
-from skipintro.library.writing import Writer
+from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars.finding import Finding
 from skipintro.video.decoding import grey_thumbnails
 from skipintro.video.encoding import encode_h264

@@ -18,7 +18,7 @@ from skipintro.core.files import atomic_write, sha256_of_file
 from skipintro.episodes.labels import read_labels
 from skipintro.library.cache import Memory, MemoryUnusableError
 from skipintro.library.enums import Kind
-from skipintro.library.writing import Writer
+from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.chapters import with_intro
 from skipintro.sidecars.finding import Finding, Interval, is_muxed, muxed_place

@@ -155,7 +155,7 @@ GUARDS = (
     ),
     Guard(
         "what stands in a sidecar's place and is no file",
-        "library/writing.py",
+        "library/sidecar_writer.py",
         "if os.path.lexists(place) and not place.is_file():",
         "if place.is_dir():",
         "test_sidecars.py::test_what_is_no_file_is_never_taken_for_nothing_nor_replaced",

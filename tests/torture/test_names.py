@@ -15,7 +15,7 @@ from skipintro.episodes.naming import series_of_file
 from skipintro.library.cache import Memory
 from skipintro.library.discovery import find_series
 from skipintro.library.enums import Kind
-from skipintro.library.writing import Writer
+from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars.finding import Finding, muxed_place
 from skipintro.stages import ingest
 from torture.conftest import Attack

@@ -18,7 +18,7 @@ from skipintro.episodes.embeddings import write_vectors
 from skipintro.library.cache import Memory
 from skipintro.library.discovery import Series, find_series
 from skipintro.library.enums import Kind
-from skipintro.library.writing import Writer
+from skipintro.library.sidecar_writer import Writer
 from skipintro.review.overrides import OverridesFile
 from skipintro.service.refusal import RefusalError
 from skipintro.service.roots import Roots

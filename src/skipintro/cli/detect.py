@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from skipintro.library.results import Answer, Settings
     from skipintro.library.runner import Detection
     from skipintro.library.shelf import Chosen
-    from skipintro.library.writing import Writer
+    from skipintro.library.sidecar_writer import Writer
 
 _USAGE, _INTERRUPTED = 2, 130
 
@@ -140,7 +140,7 @@ class Order:
     def job(self, memory: "Memory") -> "Job":
         """Give one run, with the model of this moment."""
         from skipintro.library.runner import Detection
-        from skipintro.library.writing import Writer
+        from skipintro.library.sidecar_writer import Writer
 
         model = model_of(self.model, memory)
         detection = Detection(model, memory, self.settings, self.given)
