@@ -24,12 +24,12 @@ from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
 from skipintro.library.cache import Memory, content_of
-from skipintro.library.cuts import snapped
 from skipintro.library.discovery import find_series
 from skipintro.library.enums import Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
+from skipintro.library.shot_boundaries import snapped
 from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars.finding import Finding
 from skipintro.video.decoding import grey_thumbnails

@@ -181,7 +181,7 @@ class Job:
         key = f"{answer.sha256} {second} {self._cutting}"
         known = self.memory.get("snap", key)
         if known is None:
-            from skipintro.library.cuts import snapped
+            from skipintro.library.shot_boundaries import snapped
 
             known = snapped(answer.video, second)
             self.memory.put("snap", key, known)
@@ -192,7 +192,7 @@ class Job:
         """Give the hash of the code that finds cuts."""
         from skipintro.core.cache_dir import code_hash
 
-        return code_hash("skipintro.library.cuts")
+        return code_hash("skipintro.library.shot_boundaries")
 
     def summarise(self, rows: "list[Row]") -> None:
         """Say on the error stream what was done, and name every fault."""
