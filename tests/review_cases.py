@@ -24,7 +24,7 @@ from skipintro.detection.episode import Interval
 from skipintro.detection.label_disagreements import OutOfFoldPrediction
 from skipintro.evaluation.metrics import EpisodeResult
 from skipintro.review.app import make_server
-from skipintro.review.doubts import EVALUATED, HELD_OUT, gather
+from skipintro.review.label_issues import EVALUATED, HELD_OUT, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
 from skipintro.service.listening import listen

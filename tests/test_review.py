@@ -43,7 +43,7 @@ from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, read_overrides
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.review.decisions import Decision, entry_of
-from skipintro.review.doubts import EVALUATED, HELD_OUT, Doubt, gather
+from skipintro.review.label_issues import EVALUATED, HELD_OUT, Doubt, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
 from skipintro.service.listening import listen

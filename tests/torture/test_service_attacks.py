@@ -26,7 +26,7 @@ from service_cases import MOST_BYTES, Apart, lying, plan_of, serving, serving_ap
 from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule
 from skipintro.review.app import make_server
-from skipintro.review.doubts import Doubt
+from skipintro.review.label_issues import Doubt
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
 from skipintro.service.listening import listen

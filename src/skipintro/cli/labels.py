@@ -226,7 +226,7 @@ def labels_check(
     from skipintro.episodes.corrections import CorrectionParams
     from skipintro.episodes.labels import read_labels
     from skipintro.model.params import WindowParams
-    from skipintro.review.doubts import contradictions
+    from skipintro.review.label_issues import contradictions
     from skipintro.review.label_report import report
     from skipintro.review.suspicion import SuspicionRule
 

@@ -49,7 +49,7 @@ def review(
     from skipintro.core.params import load_params
     from skipintro.episodes.corrections import CorrectionParams
     from skipintro.review.app import make_server
-    from skipintro.review.doubts import gather
+    from skipintro.review.label_issues import gather
     from skipintro.review.overrides import OverridesFile
     from skipintro.review.queue import Queue
 

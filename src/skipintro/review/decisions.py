@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from skipintro.detection.episode import Interval
 from skipintro.episodes.annotations import CorrectionRule, Override, format_time
 from skipintro.episodes.labels import parse_time
-from skipintro.review.doubts import Doubt
+from skipintro.review.label_issues import Doubt
 from skipintro.review.overrides import Entry
 from skipintro.service.refusal import RefusalError
 

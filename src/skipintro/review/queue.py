@@ -7,7 +7,7 @@ from typing import Any
 
 from skipintro.episodes.annotations import CorrectionRule, Override
 from skipintro.review.decisions import Decision, entry_of
-from skipintro.review.doubts import Doubt
+from skipintro.review.label_issues import Doubt
 from skipintro.review.overrides import Entry, OverridesFile
 from skipintro.service.refusal import RefusalError
 
