@@ -9,7 +9,7 @@ from conftest import run_command
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import CorrectionRule
 from skipintro.review.label_report import SplitReport, report
-from skipintro.review.suspicion import SuspicionRule
+from skipintro.review.outliers import SuspicionRule
 
 ROOT = Path(__file__).resolve().parents[1]
 Check = Callable[..., tuple[int, str, str]]

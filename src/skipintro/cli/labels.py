@@ -228,7 +228,7 @@ def labels_check(
     from skipintro.model.params import WindowParams
     from skipintro.review.label_issues import contradictions
     from skipintro.review.label_report import report
-    from skipintro.review.suspicion import SuspicionRule
+    from skipintro.review.outliers import SuspicionRule
 
     params = find_checkout() / "params.yaml"
     cut = load_params(WindowParams, "window", params)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from skipintro.review.suspicion import SuspicionRule
+    from skipintro.review.outliers import SuspicionRule
 
 DEVIATIONS = 3.0  # standard deviations
 LENGTH_OFF_S, START_OFF_S, SHIFTED_LENGTH_OFF_S = 5.0, 120.0, 2.0
@@ -11,7 +11,7 @@ LENGTH_OFF_S, START_OFF_S, SHIFTED_LENGTH_OFF_S = 5.0, 120.0, 2.0
 
 def usual_rule() -> "SuspicionRule":
     """Give the rule of `labels check` without options."""
-    from skipintro.review.suspicion import SuspicionRule
+    from skipintro.review.outliers import SuspicionRule
 
     return SuspicionRule(
         deviations=DEVIATIONS,

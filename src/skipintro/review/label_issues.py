@@ -30,7 +30,7 @@ from skipintro.episodes.annotations import (
 )
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.episodes.corrections import CorrectionParams, read_annotations
-from skipintro.review.suspicion import SuspicionRule, suspicious
+from skipintro.review.outliers import SuspicionRule, suspicious
 
 INGESTED = Path("data/ingest")
 HELD_OUT = Path("models/fit/held_out.json")

@@ -17,7 +17,7 @@ from skipintro.episodes.annotations import (
 )
 from skipintro.episodes.labels import read_labels
 from skipintro.model.windows import balanced_frames, window_starts
-from skipintro.review.suspicion import SuspicionRule, Suspicious, suspicious
+from skipintro.review.outliers import SuspicionRule, Suspicious, suspicious
 
 _ENDLESS_S = 10**9  # episodes count as long enough for the film frames that follow the intro
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skipintro.episodes.annotations import Annotation, Status
-from skipintro.review.suspicion import SuspicionRule, Suspicious, suspicious
+from skipintro.review.outliers import SuspicionRule, Suspicious, suspicious
 
 RULE = SuspicionRule(deviations=3, length_off_s=5, start_off_s=120, shifted_length_off_s=2)
 
