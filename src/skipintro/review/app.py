@@ -14,7 +14,7 @@ from skipintro.review.decisions import EXAMPLE, Decision
 from skipintro.review.page import render
 from skipintro.review.pictures import small_pictures
 from skipintro.review.queue import Queue
-from skipintro.review.sealed import Sealed
+from skipintro.review.security_headers import Sealed
 from skipintro.service.answers import as_json
 from skipintro.service.bodies import read_json
 from skipintro.service.connections import TimedPage, configured
