@@ -395,7 +395,7 @@ def test_a_client_that_does_not_read_its_answers_is_dropped(
 def test_a_body_that_does_not_come_is_refused(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skipintro.service.bodies._LEEWAY_S", 0.3)
+    monkeypatch.setattr("skipintro.service.request_body._LEEWAY_S", 0.3)
     with connected(served) as line:
         line.sendall(b"PUT /detect/a.mp4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
         assert line.recv(1 << 16).startswith(b"HTTP/1.1 408")

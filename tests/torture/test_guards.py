@@ -183,7 +183,7 @@ GUARDS = (
     ),
     Guard(
         "a body that does not come",
-        "service/bodies.py",
+        "service/request_body.py",
         "began + min(limit_s, _LEEWAY_S + n_bytes / _FEWEST_BYTES_PER_S)",
         "began + limit_s",
         "test_service.py::test_a_body_that_does_not_come_is_refused",

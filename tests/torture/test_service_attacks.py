@@ -673,7 +673,7 @@ def test_noise_on_the_page(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("skipintro.service.connections.Timed.head_limit_s", HEAD_LIMIT_S)
-    monkeypatch.setattr("skipintro.service.bodies._LEEWAY_S", LEEWAY_S)
+    monkeypatch.setattr("skipintro.service.request_body._LEEWAY_S", LEEWAY_S)
     decision = {"id": "toy s01e01", "kind": "skip", "seen": None}
     valid = json.dumps(decision).encode()
     ours = (b"/decisions", b"/doubts", b"/pictures/toy%20s01e01?at=1", b"/videos/toy%20s01e01")

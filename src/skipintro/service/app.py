@@ -14,11 +14,11 @@ from starlette.responses import Response
 
 from skipintro.library.output import Row
 from skipintro.service.answers import as_json
-from skipintro.service.bodies import Wanted, check_upload, read_json, write_upload
 from skipintro.service.faults import add_error_handlers
 from skipintro.service.finder import Plan
 from skipintro.service.guard import Guard
 from skipintro.service.measures import Measured, Measures
+from skipintro.service.request_body import Wanted, check_upload, read_json, write_upload
 from skipintro.service.worker import Worker
 
 _ASKED: dict[str, Any] = {
