@@ -17,7 +17,7 @@ from skipintro.review.queue import Queue
 from skipintro.review.security_headers import Sealed
 from skipintro.service.answers import as_json
 from skipintro.service.connections import TimedPage, configured
-from skipintro.service.faults import add_error_handlers
+from skipintro.service.error_handlers import add_error_handlers
 from skipintro.service.guard import Guard
 from skipintro.service.refusal import RefusalError
 from skipintro.service.request_body import read_json

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from skipintro.library.output import Row
 from skipintro.service.answers import as_json
-from skipintro.service.faults import add_error_handlers
+from skipintro.service.error_handlers import add_error_handlers
 from skipintro.service.finder import Plan
 from skipintro.service.guard import Guard
 from skipintro.service.measures import Measured, Measures
