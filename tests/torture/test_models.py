@@ -39,7 +39,7 @@ from skipintro.detectors.openings import load_openings
 from skipintro.library.cache import Memory
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
-from skipintro.service.finder import Finder, Plan
+from skipintro.service.predictor import Finder, Plan
 from skipintro.service.roots import Roots
 from torture.conftest import Attack
 from torture.mutation import mutated, read_or_refused

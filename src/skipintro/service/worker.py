@@ -8,8 +8,8 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from skipintro.library.output import Row
-from skipintro.service.finder import Finder, Plan
 from skipintro.service.measures import Measures
+from skipintro.service.predictor import Finder, Plan
 from skipintro.service.refusal import RefusalError
 
 _RETRY_S = 10
