@@ -70,14 +70,14 @@ GUARDS = (
     ),
     Guard(
         "the token of the service",
-        "service/guard.py",
+        "service/auth.py",
         'if hmac.compare_digest(given, f"Bearer {self._token}".encode()):',
         'if given.startswith(b"Bearer"):',
         "test_service.py::test_a_token_is_wanted_everywhere_but_for_health",
     ),
     Guard(
         "the Host header without a token",
-        "service/guard.py",
+        "service/auth.py",
         'if headers.get("host", "").partition(":")[0] in _LOCAL_NAMES:',
         "if True:",
         "test_service.py::test_without_a_token_other_names_than_this_machine_s_are_refused",

@@ -500,7 +500,7 @@ def test_tokens_that_are_nearly_right(
         return compare(given, right)
 
     compare = hmac.compare_digest
-    monkeypatch.setattr("skipintro.service.guard.hmac.compare_digest", counted)
+    monkeypatch.setattr("skipintro.service.auth.hmac.compare_digest", counted)
     with serving(plan_of(place), token=TOKEN) as served:
         for number in attack.cases(quick=30, wide=100, full=2_000):
             given = near(attack.rng, TOKEN)
