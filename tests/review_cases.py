@@ -27,7 +27,7 @@ from skipintro.review.app import make_server
 from skipintro.review.label_issues import EVALUATED, HELD_OUT, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
-from skipintro.service.listening import listen
+from skipintro.service.sockets import listen
 from skipintro.stages import annotate
 
 LENGTH_S = 30

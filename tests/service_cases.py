@@ -20,10 +20,10 @@ from server_cases import Answer, running, told_port
 from skipintro.library.cache import Memory
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
-from skipintro.service.listening import listen
 from skipintro.service.predictor import Plan
 from skipintro.service.roots import Roots
 from skipintro.service.server import make_server
+from skipintro.service.sockets import listen
 
 MOST_BYTES = 300_000
 _APART = """

@@ -46,8 +46,8 @@ from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.label_issues import EVALUATED, HELD_OUT, Doubt, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
-from skipintro.service.listening import listen
 from skipintro.service.refusal import RefusalError
+from skipintro.service.sockets import listen
 from skipintro.video.decoding import thumbnails
 from skipintro.video.info import USUAL_LIMITS, VideoInfo
 

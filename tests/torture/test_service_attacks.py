@@ -29,7 +29,7 @@ from skipintro.review.app import make_server
 from skipintro.review.label_issues import Doubt
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
-from skipintro.service.listening import listen
+from skipintro.service.sockets import listen
 from torture.conftest import Attack
 from torture.mutation import json_text, mutated
 from torture.odd_names import files_of, odd_name

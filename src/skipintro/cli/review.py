@@ -78,7 +78,7 @@ def review(
 
 
 def _listen(port: int | None) -> "socket.socket":
-    from skipintro.service.listening import listen
+    from skipintro.service.sockets import listen
 
     if port is not None:
         return listen(_HOST, port)

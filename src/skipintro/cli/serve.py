@@ -66,10 +66,10 @@ def serve(
 
     from skipintro.library.cache import Memory, default_folder
     from skipintro.library.results import Settings
-    from skipintro.service.listening import listen
     from skipintro.service.predictor import Plan
     from skipintro.service.roots import Roots
     from skipintro.service.server import make_server
+    from skipintro.service.sockets import listen
 
     begin()
     looked_at = search_of(search)
