@@ -7,7 +7,7 @@ import uvicorn
 
 from skipintro.service.app import Limits, make_app
 from skipintro.service.connections import Timed, configured
-from skipintro.service.measures import Measures
+from skipintro.service.metrics import Measures
 from skipintro.service.predictor import Plan
 from skipintro.service.worker import Worker
 

@@ -8,7 +8,7 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from skipintro.library.output import Row
-from skipintro.service.measures import Measures
+from skipintro.service.metrics import Measures
 from skipintro.service.predictor import Finder, Plan
 from skipintro.service.refusal import RefusalError
 
