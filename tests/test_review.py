@@ -46,7 +46,7 @@ from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.label_issues import EVALUATED, HELD_OUT, Doubt, gather
 from skipintro.review.overrides import OverridesFile
 from skipintro.review.queue import Queue
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 from skipintro.service.sockets import listen
 from skipintro.video.decoding import thumbnails
 from skipintro.video.info import USUAL_LIMITS, VideoInfo

@@ -19,7 +19,7 @@ from skipintro.service.answers import as_json
 from skipintro.service.auth import Guard
 from skipintro.service.connections import TimedPage, configured
 from skipintro.service.error_handlers import add_error_handlers
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 from skipintro.service.request_body import read_json
 from skipintro.video.opening import VideoError
 

@@ -9,7 +9,7 @@ from skipintro.episodes.annotations import CorrectionRule, Override, format_time
 from skipintro.episodes.labels import parse_time
 from skipintro.review.label_issues import Doubt
 from skipintro.review.overrides import Entry
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 EXAMPLE = '{"id": "…", "kind": "correct", "start_s": 70, "end_s": 85, "seen": null}'
 

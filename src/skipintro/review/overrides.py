@@ -10,7 +10,7 @@ from filelock import FileLock
 from skipintro.core.files import atomic_write, remove_stale
 from skipintro.episodes.annotations import Override, read_overrides
 from skipintro.episodes.labels import read_json_object
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 Entry = dict[str, Any]  # start, end and reason, as they stand in the file
 

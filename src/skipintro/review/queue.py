@@ -9,7 +9,7 @@ from skipintro.episodes.annotations import CorrectionRule, Override
 from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.label_issues import Doubt
 from skipintro.review.overrides import Entry, OverridesFile
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 
 @dataclass(frozen=True)

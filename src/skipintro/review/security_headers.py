@@ -4,7 +4,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skipintro.service.answers import error_response
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 
 class Sealed:

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

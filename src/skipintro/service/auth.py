@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skipintro.service.answers import error_response
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 _OPEN = "/health"
 _LOOPBACK = "127.0.0.1"

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error
 from skipintro.service.answers import error_response
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from skipintro.library.postprocess import Rule
 from skipintro.library.results import Answer, Settings
 from skipintro.library.rows import asked_rows, row_of
 from skipintro.library.runner import Detection
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 from skipintro.service.roots import Roots
 from skipintro.sidecars.finding import Finding
 from skipintro.video.decoder import length_s

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from skipintro.core.files import format_error
 from skipintro.library.discovery import SUFFIXES
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 _MOST_JSON_BYTES = 1 << 20
 _MOST_NAME_BYTES = 200  # file systems take 255

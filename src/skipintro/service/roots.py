@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.service.refusal import RefusalError
+from skipintro.service.http_errors import RefusalError
 
 
 class Roots:

@@ -8,9 +8,9 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from skipintro.library.output import Row
+from skipintro.service.http_errors import RefusalError
 from skipintro.service.metrics import Measures
 from skipintro.service.predictor import Finder, Plan
-from skipintro.service.refusal import RefusalError
 
 _RETRY_S = 10
 
