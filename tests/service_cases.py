@@ -20,8 +20,8 @@ from server_cases import Answer, running, told_port
 from skipintro.library.cache import Memory
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
+from skipintro.service.allowed_paths import Roots
 from skipintro.service.predictor import Plan
-from skipintro.service.roots import Roots
 from skipintro.service.server import make_server
 from skipintro.service.sockets import listen
 

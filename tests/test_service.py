@@ -27,9 +27,9 @@ from skipintro import cli
 from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.detectors.openings import load_openings, save_openings
+from skipintro.service.allowed_paths import Roots
 from skipintro.service.connections import Timed
 from skipintro.service.predictor import Finder
-from skipintro.service.roots import Roots
 from skipintro.service.sockets import listen
 
 TOKEN = "a long word that nobody guesses"  # noqa: S105  of these tests alone

@@ -56,14 +56,14 @@ GUARDS = (
     ),
     Guard(
         "the roots of the service",
-        "service/roots.py",
+        "service/allowed_paths.py",
         "if not any(real.is_relative_to(root) for root in self._real):",
         "if False:",
         "test_service.py::test_nothing_outside_of_the_roots_is_answered",
     ),
     Guard(
         "the following of links below the roots",
-        "service/roots.py",
+        "service/allowed_paths.py",
         "real = Path(os.path.realpath(path))",
         "real = Path(os.path.abspath(path))",
         "test_service.py::test_nothing_outside_of_the_roots_is_answered",

@@ -39,8 +39,8 @@ from skipintro.detectors.openings import load_openings
 from skipintro.library.cache import Memory
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
+from skipintro.service.allowed_paths import Roots
 from skipintro.service.predictor import Finder, Plan
-from skipintro.service.roots import Roots
 from torture.conftest import Attack
 from torture.mutation import mutated, read_or_refused
 

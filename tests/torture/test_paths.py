@@ -20,8 +20,8 @@ from skipintro.library.discovery import Series, find_series
 from skipintro.library.enums import Kind
 from skipintro.library.sidecar_writer import Writer
 from skipintro.review.overrides import OverridesFile
+from skipintro.service.allowed_paths import Roots
 from skipintro.service.http_errors import RefusalError
-from skipintro.service.roots import Roots
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.finding import Finding, muxed_place
 from torture.conftest import Attack

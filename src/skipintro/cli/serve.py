@@ -66,8 +66,8 @@ def serve(
 
     from skipintro.library.cache import Memory, default_folder
     from skipintro.library.results import Settings
+    from skipintro.service.allowed_paths import Roots
     from skipintro.service.predictor import Plan
-    from skipintro.service.roots import Roots
     from skipintro.service.server import make_server
     from skipintro.service.sockets import listen
 
