@@ -15,12 +15,12 @@ from skipintro.review.page import render
 from skipintro.review.pictures import small_pictures
 from skipintro.review.queue import Queue
 from skipintro.review.security_headers import Sealed
-from skipintro.service.answers import as_json
 from skipintro.service.auth import Guard
 from skipintro.service.connections import TimedPage, configured
 from skipintro.service.error_handlers import add_error_handlers
 from skipintro.service.http_errors import RefusalError
 from skipintro.service.request_body import read_json
+from skipintro.service.responses import as_json
 from skipintro.video.opening import VideoError
 
 _TIME_LIMIT_S = 10  # of a body

@@ -3,8 +3,8 @@
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from skipintro.service.answers import error_response
 from skipintro.service.http_errors import RefusalError
+from skipintro.service.responses import error_response
 
 
 class Sealed:

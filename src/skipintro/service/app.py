@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from skipintro.library.output import Row
-from skipintro.service.answers import as_json
 from skipintro.service.auth import Guard
 from skipintro.service.error_handlers import add_error_handlers
 from skipintro.service.metrics import Measured, Measures
 from skipintro.service.predictor import Plan
 from skipintro.service.request_body import Wanted, check_upload, read_json, write_upload
+from skipintro.service.responses import as_json
 from skipintro.service.worker import Worker
 
 _ASKED: dict[str, Any] = {

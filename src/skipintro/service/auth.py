@@ -5,8 +5,8 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from skipintro.service.answers import error_response
 from skipintro.service.http_errors import RefusalError
+from skipintro.service.responses import error_response
 
 _OPEN = "/health"
 _LOOPBACK = "127.0.0.1"

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error
-from skipintro.service.answers import error_response
 from skipintro.service.http_errors import RefusalError
+from skipintro.service.responses import error_response
 
 log = logging.getLogger(__name__)
 
