@@ -19,7 +19,7 @@ from skipintro.labelling.ids import id_of
 from skipintro.sidecars import chapters as chapter_sidecar
 from skipintro.sidecars import edl as edl_sidecar
 from skipintro.sidecars import segments as segment_sidecar
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 from skipintro.video.titles import names_opening
 
 Ran = tuple[int, str, str]

@@ -31,7 +31,7 @@ from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
 from skipintro.library.shot_boundaries import snapped
 from skipintro.library.sidecar_writer import Writer
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 from skipintro.video.decoding import grey_thumbnails
 from skipintro.video.encoding import encode_h264
 from video_cases import SOUND_HZ, write_silence

@@ -21,8 +21,8 @@ from skipintro.library.enums import Kind
 from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.chapters import with_intro
-from skipintro.sidecars.finding import Finding, Interval, is_muxed, muxed_place
 from skipintro.sidecars.mux import write_copy
+from skipintro.sidecars.result import Finding, Interval, is_muxed, muxed_place
 from skipintro.video.titles import Chapter
 
 NAME = "Мой «сериал» 🎬 it's #1; a=b S01E01.mkv"

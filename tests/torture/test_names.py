@@ -16,7 +16,7 @@ from skipintro.library.cache import Memory
 from skipintro.library.discovery import find_series
 from skipintro.library.enums import Kind
 from skipintro.library.sidecar_writer import Writer
-from skipintro.sidecars.finding import Finding, muxed_place
+from skipintro.sidecars.result import Finding, muxed_place
 from skipintro.stages import ingest
 from torture.conftest import Attack
 from torture.mutation import read_or_refused

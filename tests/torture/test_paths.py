@@ -23,7 +23,7 @@ from skipintro.review.overrides import OverridesFile
 from skipintro.service.allowed_paths import Roots
 from skipintro.service.http_errors import RefusalError
 from skipintro.sidecars import chapters, edl, labels, segments
-from skipintro.sidecars.finding import Finding, muxed_place
+from skipintro.sidecars.result import Finding, muxed_place
 from torture.conftest import Attack
 from torture.odd_names import files_of
 

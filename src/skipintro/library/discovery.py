@@ -15,7 +15,7 @@ from skipintro.core.errors import InputError, one_line
 from skipintro.core.files import describe_os_error
 from skipintro.episodes.naming import series_of_files
 from skipintro.library.extras import is_extra
-from skipintro.sidecars.finding import is_muxed
+from skipintro.sidecars.result import is_muxed
 
 SUFFIXES = {
     ".3g2",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from skipintro.core.errors import one_line
 from skipintro.episodes.annotations import format_time
 from skipintro.library.enums import Form
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 
 _FIELDS = ("video", "series", "start_s", "end_s", "confidence", "source", "note", "why", "fault")
 # Characters: of a table, of its columns beside the names, and of names at least.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from skipintro.library.enums import Source
 from skipintro.library.results import Answer
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from skipintro.library.output import Row
 from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
 from skipintro.library.runner import Detection
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 
 
 def asked_rows(

@@ -16,8 +16,8 @@ from skipintro.core.files import atomic_write, describe_os_error, remove_stale, 
 from skipintro.library.cache import Memory, MemoryUnusableError, stamp_of
 from skipintro.library.enums import Kind
 from skipintro.sidecars import chapters, edl, labels, segments
-from skipintro.sidecars.finding import Finding
-from skipintro.sidecars.finding import muxed_place as mux_place
+from skipintro.sidecars.result import Finding
+from skipintro.sidecars.result import muxed_place as mux_place
 
 _PLACES: dict[Kind, Callable[[Path], Path]] = {
     Kind.EDL: edl.path_for,

@@ -15,7 +15,7 @@ from skipintro.library.rows import asked_rows, row_of
 from skipintro.library.runner import Detection
 from skipintro.service.allowed_paths import Roots
 from skipintro.service.http_errors import RefusalError
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 from skipintro.video.decoder import length_s
 from skipintro.video.opening import VideoError
 

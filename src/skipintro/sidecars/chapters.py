@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from skipintro.sidecars.finding import Finding, Interval
+from skipintro.sidecars.result import Finding, Interval
 from skipintro.video.titles import Chapter, names_opening
 
 INTRO, EPISODE = "Intro", "Episode"

@@ -5,7 +5,7 @@ One line an interval, `start end action`, in seconds; https://kodi.wiki/view/Edi
 
 from pathlib import Path
 
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 
 COMMERCIAL_BREAK = 3  # skipped once, and may be gone back to; MPlayer knows 0 and 1 alone
 

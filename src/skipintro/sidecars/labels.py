@@ -9,7 +9,7 @@ import unicodedata
 from pathlib import Path
 
 from skipintro.episodes.annotations import format_time
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 
 
 def path_for(video: Path) -> Path:

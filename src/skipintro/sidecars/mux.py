@@ -11,7 +11,7 @@ import av.error
 
 from skipintro.core.errors import InputError
 from skipintro.sidecars.chapters import with_intro
-from skipintro.sidecars.finding import Finding, Interval
+from skipintro.sidecars.result import Finding, Interval
 from skipintro.video.titles import Chapter
 
 SUFFIXES = {".mkv", ".mp4", ".m4v", ".mov", ".webm"}

@@ -7,7 +7,7 @@ knows; https://jellyfin.org/docs/general/server/metadata/media-segments/.
 import json
 from pathlib import Path
 
-from skipintro.sidecars.finding import Finding
+from skipintro.sidecars.result import Finding
 
 TICKS_PER_MS = 10_000  # a tick is 100 ns
 
