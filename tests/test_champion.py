@@ -19,7 +19,7 @@ from skipintro.evaluation.metrics import EvaluateManifest
 from skipintro.evaluation.report import HeadlineFigures, beside, render
 from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, existing_store, find_champion
-from skipintro.tracking.delivery import MODEL_TAG
+from skipintro.tracking.publish import MODEL_TAG
 from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 

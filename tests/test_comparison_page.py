@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from browser_cases import visiting
 from experiment_cases import experiment, main_workspace
 from server_cases import free_port, is_healthy, running, wait_for
-from skipintro.tracking.delivery import deliver
+from skipintro.tracking.publish import deliver
 from skipintro.tracking.store import connect
 
 pytestmark = pytest.mark.slow

@@ -546,7 +546,7 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
 
     from skipintro.tracking import registry  # noqa: PLC0415
-    from skipintro.tracking.delivery import MODEL_TAG  # noqa: PLC0415
+    from skipintro.tracking.publish import MODEL_TAG  # noqa: PLC0415
 
     def of(model: Path) -> str:
         folder = model / "artifacts" / "detector"

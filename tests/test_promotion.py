@@ -30,8 +30,8 @@ from skipintro.evaluation.gate import (
 )
 from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, TRAINED_TAG
 from skipintro.tracking.promotion import promote, roll_back
+from skipintro.tracking.publish import CHALLENGER, MODEL_TAG, TRAINED_TAG
 from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 

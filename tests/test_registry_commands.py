@@ -15,7 +15,7 @@ from skipintro.core.store_address import NotRegisteredError, tracking_uri
 from skipintro.detection.kinds import identity_of
 from skipintro.experiment import DATA_TAGS
 from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.delivery import CHALLENGER, MODEL_TAG, deliver
+from skipintro.tracking.publish import CHALLENGER, MODEL_TAG, deliver
 from skipintro.tracking.registry import UnusableVersionError, fetch
 from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import connect

@@ -25,8 +25,8 @@ from skipintro.core.store_address import tracking_uri, without_credentials
 from skipintro.detection.kinds import FILES, Kind
 from skipintro.experiment import FinishedExperiment
 from skipintro.origin import Origin
-from skipintro.tracking.delivery import deliver
 from skipintro.tracking.live import LiveRun, live_run
+from skipintro.tracking.publish import deliver
 from skipintro.tracking.runs import close_stale_runs, run_params
 from skipintro.tracking.store import (
     Store,

@@ -340,7 +340,7 @@ def test_registered_models_of_another_hash(
 ) -> None:
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
 
-    from skipintro.tracking.delivery import MODEL_TAG  # noqa: PLC0415
+    from skipintro.tracking.publish import MODEL_TAG  # noqa: PLC0415
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)

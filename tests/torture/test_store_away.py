@@ -24,8 +24,8 @@ from forked import Forked, Job
 from server_cases import free_port, is_healthy, running, wait_for
 from skipintro.core.errors import InputError
 from skipintro.experiment import FinishedExperiment
-from skipintro.tracking.delivery import deliver
 from skipintro.tracking.live import live_run
+from skipintro.tracking.publish import deliver
 from skipintro.tracking.store import connect, translate_errors
 from torture.conftest import Attack
 from torture.worked import STAGES, Worked, left_by
@@ -397,7 +397,7 @@ import sys
 from pathlib import Path
 from conftest import copy_of
 from experiment_cases import experiment
-from skipintro.tracking.delivery import deliver
+from skipintro.tracking.publish import deliver
 from skipintro.tracking.store import connect, translate_errors
 with translate_errors():
     deliver(connect("together"), experiment(Path("{seed}"), seed={seed}))

@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from skipintro.core.store_address import is_missing, tracking_uri
 from skipintro.evaluation.gate import Candidate
 from skipintro.experiment import DATA_TAGS
-from skipintro.tracking.delivery import MODEL_TAG, TRAINED_TAG
+from skipintro.tracking.publish import MODEL_TAG, TRAINED_TAG
 from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
 

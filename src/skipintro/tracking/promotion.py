@@ -23,7 +23,7 @@ from skipintro.evaluation.gate import (
     wanted_version,
 )
 from skipintro.tracking.champion import CHAMPION, REIGN, candidate_of, version_of
-from skipintro.tracking.delivery import CHALLENGER
+from skipintro.tracking.publish import CHALLENGER
 from skipintro.tracking.store import FAULTS, Store
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write
 from skipintro.core.store_address import NotRegisteredError, without_credentials
-from skipintro.tracking.delivery import DETECTOR_TAG, MODEL_TAG
+from skipintro.tracking.publish import DETECTOR_TAG, MODEL_TAG
 from skipintro.tracking.store import FAULTS, open_client
 
 _UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's, of name and alias
