@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from conftest import ROOT, run_command
 from experiment_cases import copy_empty_store, main_workspace
-from skipintro.cli.standings import comparison
+from skipintro.cli.versions import comparison
 from skipintro.core.errors import InputError
 from skipintro.evaluation.gate import (
     Candidate,

@@ -66,9 +66,9 @@ def promote(
             )
             number = verdict.challenger.version
     if verdict is not None:
-        from skipintro.cli import standings
+        from skipintro.cli import versions
 
-        standings.comparison(verdict, gate)
+        versions.comparison(verdict, gate)
         for refusal in verdict.refusals:
             typer.echo(f"not promoted: {refusal}", err=True)
         if verdict.refusals:
@@ -88,10 +88,10 @@ def models() -> None:
             (tracking.detector, of(store, tracking.detector), gates.detector),
             (tracking.classifier, of(store, tracking.classifier), gates.classifier),
         ]
-    from skipintro.cli import standings
+    from skipintro.cli import versions
 
     for one in found:
-        standings.versions(*one)
+        versions.versions(*one)
 
 
 def runs(
@@ -105,9 +105,9 @@ def runs(
         from skipintro.tracking.runs import measured_runs
 
         found = measured_runs(store, last)
-    from skipintro.cli import standings
+    from skipintro.cli import versions
 
-    standings.runs(found, gates)
+    versions.runs(found, gates)
 
 
 def _fault_of(model: str, version: str) -> str:
