@@ -17,7 +17,7 @@ import pytest
 
 from conftest import TOY_INTRO_S, Checkout, make_checkout, make_once, write_toy_video
 from server_cases import Answer
-from skipintro.cli.suspicion import usual_rule
+from skipintro.cli.outliers import usual_rule
 from skipintro.core.files import write_json
 from skipintro.core.params import load_params
 from skipintro.detection.episode import Interval

@@ -37,7 +37,7 @@ from review_cases import (
     write_held_out,
 )
 from skipintro.cli import review as cli_review
-from skipintro.cli.suspicion import usual_rule
+from skipintro.cli.outliers import usual_rule
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, read_overrides

@@ -9,7 +9,7 @@ import typer
 
 from skipintro.cli.checkout import find_checkout
 from skipintro.cli.detect import begin
-from skipintro.cli.suspicion import (
+from skipintro.cli.outliers import (
     DEVIATIONS,
     LENGTH_OFF_S,
     SHIFTED_LENGTH_OFF_S,

@@ -8,7 +8,7 @@ import typer
 
 from skipintro.cli.checkout import find_checkout
 from skipintro.cli.detect import begin
-from skipintro.cli.suspicion import usual_rule
+from skipintro.cli.outliers import usual_rule
 from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
