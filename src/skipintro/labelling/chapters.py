@@ -5,7 +5,7 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import format_interval
-from skipintro.labelling.told import Interval, interval_of, only_one
+from skipintro.labelling.source import Interval, interval_of, only_one
 from skipintro.video.chapters import METADATA, read_chapters
 from skipintro.video.opening import VideoError
 from skipintro.video.titles import Chapter, names_opening

@@ -16,7 +16,7 @@ from skipintro.episodes.annotations import format_interval, format_time
 from skipintro.labelling import edl, segments, table
 from skipintro.labelling.ids import id_of
 from skipintro.labelling.kinds import Kind
-from skipintro.labelling.told import Interval, Told
+from skipintro.labelling.source import Interval, Told
 from skipintro.library.discovery import Series, find_series
 
 AGREE_S = 1.0  # that two sources of one video may differ at an end

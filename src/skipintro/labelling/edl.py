@@ -10,7 +10,7 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import format_interval
-from skipintro.labelling.told import Interval, interval_of, only_one, read_text
+from skipintro.labelling.source import Interval, interval_of, only_one, read_text
 
 SUFFIX = ".edl"
 SKIPPED = {0, 3}  # cut, commercial break; a player passes over either

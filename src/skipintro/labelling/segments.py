@@ -9,7 +9,7 @@ from typing import Any
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.labels import read_json_object
-from skipintro.labelling.told import Interval, interval_of, only_one, read_text
+from skipintro.labelling.source import Interval, interval_of, only_one, read_text
 
 SUFFIX = ".segments.json"
 TICKS_A_SECOND = 10_000_000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.labels import parse_time
-from skipintro.labelling.told import Interval, interval_of, read_text
+from skipintro.labelling.source import Interval, interval_of, read_text
 
 NAME = "labels.csv"
 _HEADERS = (["video", "start", "end"], ["video", "start", "end", "series"])
