@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from skipintro.detection.label_disagreements import OutOfFoldPrediction
-    from skipintro.labelling.collecting import Collected
+    from skipintro.labelling.collect import Collected
     from skipintro.labelling.dealing import Episode
 
 _MOST_NAMED = 3
@@ -60,7 +60,7 @@ def labels_import(
     Example: skipintro labels import /media/shows --out labels.json
     """
     from skipintro.core.files import write_json
-    from skipintro.labelling.collecting import collect
+    from skipintro.labelling.collect import collect
 
     begin()
     if out.exists() and (out.is_dir() or not force):
