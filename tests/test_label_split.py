@@ -16,7 +16,7 @@ from skipintro.core.files import read_model, write_json
 from skipintro.core.params import load_params
 from skipintro.episodes.annotations import Annotations
 from skipintro.episodes.catalog import IngestManifest
-from skipintro.labelling.dealing import TEST, TRAIN, Episode, deal, equal_contents, spellings
+from skipintro.labelling.deal import TEST, TRAIN, Episode, deal, equal_contents, spellings
 from skipintro.stages import annotate, ingest
 
 Ran = tuple[int, str, str]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from skipintro.detection.label_disagreements import OutOfFoldPrediction
     from skipintro.labelling.collect import Collected
-    from skipintro.labelling.dealing import Episode
+    from skipintro.labelling.deal import Episode
 
 _MOST_NAMED = 3
 
@@ -120,7 +120,7 @@ def labels_split(
 
     Example: skipintro labels split labels.json /media/shows --out my-library
     """
-    from skipintro.labelling.dealing import deal, equal_contents, spellings
+    from skipintro.labelling.deal import deal, equal_contents, spellings
     from skipintro.labelling.splitting import check_out, labelled_videos, write_source
 
     begin()

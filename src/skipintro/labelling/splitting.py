@@ -13,7 +13,7 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import as_json, output_folder
 from skipintro.core.progress import Unit, progress
 from skipintro.episodes.labels import read_json_object, read_labels
-from skipintro.labelling.dealing import Episode, series_of_label
+from skipintro.labelling.deal import Episode, series_of_label
 from skipintro.labelling.ids import id_of
 from skipintro.library.discovery import find_series
 
