@@ -25,7 +25,7 @@ from skipintro.library.enums import Source
 from skipintro.library.results import Answer, Interval
 from skipintro.library.shelf import Local
 from skipintro.video import chapters as reading
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 from skipintro.video.titles import Chapter
 
 

@@ -16,9 +16,9 @@ from skipintro.core.files import read_model, write_json
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.stages import ingest
 from skipintro.video import decoder, decoding
+from skipintro.video.container import VideoError
 from skipintro.video.decoder import DecoderLostError
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
-from skipintro.video.opening import VideoError
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STRICT = DecodingLimits(stall_s=2, memory_mb=500, max_length_h=0.01)

@@ -57,7 +57,7 @@ from skipintro.stages.annotate import Params as AnnotateParams
 from skipintro.stages.demo import Params as DemoParams
 from skipintro.video import decoding
 from skipintro.video import sound as decoded_sound
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 
 SEED = 5
 LIBRARY = LibraryForm(n_shows=2, n_unseen_shows=1, episodes_per_show=(4, 2))

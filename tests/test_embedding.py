@@ -13,8 +13,8 @@ from conftest import EMBEDDING, ENCODER
 from skipintro.core.device import Precision
 from skipintro.encoder.embedding import embed_video
 from skipintro.episodes.search import Search, searched_seconds, seconds_to_decode
+from skipintro.video.container import VideoError
 from skipintro.video.encoding import encode_h264
-from skipintro.video.opening import VideoError
 from torch_cases import torch_threads
 
 

@@ -34,7 +34,7 @@ from skipintro.engines.base import ComputeParams, Engine, Job, RayParams
 from skipintro.engines.choice import open_engine
 from skipintro.engines.local import LocalEngine
 from skipintro.evidence.spec import FingerprintSpec
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 from torch_cases import torch_threads
 
 SPEC = EncoderSpec(

@@ -41,7 +41,7 @@ from skipintro.evidence.sound import (
     sound_track,
 )
 from skipintro.evidence.track import Evidence, Track, on_grid, silent_track, unit_rows
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 from skipintro.video.sound import samples
 from video_cases import write
 

@@ -13,8 +13,8 @@ from skipintro.core.errors import InputError
 from skipintro.evaluation.plots import contact_sheet
 from skipintro.review import frames
 from skipintro.review.frames import SIZE, pictures_around
+from skipintro.video.container import VideoError
 from skipintro.video.encoding import encode_h264
-from skipintro.video.opening import VideoError
 from skipintro.video.scaling import Picture
 
 N_SECONDS = 12

@@ -22,7 +22,7 @@ from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.encoder import Encoder, load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.model.head import load_head
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 
 CPU = torch.device("cpu")
 CONFIG = HeadDetectorConfig(head=HEAD, embedding=EMBEDDING)

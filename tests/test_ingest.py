@@ -10,8 +10,8 @@ from skipintro.core.files import read_model, write_json
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.stages import ingest
 from skipintro.video import decoder
+from skipintro.video.container import PassingVideoError
 from skipintro.video.decoder import DecoderLostError
-from skipintro.video.opening import PassingVideoError
 
 MEMORY = ".skipintro/inspections"
 

@@ -19,7 +19,7 @@ from isolation_cases import ACCIDENTS, MEMORY_MB, are_gone
 from skipintro.core import isolation
 from skipintro.core.errors import InputError
 from skipintro.core.isolation import LostError, run_in_subprocess, thread_map
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 
 LONG_S, SHORT_S = 60.0, 0.5
 

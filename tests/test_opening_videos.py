@@ -20,7 +20,7 @@ from skipintro.detection.folder import HeadDetectorConfig, assemble
 from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import FILES, identity_of, kind_of
 from skipintro.detectors.videos import load_detector
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 from test_head_detector import CONFIG
 
 

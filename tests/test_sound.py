@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from skipintro.core import isolation
 from skipintro.video import decoder, sound
+from skipintro.video.container import PassingVideoError, VideoError
 from skipintro.video.info import USUAL_LIMITS
-from skipintro.video.opening import PassingVideoError, VideoError
 from skipintro.video.sound import has_sound, is_undecodable, samples
 from video_cases import numbered, write
 

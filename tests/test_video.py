@@ -23,10 +23,10 @@ from av.video.frame import PictureType
 from PIL import Image
 
 from damage_cases import without_length
-from skipintro.video import decoding, opening, scaling, selective
+from skipintro.video import container, decoding, scaling, selective
+from skipintro.video.container import VideoError
 from skipintro.video.decoding import grey_thumbnails, inspect, pictures, thumbnails
 from skipintro.video.encoding import encode_h264
-from skipintro.video.opening import VideoError
 from skipintro.video.scaling import View
 from skipintro.video.selective import pictures_of_needed
 from skipintro.video.streams import shown_stream
@@ -862,7 +862,7 @@ def test_a_stream_that_appears_midway_takes_no_picture_away(
     path = tmp_path / "recording.ts"
     write_constant(path, Fraction(25), 70, bf="3")
     expected = read(path)
-    whole = opening.opened_container
+    whole = container.opened_container
 
     @contextmanager
     def stumbling(path: Path) -> Iterator[Any]:
@@ -878,7 +878,7 @@ def test_a_stream_that_appears_midway_takes_no_picture_away(
                 demux=demux,
             )
 
-    monkeypatch.setattr(opening, "opened_container", stumbling)
+    monkeypatch.setattr(container, "opened_container", stumbling)
     np.testing.assert_equal(read(path), expected)
 
 

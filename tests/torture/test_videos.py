@@ -23,9 +23,9 @@ from isolation_cases import ACCIDENTS, MEMORY_MB
 from skipintro.core import isolation
 from skipintro.core.isolation import LostError, run_in_subprocess
 from skipintro.video import decoder, decoding
+from skipintro.video.container import VideoError
 from skipintro.video.decoder import DecoderLostError
 from skipintro.video.info import DecodingLimits
-from skipintro.video.opening import VideoError
 from skipintro.video.scaling import square
 from torture.conftest import Attack
 from torture.mutation import read_or_refused

@@ -7,7 +7,7 @@ from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import format_interval
 from skipintro.labelling.source import Interval, interval_of, only_one
 from skipintro.video.chapters import METADATA, read_chapters
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 from skipintro.video.titles import Chapter, names_opening
 
 SUFFIX = METADATA

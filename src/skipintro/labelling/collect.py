@@ -103,7 +103,7 @@ def _told_beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iter
     ]
     if Kind.CHAPTERS in kinds:
         from skipintro.labelling import chapters  # noqa: PLC0415  loads PyAV
-        from skipintro.video.opening import PassingVideoError, VideoError  # noqa: PLC0415
+        from skipintro.video.container import PassingVideoError, VideoError  # noqa: PLC0415
 
         readers.append((Kind.CHAPTERS, chapters.SUFFIX, chapters.of_metadata))
     for kind, suffix, read in readers:

@@ -22,7 +22,7 @@ from skipintro.episodes.search import seconds_to_decode
 from skipintro.library.cache import Memory
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.results import Answer, Settings
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 
 
 class Embedder:

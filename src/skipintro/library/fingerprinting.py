@@ -16,7 +16,7 @@ from skipintro.library.cache import Memory
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.results import Answer
 from skipintro.matching.shared import SharedEvidence
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 
 
 class Fingerprinter:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from skipintro.core.files import is_intact
+from skipintro.video.container import VideoError
 from skipintro.video.decoder import length_s
-from skipintro.video.opening import VideoError
 
 
 def promised_length_s(video: Path) -> float | None:

@@ -127,7 +127,7 @@ class Detection:
         known = self._memory.get("chapters", key)
         if known is None:
             from skipintro.video.chapters import read_chapters  # noqa: PLC0415  loads FFmpeg
-            from skipintro.video.opening import VideoError  # noqa: PLC0415
+            from skipintro.video.container import VideoError  # noqa: PLC0415
 
             try:
                 known = [list(astuple(chapter)) for chapter in read_chapters(answer.video)]
@@ -212,7 +212,7 @@ class Detection:
         faults: "dict[_Look, str]",
     ) -> None:
         """Keep the evidence of one video, or its fault."""
-        from skipintro.video.opening import PassingVideoError  # noqa: PLC0415  loaded by now
+        from skipintro.video.container import PassingVideoError  # noqa: PLC0415  loaded by now
 
         if isinstance(made, InputError):
             faults[_look(answer)] = fault = str(getattr(made, "fault", made))

@@ -21,7 +21,7 @@ from skipintro.service.error_handlers import add_error_handlers
 from skipintro.service.http_errors import RefusalError
 from skipintro.service.request_body import read_json
 from skipintro.service.responses import as_json
-from skipintro.video.opening import VideoError
+from skipintro.video.container import VideoError
 
 _TIME_LIMIT_S = 10  # of a body
 _MOST_PICTURES = 32  # of one request

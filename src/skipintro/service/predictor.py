@@ -16,8 +16,8 @@ from skipintro.library.runner import Detection
 from skipintro.service.allowed_paths import Roots
 from skipintro.service.http_errors import RefusalError
 from skipintro.sidecars.result import Finding
+from skipintro.video.container import VideoError
 from skipintro.video.decoder import length_s
-from skipintro.video.opening import VideoError
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ from skipintro.model.head import load_head
 from skipintro.model.history import read_history
 from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.stages import words
+from skipintro.video.container import VideoError
 from skipintro.video.decoder import thumbnails
-from skipintro.video.opening import VideoError
 
 WINDOWS = Path("data/window")
 INGESTED = Path("data/ingest")

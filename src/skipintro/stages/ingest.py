@@ -24,9 +24,9 @@ from skipintro.core.versions import versions
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, find_videos, leaked_ids
 from skipintro.episodes.labels import read_labels
 from skipintro.stages import words
+from skipintro.video.container import PassingVideoError, VideoError
 from skipintro.video.decoder import DecoderLostError, inspect
 from skipintro.video.info import DecodingLimits, VideoInfo
-from skipintro.video.opening import PassingVideoError, VideoError
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"

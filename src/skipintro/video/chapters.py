@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from skipintro.video.container import VideoError, opened_container, origin_of
 from skipintro.video.decoder import decoded
 from skipintro.video.info import USUAL_LIMITS
-from skipintro.video.opening import VideoError, opened_container, origin_of
 from skipintro.video.titles import Chapter
 
 METADATA = ".ffmetadata"  # the suffix of a file that holds nothing but chapters and tags

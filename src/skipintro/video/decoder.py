@@ -11,8 +11,8 @@ from typing import Any
 from skipintro.core.isolation import LostError, run_in_subprocess
 from skipintro.core.progress import progress_within
 from skipintro.video import decoding
+from skipintro.video.container import PassingVideoError
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits, VideoInfo
-from skipintro.video.opening import PassingVideoError
 from skipintro.video.scaling import Picture
 
 

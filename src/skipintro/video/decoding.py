@@ -22,8 +22,7 @@ import av
 import av.error
 
 from skipintro.core.isolation import heartbeat
-from skipintro.video.info import VideoInfo
-from skipintro.video.opening import (
+from skipintro.video.container import (
     SEEKABLE,
     VideoError,
     check_not_truncated,
@@ -33,6 +32,7 @@ from skipintro.video.opening import (
     origin_of,
     packets_of,
 )
+from skipintro.video.info import VideoInfo
 from skipintro.video.sampling import IrregularStreamError, n_moments_of_last
 from skipintro.video.scaling import Picture, View, display_shape, grey, scaled, square, thumbnail
 from skipintro.video.selective import pictures_of_needed

@@ -15,8 +15,8 @@ from typing import TypeAlias
 import av
 
 from skipintro.core.isolation import heartbeat
+from skipintro.video.container import SEEKABLE, opened, origin_of
 from skipintro.video.h264 import Packets
-from skipintro.video.opening import SEEKABLE, opened, origin_of
 from skipintro.video.sampling import (
     IrregularStreamError,
     Sample,

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skipintro.core.isolation import heartbeat
-from skipintro.video.opening import (
+from skipintro.video.container import (
     PassingVideoError,
     fault_of,
     opened_container,
