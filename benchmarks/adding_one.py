@@ -17,8 +17,8 @@ from pathlib import Path
 from clips import repeat
 from skipintro.core.files import sha256_of_file, write_json
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
-from skipintro.video.decoder import inspect
 from skipintro.video.info import USUAL_LIMITS
+from skipintro.video.isolated_decode import inspect
 from tables import tell
 
 ROOT = Path(__file__).resolve().parents[1]

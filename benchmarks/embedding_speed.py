@@ -30,7 +30,7 @@ from skipintro.core.device import choose_device
 from skipintro.encoder import load_encoder
 from skipintro.encoder.clip import ARCHITECTURE, load_clip
 from skipintro.encoder.embedding import embed_video, encoded
-from skipintro.video.decoder import pictures
+from skipintro.video.isolated_decode import pictures
 from tables import tell
 
 BATCH, OURS, ROUNDS = 32, 16, 2

@@ -9,9 +9,9 @@ from conftest import ingest_params, write_toy_video
 from skipintro.core.files import read_model, write_json
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.stages import ingest
-from skipintro.video import decoder
+from skipintro.video import isolated_decode
 from skipintro.video.container import PassingVideoError
-from skipintro.video.decoder import DecoderLostError
+from skipintro.video.isolated_decode import DecoderLostError
 
 MEMORY = ".skipintro/inspections"
 
@@ -34,7 +34,7 @@ def failing(kind: type[PassingVideoError], split: str) -> Any:
     def inspect(path: Path, *words: Any, **more: Any) -> Any:
         if path.stem == split:
             raise kind(path, "did not work this time")
-        return decoder.inspect(path, *words, **more)
+        return isolated_decode.inspect(path, *words, **more)
 
     return inspect
 

@@ -18,7 +18,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from skipintro.core import isolation
-from skipintro.video import decoder, sound
+from skipintro.video import isolated_decode, sound
 from skipintro.video.container import PassingVideoError, VideoError
 from skipintro.video.info import USUAL_LIMITS
 from skipintro.video.sound import has_sound, is_undecodable, samples
@@ -563,7 +563,7 @@ def test_a_missing_file_is_told(tmp_path: Path, ask: Callable[[Path], object]) -
 
 def test_a_child_gives_the_same(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "tone.mkv", Track([(0, tone(11))]))
-    ours = list(decoder.decoded(samples, path, USUAL_LIMITS, max_length_s=10.5))
+    ours = list(isolated_decode.decoded(samples, path, USUAL_LIMITS, max_length_s=10.5))
     isolation.end_idle()
     assert [block.size for block in ours] == [160_000, 8_000]
     np.testing.assert_array_equal(np.concatenate(ours), heard(path, max_length_s=10.5))

@@ -172,7 +172,7 @@ GUARDS = (
         "video/decoding.py",
         "if n_seconds > max_length_s:",
         "if False:",
-        "test_decoder.py::test_a_longer_video_than_allowed_is_set_aside_by_whoever_reads_it",
+        "test_isolated_decode.py::test_a_longer_video_than_allowed_is_set_aside_by_whoever_reads_it",
     ),
     Guard(
         "the last sound picture while frames are damaged",

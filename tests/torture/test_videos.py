@@ -22,10 +22,10 @@ import pytest
 from isolation_cases import ACCIDENTS, MEMORY_MB
 from skipintro.core import isolation
 from skipintro.core.isolation import LostError, run_in_subprocess
-from skipintro.video import decoder, decoding
+from skipintro.video import decoding, isolated_decode
 from skipintro.video.container import VideoError
-from skipintro.video.decoder import DecoderLostError
 from skipintro.video.info import DecodingLimits
+from skipintro.video.isolated_decode import DecoderLostError
 from skipintro.video.scaling import square
 from torture.conftest import Attack
 from torture.mutation import read_or_refused
@@ -139,18 +139,21 @@ def judged(path: Path) -> Verdict:
         assert time.monotonic() - began < MOST_S
         return found
 
-    info = read(lambda: decoder.inspect(path, LIMITS, truncation_tolerance_s=2.0))
+    info = read(lambda: isolated_decode.inspect(path, LIMITS, truncation_tolerance_s=2.0))
     n_seconds = None if info is None else info.n_seconds
     fast, again = (
-        read(lambda: list(decoder.pictures(path, SIZE, n_seconds, LIMITS))) for _ in range(2)
+        read(lambda: list(isolated_decode.pictures(path, SIZE, n_seconds, LIMITS)))
+        for _ in range(2)
     )
     slow = read(
         lambda: list(
-            decoder.decoded(decoding._pictures_of_all, path, LIMITS, SQUARE, 1, LIMITS.max_length_s)
+            isolated_decode.decoded(
+                decoding._pictures_of_all, path, LIMITS, SQUARE, 1, LIMITS.max_length_s
+            )
         )
     )
-    read(lambda: decoder.thumbnails(path, [0, 2.5], LIMITS))
-    read(lambda: list(decoder.frames_between(path, 1, 2, height=SIZE, limits=LIMITS)))
+    read(lambda: isolated_decode.thumbnails(path, [0, 2.5], LIMITS))
+    read(lambda: list(isolated_decode.frames_between(path, 1, 2, height=SIZE, limits=LIMITS)))
     if not lost:
         assert (fast is None) == (again is None)
         np.testing.assert_array_equal(fast or [], again or [])
@@ -415,7 +418,7 @@ def test_videos_made_to_cost(attack: Attack, clips: dict[str, bytes], tmp_path: 
             if fault is not None:
                 assert verdict.n_seconds is None
                 with pytest.raises(VideoError) as caught:
-                    decoder.inspect(path, LIMITS, truncation_tolerance_s=2.0)
+                    isolated_decode.inspect(path, LIMITS, truncation_tolerance_s=2.0)
                 assert caught.value.fault.startswith(fault)
 
 
@@ -438,7 +441,7 @@ def test_decoders_that_are_lost(attack: Attack, clips: dict[str, bytes], tmp_pat
                 with pytest.raises(LostError) as caught:
                     list(run_in_subprocess(function, *args, stall_s=stall_s, memory_mb=MEMORY_MB))
                 assert str(caught.value) == told
-            found = decoder.pictures(path, SIZE, limits=LIMITS)
+            found = isolated_decode.pictures(path, SIZE, limits=LIMITS)
             if drawn == "left":
                 np.testing.assert_array_equal(next(found), expected[0])
             else:

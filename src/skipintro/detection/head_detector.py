@@ -19,7 +19,7 @@ from skipintro.episodes.embeddings import EmbeddingConfig
 from skipintro.episodes.search import seconds_to_decode
 from skipintro.model.head import load_head
 from skipintro.video.container import check_not_truncated
-from skipintro.video.decoder import length_s
+from skipintro.video.isolated_decode import length_s
 
 
 class HeadDetector:

@@ -9,7 +9,7 @@ from skipintro.detectors.openings import load_openings
 from skipintro.episodes.naming import series_of_files
 from skipintro.evidence.recording import record_checked
 from skipintro.evidence.track import Evidence
-from skipintro.video.decoder import length_s
+from skipintro.video.isolated_decode import length_s
 
 
 class OpeningsOnVideos:

@@ -28,8 +28,8 @@ from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.model.config import HeadConfig
 from skipintro.model.head import IntroHead
 from skipintro.model.training import Learner
-from skipintro.video.decoder import pictures
 from skipintro.video.encoding import Soundtrack, encode_h264
+from skipintro.video.isolated_decode import pictures
 from skipintro.video.scaling import Picture
 
 KNOWN = Path(__file__).with_name("known.json")

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from skipintro.encoder import Encoder
-from skipintro.video.decoder import pictures
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
+from skipintro.video.isolated_decode import pictures
 from skipintro.video.scaling import Picture
 
 # Batches of one video that wait or are encoded. Its decoders feed no more, and where many videos

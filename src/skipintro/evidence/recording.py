@@ -22,8 +22,8 @@ from skipintro.evidence.sound import SAMPLE_RATE, band_energies, sound_track
 from skipintro.evidence.track import Evidence, Track
 from skipintro.video import decoding, sound
 from skipintro.video.container import check_not_truncated
-from skipintro.video.decoder import decoded
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
+from skipintro.video.isolated_decode import decoded
 
 PICTURES_ALONE = "%s: there is no decoder for the codec of its sound; it goes by pictures alone"
 TRUNCATION_TOLERANCE_S = 2.0  # s that may lack of the length that a container promises

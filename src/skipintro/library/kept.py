@@ -4,7 +4,7 @@ from pathlib import Path
 
 from skipintro.core.files import is_intact
 from skipintro.video.container import VideoError
-from skipintro.video.decoder import length_s
+from skipintro.video.isolated_decode import length_s
 
 
 def promised_length_s(video: Path) -> float | None:

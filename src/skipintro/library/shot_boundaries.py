@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skipintro.video.decoder import frames_between
+from skipintro.video.isolated_decode import frames_between
 from skipintro.video.scaling import Picture
 
 WITHIN_S = 1.0  # labels and detections are whole seconds, so the true end lies within one

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from skipintro.core.errors import InputError
-from skipintro.video.decoder import pictures, thumbnails
+from skipintro.video.isolated_decode import pictures, thumbnails
 from skipintro.video.scaling import Picture
 
 MARGIN_S = 2  # before and after

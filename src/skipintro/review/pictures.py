@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from skipintro.video.container import VideoError
-from skipintro.video.decoder import frames_between
+from skipintro.video.isolated_decode import frames_between
 from skipintro.video.scaling import Picture
 
 _HEIGHT = 90  # px

@@ -17,7 +17,7 @@ from skipintro.service.allowed_paths import Roots
 from skipintro.service.http_errors import RefusalError
 from skipintro.sidecars.result import Finding
 from skipintro.video.container import VideoError
-from skipintro.video.decoder import length_s
+from skipintro.video.isolated_decode import length_s
 
 
 @dataclass(frozen=True)

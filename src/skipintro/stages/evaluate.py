@@ -60,7 +60,7 @@ from skipintro.model.history import read_history
 from skipintro.model.windows import WindowManifest, read_sequence
 from skipintro.stages import words
 from skipintro.video.container import VideoError
-from skipintro.video.decoder import thumbnails
+from skipintro.video.isolated_decode import thumbnails
 
 WINDOWS = Path("data/window")
 INGESTED = Path("data/ingest")

@@ -25,8 +25,8 @@ from skipintro.episodes.catalog import IngestedEpisode, IngestManifest, find_vid
 from skipintro.episodes.labels import read_labels
 from skipintro.stages import words
 from skipintro.video.container import PassingVideoError, VideoError
-from skipintro.video.decoder import DecoderLostError, inspect
 from skipintro.video.info import DecodingLimits, VideoInfo
+from skipintro.video.isolated_decode import DecoderLostError, inspect
 
 OUTPUT = Path("data/ingest")
 TRAIN, TEST = "train", "test"
@@ -59,7 +59,7 @@ def main(params: Params) -> None:
         raise InputError(f"{params.source}: no such folder; correct ingest.source in params.yaml")
     made_with = versions("av")
     key = code_hash(
-        "skipintro.video.decoder",
+        "skipintro.video.isolated_decode",
         tolerance_s=params.truncation_tolerance_s,
         decoding=params.decoding.model_dump(),
         versions=made_with,

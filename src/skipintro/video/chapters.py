@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from skipintro.video.container import VideoError, opened_container, origin_of
-from skipintro.video.decoder import decoded
 from skipintro.video.info import USUAL_LIMITS
+from skipintro.video.isolated_decode import decoded
 from skipintro.video.titles import Chapter
 
 METADATA = ".ffmetadata"  # the suffix of a file that holds nothing but chapters and tags
@@ -20,7 +20,7 @@ def read_chapters(path: Path) -> list[Chapter]:
 def chapters_of(path: Path) -> list[tuple[float, float, str]]:
     """Give start, end and title of all chapters, in seconds from the start of playing.
 
-    For a process of its own: see `skipintro.video.decoder`. Raises VideoError.
+    For a process of its own: see `skipintro.video.isolated_decode`. Raises VideoError.
     """
     with opened_container(path) as container:
         if (container.format.name == _FORMAT) != (path.suffix == METADATA):

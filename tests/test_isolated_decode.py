@@ -15,10 +15,10 @@ from skipintro.core import isolation
 from skipintro.core.files import read_model, write_json
 from skipintro.episodes.catalog import IngestManifest
 from skipintro.stages import ingest
-from skipintro.video import decoder, decoding
+from skipintro.video import decoding, isolated_decode
 from skipintro.video.container import VideoError
-from skipintro.video.decoder import DecoderLostError
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
+from skipintro.video.isolated_decode import DecoderLostError
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 STRICT = DecodingLimits(stall_s=2, memory_mb=500, max_length_h=0.01)
@@ -45,18 +45,18 @@ def unlike(name: str) -> bytes:
 
 def test_the_child_gives_the_same_to_the_bit(toy: Path) -> None:
     np.testing.assert_array_equal(
-        list(decoder.pictures(toy, 224)), list(decoding.pictures(toy, 224)), strict=True
+        list(isolated_decode.pictures(toy, 224)), list(decoding.pictures(toy, 224)), strict=True
     )
-    assert len(list(decoder.pictures(toy, 32, 7))) == 7
-    grey = decoder.decoded(decoding.grey_thumbnails, toy, USUAL_LIMITS)
+    assert len(list(isolated_decode.pictures(toy, 32, 7))) == 7
+    grey = isolated_decode.decoded(decoding.grey_thumbnails, toy, USUAL_LIMITS)
     np.testing.assert_array_equal(list(grey), list(decoding.grey_thumbnails(toy)), strict=True)
-    assert decoder.inspect(toy, USUAL_LIMITS, truncation_tolerance_s=1) == decoding.inspect(
+    assert isolated_decode.inspect(toy, USUAL_LIMITS, truncation_tolerance_s=1) == decoding.inspect(
         toy, truncation_tolerance_s=1
     )
     seconds = [3.0, 1.5, 99.0]
-    assert decoder.thumbnails(toy, seconds) == decoding.thumbnails(toy, seconds)
-    assert decoder.length_s(toy) == decoding.length_s(toy) == 20
-    ours = list(decoder.frames_between(toy, 1, 2, height=36))
+    assert isolated_decode.thumbnails(toy, seconds) == decoding.thumbnails(toy, seconds)
+    assert isolated_decode.length_s(toy) == decoding.length_s(toy) == 20
+    ours = list(isolated_decode.frames_between(toy, 1, 2, height=36))
     theirs = list(decoding.frames_between(toy, 1, 2, height=36))
     assert [time for time, _ in ours] == [time for time, _ in theirs]
     np.testing.assert_array_equal([p for _, p in ours], [p for _, p in theirs], strict=True)
@@ -88,13 +88,13 @@ def test_nobody_else_calls_what_decodes() -> None:
 def test_a_longer_video_than_allowed_is_set_aside_by_whoever_reads_it(toy: Path) -> None:
     limits = STRICT.model_copy(update={"max_length_h": 19.5 / 3600})
     for read in (
-        lambda: decoder.inspect(toy, limits, truncation_tolerance_s=1),
-        lambda: list(decoder.pictures(toy, 32, limits=limits)),
+        lambda: isolated_decode.inspect(toy, limits, truncation_tolerance_s=1),
+        lambda: list(isolated_decode.pictures(toy, 32, limits=limits)),
     ):
         with pytest.raises(VideoError, match=r"Toy\.S01E01\.mp4: longer than 0\.0054"):
             read()
     exactly = STRICT.model_copy(update={"max_length_h": 20 / 3600})
-    assert len(list(decoder.pictures(toy, 32, limits=exactly))) == 20
+    assert len(list(isolated_decode.pictures(toy, 32, limits=exactly))) == 20
 
 
 @pytest.mark.parametrize("trap", BOOBY_TRAPS)
@@ -105,11 +105,11 @@ def test_a_video_over_which_the_decoder_is_lost_is_named_and_the_next_is_decoded
     bad = tmp_path / f"{trap}.mp4"
     bad.write_bytes(toy.read_bytes())
     reads: list[Callable[[], object]] = [
-        lambda: decoder.inspect(bad, STRICT, truncation_tolerance_s=1),
-        lambda: list(decoder.pictures(bad, 32, limits=STRICT)),
-        lambda: decoder.thumbnails(bad, [1], STRICT),
-        lambda: decoder.length_s(bad, STRICT),
-        lambda: list(decoder.frames_between(bad, 1, 2, height=32, limits=STRICT)),
+        lambda: isolated_decode.inspect(bad, STRICT, truncation_tolerance_s=1),
+        lambda: list(isolated_decode.pictures(bad, 32, limits=STRICT)),
+        lambda: isolated_decode.thumbnails(bad, [1], STRICT),
+        lambda: isolated_decode.length_s(bad, STRICT),
+        lambda: list(isolated_decode.frames_between(bad, 1, 2, height=32, limits=STRICT)),
     ]
     # A child starts anew after each: every reader meets one trap, and one reader all.
     for read in reads if trap == "segfault" else reads[1:2]:
@@ -117,7 +117,7 @@ def test_a_video_over_which_the_decoder_is_lost_is_named_and_the_next_is_decoded
             read()
         assert caught.value.fault == f"the decoder {BOOBY_TRAPS[trap]}"
         assert str(caught.value).startswith(f"{bad}: the decoder ")
-        assert len(list(decoder.pictures(toy, 32, 3))) == 3
+        assert len(list(isolated_decode.pictures(toy, 32, 3))) == 3
 
 
 def test_the_stage_ingest_sets_aside_by_name_what_ends_the_decoder_and_goes_on(
