@@ -23,12 +23,12 @@ from av.video.frame import PictureType
 from PIL import Image
 
 from damage_cases import without_length
-from skipintro.video import container, decoding, scaling, selective
+from skipintro.video import container, decoding, scaling, sparse_decode
 from skipintro.video.container import VideoError
 from skipintro.video.decoding import grey_thumbnails, inspect, pictures, thumbnails
 from skipintro.video.encoding import encode_h264
 from skipintro.video.scaling import View
-from skipintro.video.selective import pictures_of_needed
+from skipintro.video.sparse_decode import pictures_of_needed
 from skipintro.video.streams import shown_stream
 from video_cases import SIDE, SOUND_HZ, Pixels, noise, number_in, numbered, write, write_silence
 
@@ -544,8 +544,8 @@ def test_groups_that_are_decoded_side_by_side_or_not_give_the_same_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path, expected = groups
-    monkeypatch.setattr(selective, "_LARGEST_GROUP", largest)
-    monkeypatch.setattr(selective, "_LONGEST_GROUP_S", longest)
+    monkeypatch.setattr(sparse_decode, "_LARGEST_GROUP", largest)
+    monkeypatch.setattr(sparse_decode, "_LONGEST_GROUP_S", longest)
     np.testing.assert_array_equal(list(pictures_of_needed(path, SQUARE, 1, math.inf)), expected)
     fast = list(pictures_of_needed(path, GREY, 4, math.inf))
     np.testing.assert_array_equal(fast, list(pictures_of_all(path, 4, GREY)))

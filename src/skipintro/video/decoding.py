@@ -35,7 +35,7 @@ from skipintro.video.container import (
 from skipintro.video.info import VideoInfo
 from skipintro.video.sampling import IrregularStreamError, n_moments_of_last
 from skipintro.video.scaling import Picture, View, display_shape, grey, scaled, square, thumbnail
-from skipintro.video.selective import pictures_of_needed
+from skipintro.video.sparse_decode import pictures_of_needed
 
 
 def inspect(
