@@ -23,7 +23,8 @@ from av.video.frame import PictureType
 from PIL import Image
 
 from damage_cases import without_length
-from skipintro.video import container, decoding, scaling, sparse_decode
+from skipintro.video import container as containers
+from skipintro.video import decoding, scaling, sparse_decode
 from skipintro.video.container import VideoError
 from skipintro.video.decoding import grey_thumbnails, inspect, pictures, thumbnails
 from skipintro.video.encoding import encode_h264
@@ -862,7 +863,7 @@ def test_a_stream_that_appears_midway_takes_no_picture_away(
     path = tmp_path / "recording.ts"
     write_constant(path, Fraction(25), 70, bf="3")
     expected = read(path)
-    whole = container.opened_container
+    whole = containers.opened_container
 
     @contextmanager
     def stumbling(path: Path) -> Iterator[Any]:
@@ -878,7 +879,7 @@ def test_a_stream_that_appears_midway_takes_no_picture_away(
                 demux=demux,
             )
 
-    monkeypatch.setattr(container, "opened_container", stumbling)
+    monkeypatch.setattr(containers, "opened_container", stumbling)
     np.testing.assert_equal(read(path), expected)
 
 

@@ -5,8 +5,8 @@ presentation time, so variable and odd frame rates are sampled rightly. Pictures
 (rotation flags applied) and, but for grey thumbnails, have square pixels (anamorphic video is
 stretched to its display shape).
 
-What libav does over a hostile file may end the process: `skipintro.video.isolated_decode` calls what
-decodes in one of its own.
+What libav does over a hostile file may end the process: `skipintro.video.isolated_decode` calls
+what decodes in one of its own.
 """
 
 import math
