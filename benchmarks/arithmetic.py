@@ -47,7 +47,7 @@ class Work(NamedTuple):
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Give the time that a work takes once."""
+    """Return the time that a work takes once."""
     began = time.perf_counter()
     work()
     if DEVICE.type == "cuda":
@@ -56,13 +56,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def medians(measures: Sequence[Callable[[], float]]) -> NDArray[np.float64]:
-    """Give the medians of what is measured in turn, round by round; the first does not count."""
+    """Return the medians of what is measured in turn, round by round; the first does not count."""
     rounds = [[measure() for measure in measures] for _ in range(ROUNDS + 1)]
     return np.median(rounds[1:], axis=0)
 
 
 def limit(work: Work) -> float:
-    """Give the time that products of large matrices take for as many operations as the work."""
+    """Return the time that products of large matrices take for as many operations as the work."""
     matrix = torch.randn(SIDE, SIDE, device=DEVICE, dtype=type_of(work.precision))
     product = torch.empty_like(matrix)  # of each in turn: no time goes into new memory
     n_products = math.ceil(work.operations / (2 * SIDE**3))
@@ -80,7 +80,7 @@ def operations(work: Callable[[], object]) -> float:
 
 
 def encoding(precision: Precision) -> Work:
-    """Give the encoding of batches by CLIP, whose arithmetic no training changes."""
+    """Return the encoding of batches by CLIP, whose arithmetic no training changes."""
     encoder = load_encoder("clip-vit-b-32", "untrained", device=DEVICE, precision=precision)
     pictures = np.random.default_rng(0).integers(0, 256, (BATCH, 224, 224, 3), dtype=np.uint8)
     return Work(
@@ -91,7 +91,7 @@ def encoding(precision: Precision) -> Work:
 
 
 def training(precision: Precision) -> Work:
-    """Give a step of the write-up's head on a batch of 8 windows."""
+    """Return a step of the write-up's head on a batch of 8 windows."""
     identity = EncoderIdentity(
         name="any", weights="any", weights_sha256="", trained=True, dimension=512, image_size=224
     )
@@ -119,7 +119,7 @@ def training(precision: Precision) -> Work:
 
 
 def products(precision: Precision) -> Work:
-    """Give the products of a step's linear layers, forward and backward, and nothing between."""
+    """Return the products of a step's linear layers, forward and backward, and nothing between."""
     shapes = ((512, 1536), (512, 512), (512, 2048), (2048, 512))  # in and out
     make = partial(torch.randn, device=DEVICE, dtype=type_of(precision))
     frames = {size: make(8 * 60, size) for size in (512, 1536, 2048)}
@@ -136,7 +136,7 @@ def products(precision: Precision) -> Work:
 
 
 def plain_training() -> Work:
-    """Give a step of torch's own transformer of the same size on as many windows, in fp32."""
+    """Return a step of torch's own transformer of the same size on as many windows, in fp32."""
     layer = nn.TransformerEncoderLayer(512, 16, 2048, 0.1, batch_first=True)
     plain = nn.Sequential(
         nn.TransformerEncoder(layer, 16, enable_nested_tensor=False), nn.Linear(512, 1)
@@ -174,7 +174,7 @@ def main() -> None:
 
 
 def measured(works: dict[str, Work]) -> list[dict[str, float | str]]:
-    """Give a row of each work: medians of rounds in which each is done beside its limit."""
+    """Return a row of each work: medians of rounds in which each is done beside its limit."""
     in_turn = [
         measure
         for work in works.values()

@@ -23,7 +23,7 @@ LENGTHS_S = (600, 2700)
 
 
 def detect(video: Path, cache: Path) -> tuple[float, float]:
-    """Give (seconds, peak MiB) of one command."""
+    """Return (seconds, peak MiB) of one command."""
     words = [str(Path(sys.executable).parent / "skipintro"), "detect", str(video)]
     words += ["--cache", str(cache), "--format", "json"]
     began = time.perf_counter()

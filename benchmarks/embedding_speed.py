@@ -52,7 +52,7 @@ def timed(work: Callable[[], object]) -> Took:
 
 
 def core_seconds() -> float:
-    """Give the seconds that this process and its children have been at work."""
+    """Return the seconds that this process and its children have been at work."""
     this = psutil.Process()
     children = [child.cpu_times() for child in this.children(recursive=True)]
     own = this.cpu_times()
@@ -61,7 +61,7 @@ def core_seconds() -> float:
 
 
 def cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Give the least cosine between two rows of the same number."""
+    """Return the least cosine between two rows of the same number."""
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return float(((first * second).sum(1) / lengths).min())
 

@@ -22,7 +22,7 @@ from tables import tell
 
 
 def in_int8(encoder: TorchEncoder) -> TorchEncoder:
-    """Give a copy of an encoder whose linear layers reckon in int8."""
+    """Return a copy of an encoder whose linear layers reckon in int8."""
     other = copy.copy(encoder)
     other.module = quantize_dynamic(encoder.module, {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]  # torch's
     return other

@@ -9,7 +9,7 @@ import psutil
 
 
 def peak_resident(process: int | str) -> int:
-    """Give the most memory of a process that was resident at once, in bytes: VmHWM of proc(5).
+    """Return the most memory of a process that was resident at once, in bytes: VmHWM of proc(5).
 
     Raises OSError where there is no such process.
     """

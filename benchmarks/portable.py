@@ -19,7 +19,7 @@ ROUNDS, STEPS = 3, 4  # processes of each kind; repetitions in one, the best of 
 
 
 def best(work: Callable[[], object]) -> float:
-    """Give the least seconds of a few repetitions."""
+    """Return the least seconds of a few repetitions."""
     times = []
     for _ in range(STEPS):
         began = time.perf_counter()
@@ -29,7 +29,7 @@ def best(work: Callable[[], object]) -> float:
 
 
 def measured_here() -> dict[str, float]:
-    """Give the seconds of each piece of work in this process."""
+    """Return the seconds of each piece of work in this process."""
     import numpy as np  # noqa: PLC0415  not before the arithmetic is settled
     import torch  # noqa: PLC0415
 
@@ -68,7 +68,7 @@ def measured_here() -> dict[str, float]:
 
 
 def measured(word: arithmetic.Arithmetic) -> dict[str, float]:
-    """Give the same of a fresh process."""
+    """Return the same of a fresh process."""
     plain = {k: v for k, v in os.environ.items() if k not in arithmetic.environment("portable")}
     done = subprocess.run(
         [sys.executable, __file__, word], env=plain, capture_output=True, text=True, check=True

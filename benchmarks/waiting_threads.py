@@ -31,7 +31,7 @@ def step_seconds() -> float:
 
 
 def measured(policy: str) -> float:
-    """Give the seconds of a step in a fresh process with this policy."""
+    """Return the seconds of a step in a fresh process with this policy."""
     done = subprocess.run(
         [sys.executable, __file__, "step"],
         env={**os.environ, "OMP_WAIT_POLICY": policy},

@@ -19,7 +19,7 @@ _LONGS = ctypes.POINTER(ctypes.c_uint32)
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """Give the library, with the types of what is called; None where it is not installed."""
+    """Return the library, with the types of what is called; None where it is not installed."""
     for name in (_NAMES.get(sys.platform), ctypes.util.find_library("chromaprint")):
         if name is not None:
             try:
@@ -30,7 +30,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def library_points(samples: NDArray[np.float32], rate: int) -> Points:
-    """Give the library's points of one channel of sound in [-1, 1]."""
+    """Return the library's points of one channel of sound in [-1, 1]."""
     known = library()
     assert known is not None
     context = ctypes.c_void_p(known.chromaprint_new(_ALGORITHM))

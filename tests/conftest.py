@@ -72,7 +72,7 @@ ENCODER = EncoderIdentity(
 
 
 def tiny_config(**changes: Any) -> HeadConfig:
-    """Give the shape of a head that is made in no time, for the vectors of ENCODER."""
+    """Return the shape of a head that is made in no time, for the vectors of ENCODER."""
     fields = {
         "length": 6,
         "dimension": ENCODER.dimension,
@@ -87,7 +87,7 @@ def tiny_config(**changes: Any) -> HeadConfig:
 
 
 def ingest_params(source: Path, **changes: Any) -> ingest.Params:
-    """Give the params of ingest for a source with the splits `train` and `test` of MP4 files."""
+    """Return the params of ingest for a source with the splits `train` and `test` of MP4 files."""
     fields = {
         "source": source,
         "train_split": "train",
@@ -140,7 +140,7 @@ def write_toy_video(
 
 
 def _waves(rng: np.random.Generator, dark: NDArray[Any], bright: NDArray[Any]) -> Picture:
-    """Give a picture of 96 x 64 with waves between two colours; no two draws look alike."""
+    """Return a picture of 96 x 64 with waves between two colours; no two draws look alike."""
     y, x = np.mgrid[:64, :96]
     along_x, along_y = rng.uniform(-0.4, 0.4, 2)
     share = (np.sin(along_x * x + along_y * y + rng.uniform(0, 6))[..., None] + 1) / 2
@@ -175,7 +175,7 @@ def write_toy_series(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a source folder with the toy series; copy it before you change it."""
+    """Return a source folder with the toy series; copy it before you change it."""
     return write_toy_series(tmp_path_factory.mktemp("toy") / "series")
 
 
@@ -292,7 +292,7 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture
 def checkout(tmp_path: Path, toy_series: Path) -> Checkout:
-    """Give a checkout with the toy series, a tiny head, and a demo that is next to nothing."""
+    """Return a checkout with the toy series, a tiny head, and a demo that is next to nothing."""
     return make_checkout(tmp_path / "checkout", toy_series)
 
 
@@ -341,7 +341,7 @@ def make_once(
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Give a checkout after its first `dvc repro`; copy it before you change it."""
+    """Return a checkout after its first `dvc repro`; copy it before you change it."""
 
     def make(folder: Path) -> None:
         made = make_checkout(folder / "checkout", write_toy_series(folder / "series"))
@@ -387,7 +387,7 @@ def run_command(
 
 @pytest.fixture(scope="module")  # no longer: its event loop is in the way of others
 def browser() -> "Iterator[Browser]":
-    """Give a headless Chromium that asks nobody for anything by itself."""
+    """Yield a headless Chromium that asks nobody for anything by itself."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  most tests need none
 
     path = shutil.which("chromium") or shutil.which("google-chrome")

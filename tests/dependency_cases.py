@@ -74,7 +74,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
 
 @cache
 def imported_packages(file: Path) -> set[str]:
-    """Give the top-level names of everything that a file imports."""
+    """Return the top-level names of everything that a file imports."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -109,7 +109,7 @@ def is_accepted(expression: str) -> bool:
 
 
 def told_licence(package: Distribution) -> str:
-    """Give the licence as an SPDX expression, as far as the package tells it."""
+    """Return the licence as an SPDX expression, as far as the package tells it."""
     told = package.metadata
     for expression in told.get_all("License-Expression") or []:
         return str(expression)
@@ -122,7 +122,7 @@ def told_licence(package: Distribution) -> str:
 
 
 def installed() -> list[Package]:
-    """Give all packages that are installed because of the project and its extras in use."""
+    """Return all packages that are installed because of the project and its extras in use."""
     found: dict[str, Package] = {}
     waiting: list[tuple[str, str]] = [(PROJECT, extra) for extra in ("", *extras_in_use())]
     seen = set(waiting)
@@ -140,7 +140,7 @@ def installed() -> list[Package]:
 
 
 def extras_in_use() -> list[str]:
-    """Give the extras of the project of which everything is installed."""
+    """Return the extras of the project of which everything is installed."""
     own = distribution(PROJECT)
     extras = own.metadata.get_all("Provides-Extra") or []
     return [extra for extra in extras if all(map(is_installed, needs(own, extra, only=True)))]
@@ -155,7 +155,7 @@ def is_installed(needed: Requirement) -> bool:
 
 
 def needs(package: Distribution, extra: str, *, only: bool = False) -> list[Requirement]:
-    """Give what a package needs here with an extra; `only`: what it would not need without."""
+    """Return what a package needs here with an extra; `only`: what it would not need without."""
     found = []
     for line in package.requires or []:
         needed = Requirement(line)
@@ -173,7 +173,7 @@ def described(name: str, package: Distribution) -> Package:
 
 
 def locked() -> dict[str, str]:
-    """Give the exact versions of the lock file that hold on this machine."""
+    """Return the exact versions of the lock file that hold on this machine."""
     found: dict[str, str] = {}
     for line in LOCK.read_text(encoding="utf-8").splitlines():
         needed = Requirement(line)
@@ -185,7 +185,7 @@ def locked() -> dict[str, str]:
 
 
 def table() -> str:
-    """Give the table of docs/dependencies.md."""
+    """Return the table of docs/dependencies.md."""
     rows = [f"| {one.name} | {one.licence} | {one.reason} |" for one in installed()]
     return "\n".join(
         ["| package | licence | why, if not permissive |", "| --- | --- | --- |", *rows]

@@ -117,7 +117,7 @@ class Done:
     errors: str = ""  # of a job that tells them apart
 
     def fault(self) -> str:
-        """Give the one line that a fault is told in."""
+        """Return the one line that a fault is told in."""
         assert self.code == 1, self
         assert "Traceback" not in self.said, self.said
         *_, last = self.said.splitlines() or [""]
@@ -154,7 +154,7 @@ class Forked:
         return self.run(Job(["stage", name], str(folder), env, prelude))[0]
 
     def ask(self, order: object) -> int:
-        """Give the driver an order, and return its answer."""
+        """Return the driver an order, and return its answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")

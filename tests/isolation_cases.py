@@ -108,7 +108,7 @@ def count(n: int) -> Iterator[int]:
 
 
 def give_large(path: Path, n: int) -> Iterator[bytes]:
-    """Give more than fits between two processes; the file grows by a byte for each."""
+    """Yield more than fits between two processes; the file grows by a byte for each."""
     with path.open("wb", buffering=0) as file:
         for _ in range(n):
             file.write(b".")

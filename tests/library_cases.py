@@ -112,7 +112,7 @@ def write_chapters(video: Path, *chapters: tuple[float, float, str]) -> None:
 
 
 def packets(path: Path) -> list[tuple[str, bytes]]:
-    """Give every packet of pictures, sound and subtitles, without its times."""
+    """Return every packet of pictures, sound and subtitles, without its times."""
     with av.open(str(path)) as container:
         streams = [s for s in container.streams if s.type in {"video", "audio", "subtitle"}]
         return sorted(
@@ -127,7 +127,7 @@ def names(paths: Sequence[Path]) -> list[str]:
 
 
 class CheapEncoder:
-    """Gives the colours of a picture's parts: enough for toys, and made in no time."""
+    """Return the colours of a picture's parts: enough for toys, and made in no time."""
 
     identity = EncoderIdentity(
         name="cheap",
@@ -195,7 +195,7 @@ class Place:
         return sorted(self.library.rglob("*.mp4"))
 
     def files(self) -> dict[str, str]:
-        """Give everything in the library but its videos, by content."""
+        """Return everything in the library but its videos, by content."""
         found = (path for path in self.library.rglob("*") if path.is_file())
         return {
             path.relative_to(self.library).as_posix(): sha256_of_file(path)

@@ -23,7 +23,7 @@ def outcome(
     corrected: bool = False,
     tags: tuple[str, ...] = (),
 ) -> Outcome:
-    """Give an outcome of which only what matters is told."""
+    """Return an outcome of which only what matters is told."""
     return Outcome(
         id="episode",
         series=series,

@@ -53,7 +53,7 @@ def report(outcomes: Sequence[Outcome] = OUTCOMES, **changes: Any) -> Report:
 
 
 def named(name: str) -> Report:
-    """Give a report in which every text that comes from data is one name."""
+    """Return a report in which every text that comes from data is one name."""
     rows = [replace(row, id=f"{name} {k}", series=name) for k, row in enumerate(OUTCOMES)]
     champion = HeadlineFigures(
         name=name, f1_within_3s=0.5, story_s_per_hour=1.0, false_alarms=0, without_intro=1
@@ -72,7 +72,7 @@ def named(name: str) -> Report:
 
 
 def jpeg(colour: tuple[int, int, int] | None = None) -> bytes:
-    """Give a picture as large as a thumbnail: of one colour, or of noise, the largest of files."""
+    """Return a picture as large as a thumbnail: of one colour, or of noise, the largest of files."""
     pixels = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
     image = Image.new("RGB", (160, 90), colour) if colour else Image.fromarray(pixels)
     file = io.BytesIO()
@@ -81,7 +81,7 @@ def jpeg(colour: tuple[int, int, int] | None = None) -> bytes:
 
 
 def long_report() -> Report:
-    """Give a report of 100 episodes of 45 minutes, with four pictures each; the last is worst."""
+    """Return a report of 100 episodes of 45 minutes, with four pictures each; the last is worst."""
     rng = np.random.default_rng(0)
     rows = [
         Outcome(

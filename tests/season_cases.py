@@ -196,24 +196,24 @@ def _syllables() -> list[Wave]:
 
 @lru_cache(maxsize=16)
 def scene(seed: int, length_s: float) -> Part:
-    """Give moving pictures with speech."""
+    """Return moving pictures with speech."""
     return Part(length_s, shots(seed, length_s), speech(seed, length_s))
 
 
 @lru_cache(maxsize=16)
 def theme(seed: int, length_s: float) -> Part:
-    """Give moving pictures with music, as openings have."""
+    """Return moving pictures with music, as openings have."""
     return Part(length_s, shots(seed, length_s), music(seed, length_s))
 
 
 def still(seed: int, length_s: float) -> Part:
-    """Give one picture that does not move, with speech."""
+    """Return one picture that does not move, with speech."""
     drawn = shot([seed, 2])
     return Part(length_s, lambda at: drawn(np.zeros(len(at))), speech(seed, length_s))
 
 
 def black(length_s: float) -> Part:
-    """Give a black and silent part."""
+    """Return a black and silent part."""
     return Part(
         length_s,
         lambda at: np.full((len(at), *THUMBNAIL), 4, np.float32),
@@ -222,38 +222,38 @@ def black(length_s: float) -> Part:
 
 
 def heard_as(part: Part, wave: Wave) -> Part:
-    """Give the part with other sound, which is as long at least."""
+    """Return the part with other sound, which is as long at least."""
     return replace(part, wave=wave[: len(part.wave)])
 
 
 def dubbed(part: Part, seed: int) -> Part:
-    """Give the part with other speech in place of all its sound."""
+    """Return the part with other speech in place of all its sound."""
     return heard_as(part, speech(seed, part.length_s + 1))
 
 
 def spoken_over(part: Part, seed: int, size: float = 0.5) -> Part:
-    """Give the part with speech over its sound."""
+    """Return the part with speech over its sound."""
     return replace(part, wave=part.wave + size * speech(seed, part.length_s + 1)[: len(part.wave)])
 
 
 def shown_as(part: Part, other: Part) -> Part:
-    """Give the part with the pictures of another one."""
+    """Return the part with the pictures of another one."""
     return replace(part, pictures=other.pictures)
 
 
 def looks(part: Part, effect: Callable[[Shown], Shown]) -> Part:
-    """Give the part with something done to its pictures."""
+    """Return the part with something done to its pictures."""
     return replace(part, pictures=lambda at: effect(part.pictures(at)))
 
 
 def cut(part: Part, start_s: float, stop_s: float) -> Part:
-    """Give `[start_s, stop_s)` of the part."""
+    """Return `[start_s, stop_s)` of the part."""
     begin, end = round(start_s * SAMPLE_RATE), round(stop_s * SAMPLE_RATE)
     return Part(stop_s - start_s, lambda at: part.pictures(at + start_s), part.wave[begin:end])
 
 
 def at_speed(part: Part, speed: float) -> Part:
-    """Give the part as it runs at another speed; its pitch changes as with PAL."""
+    """Return the part as it runs at another speed; its pitch changes as with PAL."""
     length_s = part.length_s / speed
     at = np.arange(round(length_s * SAMPLE_RATE)) * speed
     wave = np.interp(at, np.arange(len(part.wave)), part.wave).astype(np.float32)
@@ -261,7 +261,7 @@ def at_speed(part: Part, speed: float) -> Part:
 
 
 def joined(*parts: Part) -> Part:
-    """Give the parts one after the other."""
+    """Return the parts one after the other."""
     ends = np.cumsum([part.length_s for part in parts])
     starts = np.append(0, ends[:-1]) if parts else np.zeros(0)
     length_s = float(ends[-1]) if parts else 0.0
@@ -294,7 +294,7 @@ def thumbnails_of(part: Part, *, seed: int = 0, grain: float = 1.0) -> Thumbnail
 
 
 def samples_of(part: Part, *, seed: int = 0, hiss: float = 1e-4) -> Wave:
-    """Give the sound, with a hiss of its own that is too low to say something."""
+    """Return the sound, with a hiss of its own that is too low to say something."""
     begin = int(np.random.default_rng([seed, 6]).integers(_grains().size))
     noise = np.resize(np.roll(_grains(), begin), len(part.wave))
     return np.asarray(part.wave + np.float32(hiss) * noise, np.float32)
@@ -307,7 +307,7 @@ def _grains() -> Shown:
 
 
 def chroma_of(wave: Wave) -> Track:
-    """Give the Chromaprint points of sound at SAMPLE_RATE."""
+    """Return the Chromaprint points of sound at SAMPLE_RATE."""
     listener = ChromaListener()
     for _ in listener.overhearing([wave]):
         pass
@@ -347,7 +347,7 @@ def season(
     length_s: float = 70.0,
     kinds: Sequence[str] = KINDS,
 ) -> MadeSeason:
-    """Give a season whose episodes have an opening at these times; None has no opening.
+    """Return a season whose episodes have an opening at these times; None has no opening.
 
     All else is each episode's own, but for end credits of `credits_s`, which all of them share.
     """
@@ -409,12 +409,12 @@ LEARNING = LearningSettings(
 
 
 def candidates_of(episodes: Sequence[Evidence]) -> tuple[Candidates, ...]:
-    """Give the candidates of each episode of a season."""
+    """Return the candidates of each episode of a season."""
     return season_candidates(episodes, CONFIG)
 
 
 def labelled(made: MadeSeason, show: str) -> LabelledSeason:
-    """Give a season as the detector learns from it."""
+    """Return a season as the detector learns from it."""
     openings = tuple((opening,) if opening else () for opening in made.openings)
     return LabelledSeason(show, candidates_of(made.episodes), openings)
 

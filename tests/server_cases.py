@@ -26,7 +26,7 @@ class Answer:
         return json.loads(self.body)
 
     def fault(self) -> str:
-        """Give the fault; an answer with one holds nothing else, and no traceback."""
+        """Return the fault; an answer with one holds nothing else, and no traceback."""
         content = self.json()
         assert list(content) == ["error"]
         assert "Traceback" not in content["error"]

@@ -38,7 +38,7 @@ main()
 
 
 def lying(folder: Path) -> list[Path]:
-    """Give what lies below a folder now; what goes meanwhile does no harm, as it does to rglob."""
+    """Return what lies below a folder now; what goes meanwhile does no harm, as it does to rglob."""
     return [Path(place, name) for place, *names in os.walk(folder) for name in chain(*names)]
 
 
@@ -67,7 +67,7 @@ class Served:
         return self.ask("POST", "/detect", body, **{"Content-Type": "application/json"})
 
     def left(self) -> list[Path]:
-        """Give what lies in the folder of uploads, once the service has had time to tidy."""
+        """Return what lies in the folder of uploads, once the service has had time to tidy."""
         deadline = time.monotonic() + 5
         while (found := lying(self.uploads)) and time.monotonic() < deadline:
             time.sleep(0.02)

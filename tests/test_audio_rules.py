@@ -30,7 +30,7 @@ PUBLISHED = AUDIO_RULES.by_name()
 
 
 def rule_of(name: str = "sound_most_points", **changes: Any) -> AudioRule:
-    """Give a published rule that searches the whole episode, with changes."""
+    """Return a published rule that searches the whole episode, with changes."""
     return replace(PUBLISHED[name], **{"share": 1.0, **changes})
 
 
@@ -39,7 +39,7 @@ def drawn(seed: int, n: int = N) -> Points:
 
 
 def planted(stretch: Points, *places: int) -> list[Points]:
-    """Give episodes that are like no other but for the stretch, at a place in each."""
+    """Return episodes that are like no other but for the stretch, at a place in each."""
     episodes = []
     for seed, place in enumerate(places):
         episode = drawn(100 + seed)
@@ -58,7 +58,7 @@ def stretch_at(start: int, length: int) -> Any:
 
 
 def flipped(stretch: Points, n_bits: int) -> Points:
-    """Give points that differ in so many bits, low ones and high ones."""
+    """Return points that differ in so many bits, low ones and high ones."""
     mask = sum(1 << (31 * bit // max(1, n_bits - 1)) for bit in range(n_bits))
     return stretch ^ np.uint32(mask)
 
@@ -234,7 +234,7 @@ def test_silence_in_both_does_not_hide_what_is_shared(name: str) -> None:
 def ends_at(
     *silences: tuple[int, int], name: str = "sound_longest_run", start: int = 80, length: int = 160
 ) -> tuple[int, int]:
-    """Give the ends of an interval, in points, where given points of its episode are silent."""
+    """Return the ends of an interval, in points, where given points of its episode are silent."""
     episodes = planted(drawn(1, length), start, start)
     level = np.full(N, -20, np.float32)
     for begin, end in silences:
@@ -388,7 +388,7 @@ def test_settings_stay_as_they_were_read() -> None:
 
 
 def heard(id_: str, points: Points | None, series: str = "one") -> Episode:
-    """Give an episode with points; None: without sound."""
+    """Return an episode with points; None: without sound."""
     tracks: dict[str, Track] = {}
     if points is not None:
         tracks["chroma"] = track_of(points, np.zeros(len(points), np.float32))

@@ -32,7 +32,7 @@ ODD_NAMES = ['don\'t "wake" the tide', "Северный ветер s01e01", "mo
 
 @pytest.fixture(scope="module")
 def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Checkout:
-    """Give a checkout with the outputs of all stages up to window, and one that train left.
+    """Return a checkout with the outputs of all stages up to window, and one that train left.
 
     They stand without their hashes, so that a test may rewrite them as a stage might have.
     """
@@ -55,7 +55,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Ch
 
 @pytest.fixture
 def checkout(reproduced: Checkout) -> Checkout:
-    """Give that checkout as it was at first."""
+    """Return that checkout as it was at first."""
     for name in ("data", "models"):
         shutil.rmtree(reproduced.folder / name)
         shutil.copytree(reproduced.folder.parent / name, reproduced.folder / name)
@@ -65,7 +65,7 @@ def checkout(reproduced: Checkout) -> Checkout:
 
 @pytest.fixture
 def source(checkout: Checkout, toy_series: Path, tmp_path: Path) -> Path:
-    """Give a copy of the toy series that a test may spoil, as the checkout's source."""
+    """Return a copy of the toy series that a test may spoil, as the checkout's source."""
     folder = tmp_path / "source"
     shutil.copytree(toy_series, folder)
     checkout.set_params({"ingest.source": str(folder)})

@@ -69,7 +69,7 @@ def labelled(series: str, truth: Interval | None) -> LabelledEpisode:
 
 
 def drawn(seed: int, n_seconds: int) -> NDArray[np.float32]:
-    """Give random vectors (n_seconds, D) of length about 1; a seed is like no other."""
+    """Return random vectors (n_seconds, D) of length about 1; a seed is like no other."""
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(n_seconds, DIMENSION)).astype(np.float32)
     return vectors / np.float32(np.sqrt(DIMENSION))
@@ -78,7 +78,7 @@ def drawn(seed: int, n_seconds: int) -> NDArray[np.float32]:
 def episode(
     id_: str, *stretches: tuple[int, int, int], series: str = "one", n_seconds: int = 40
 ) -> Episode:
-    """Give an episode of its own film with stretches (seed, start_s, length_s) in it."""
+    """Return an episode of its own film with stretches (seed, start_s, length_s) in it."""
     vectors = drawn(sum(id_.encode()) + 1000, n_seconds)
     for seed, start, length in stretches:
         vectors[start : start + length] = drawn(seed, length)
@@ -86,13 +86,13 @@ def episode(
 
 
 def heard(opening: Part, rest: Part, before: Part) -> Evidence:
-    """Give the points of an episode's sound."""
+    """Return the points of an episode's sound."""
     wave = samples_of(joined(before, opening, rest), seed=round(before.length_s))
     return Evidence({"chroma": chroma_of(wave)}, joined(before, opening, rest).length_s)
 
 
 def sounding() -> Episode:
-    """Give an episode that has points, if few."""
+    """Return an episode that has points, if few."""
     fingerprints = heard(theme(1, 4.0), scene(2, 1.0), scene(3, 1.0))
     return replace(blank("sounding"), fingerprints=fingerprints)
 
@@ -195,7 +195,7 @@ def test_the_position_of_a_series_is_that_of_all_where_it_has_no_train_intro() -
 
 
 def lit(id_: str, series: str, truth: Interval | None, n_seconds: int = 40) -> LabelledEpisode:
-    """Give an episode whose intro seconds stand out in one dimension, in every series alike."""
+    """Return an episode whose intro seconds stand out in one dimension, in every series alike."""
     vectors = drawn(sum(id_.encode()), n_seconds)[:, :4]
     if truth is not None:
         vectors[int(truth[0]) : int(truth[1]), 0] += 5
@@ -235,7 +235,7 @@ def test_the_classifiers_threshold_is_the_one_that_finds_trains_intros() -> None
 
 
 def told(name: str, series: int, own: float) -> LabelledEpisode:
-    """Give an episode whose intro has a faint sign that all series share, and one of its own."""
+    """Return an episode whose intro has a faint sign that all series share, and one of its own."""
     vectors = drawn(sum(name.encode()), 40)[:, :6]
     vectors[10:20, 0] += 0.25
     vectors[10:20, series] += own

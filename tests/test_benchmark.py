@@ -93,7 +93,7 @@ def test_each_series_is_matched_once_for_what_is_found_and_what_is_shown(
 
 
 def told(predictions: dict[str, list[Prediction]]) -> dict[str, list[object]]:
-    """Give predictions as values that can be compared."""
+    """Return predictions as values that can be compared."""
     return {
         name: [(one.interval, one.confidence, one.probabilities.tolist()) for one in each]
         for name, each in predictions.items()
@@ -109,7 +109,7 @@ def test_every_detector_that_is_described_is_tried_and_no_other(
 
 
 def deaf(labelled: LabelledEpisode) -> LabelledEpisode:
-    """Give the episode without points of its sound."""
+    """Return the episode without points of its sound."""
     made = labelled.episode.fingerprints
     tracks = {kind: track for kind, track in made.tracks.items() if kind != "chroma"}
     fingerprints = replace(made, tracks=tracks)

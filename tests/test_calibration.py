@@ -17,7 +17,7 @@ CASES = st.lists(cases(), max_size=6)
 
 
 def seconds_of(drawn: list[Case]) -> list[tuple[bool, float]]:
-    """Give (intro, probability) of each second of the episodes that have probabilities."""
+    """Return (intro, probability) of each second of the episodes that have probabilities."""
     return [
         (10 * second in case.intro, float(probability))
         for case in drawn

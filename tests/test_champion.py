@@ -96,7 +96,7 @@ def test_figures_that_could_not_be_told_of_the_champion_are_none() -> None:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Path]:
-    """Give a checkout's folder with a store of its own."""
+    """Yield a checkout's folder with a store of its own."""
     folder = tmp_path_factory.mktemp("champion")
     copy_empty_store(empty_store, folder)
     with main_workspace(folder):
@@ -106,7 +106,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> It
 
 @pytest.fixture
 def store(workspace: Path) -> Iterator[Store]:
-    """Give the store without any model."""
+    """Yield the store without any model."""
     found = connect("skipintro")
     yield found
     for model in found.client.search_registered_models():
@@ -201,7 +201,7 @@ class Command:
         monkeypatch.setattr("webbrowser.open_new_tab", self.opened.append)
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
-        """Give its exit code and what it has printed."""
+        """Return its exit code and what it has printed."""
         return run_command(["report", *words], self._patch, self._capsys)
 
 

@@ -127,7 +127,7 @@ def test_chapters_are_read_with_their_titles_in_any_script(tmp_path: Path, suffi
 
 @pytest.fixture
 def place(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Place:
-    """Give a library in which one episode has a chapter that is right, and one that is wrong."""
+    """Return a library in which one episode has a chapter that is right, and one that is wrong."""
     place = shared_place(tmp_path_factory).copy(tmp_path)
     right, wrong = (place.library / f"Toy/Toy S01E0{n}.mp4" for n in (1, 2))
     write_chapters(right, (0, 2.5, "Recap"), (2.5, 18.5, "Opening Credits"), (18.5, TOY_S, "A"))

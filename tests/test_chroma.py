@@ -40,7 +40,7 @@ KNOWN = (
 
 
 def chords(length_s: float = 40.0) -> Wave:
-    """Give three notes at a time, by arithmetic that is the same everywhere."""
+    """Return three notes at a time, by arithmetic that is the same everywhere."""
     at = np.arange(round(length_s * SAMPLE_RATE))
     turn = at * 2 // SAMPLE_RATE  # of half a second
     steps = [(turn * (7 + voice) + voice * voice) % 36 for voice in range(3)]
@@ -54,7 +54,7 @@ def points(wave: Wave) -> Points:
 
 
 def points_at_own_rate(wave: Wave) -> Points:
-    """Give the points of sound that needs no resampling."""
+    """Return the points of sound that needs no resampling."""
     whole = np.rint(wave * np.float32(32767)) / np.float32(32767)
     frames = np.lib.stride_tricks.sliding_window_view(whole, FRAME)[::HOP]
     return points_of_notes(notes_of(frames))
@@ -109,7 +109,7 @@ def test_points_are_those_that_the_library_gave_once() -> None:
 
 
 def by_loops(wave: Wave) -> Points:
-    """Give the points of sound of 11,025 Hz as Chromaprint describes them, area by area."""
+    """Return the points of sound of 11,025 Hz as Chromaprint describes them, area by area."""
     whole = np.rint(wave * 32767) / 32767
     starts = range(0, len(whole) - FRAME + 1, HOP)
     notes = np.zeros((len(starts), 12))
@@ -129,7 +129,7 @@ def by_loops(wave: Wave) -> Points:
 
 
 def _point(image: NDArray[np.float64]) -> int:
-    """Give one point of 16 rows of notes; `image[time, note]`."""
+    """Return one point of 16 rows of notes; `image[time, note]`."""
     point = 0
     for shape, note, n_notes, width, limits in chroma._FILTERS:
         area = image[:width, note : note + n_notes]

@@ -19,7 +19,7 @@ from skipintro.cli.imports import quick_imports
 
 
 def commands(group: Any, name: str = "skipintro") -> Iterator[tuple[str, Any]]:
-    """Give every command with its full name; groups are walked through."""
+    """Yield every command with its full name; groups are walked through."""
     inner = getattr(group, "commands", None)
     if inner is None:
         yield name, group

@@ -92,7 +92,7 @@ def wait_for_order(page: Page, *epochs: int) -> None:
 
 
 def cells(page: Page, title: str) -> list[str]:
-    """Give what stands in the row of a table that begins with a title."""
+    """Return what stands in the row of a table that begins with a title."""
     row = page.get_by_role("row", name=re.compile(rf"^{re.escape(title)}\b"))
     row.wait_for()
     return row.inner_text().split()

@@ -292,7 +292,7 @@ FINGERPRINT = load_openings(SHIPPED).config.fingerprint.sound
 
 
 def with_sound(made: DemoManifest) -> list[Any]:
-    """Give the records of files that are whole and have sound, one an episode."""
+    """Return the records of files that are whole and have sound, one an episode."""
     return [
         record
         for record in {record.id: record for record in made.episodes}.values()
@@ -309,7 +309,7 @@ def heard(folder: Path, record: Any) -> Samples:
 
 
 def alike(ours: Samples, at_s: float, theirs: Samples, also_at_s: float, length_s: float) -> float:
-    """Give the mean cosine of the fingerprints of two stretches, and of what lies around them."""
+    """Return the mean cosine of the fingerprints of two stretches, and of what lies around them."""
     tracks = []
     for samples, start_s in ((ours, at_s), (theirs, also_at_s)):
         cut = samples[round(start_s * SOUND.rate_hz) :][: round(length_s * SOUND.rate_hz)]

@@ -47,7 +47,7 @@ from skipintro.library.cache import Memory, content_of
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Give the library with a detector that was fitted to it; all is detected once."""
+    """Return the library with a detector that was fitted to it; all is detected once."""
     place = shared_place(tmp_path_factory).copy(tmp_path_factory.mktemp("detect"))
     with pytest.MonkeyPatch.context() as patch:
         assert main(place.words(), patch) == 0
@@ -56,13 +56,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture
 def place(made: Place, tmp_path: Path) -> Place:
-    """Give a copy of all to change; what was recorded is remembered by content."""
+    """Return a copy of all to change; what was recorded is remembered by content."""
     return made.copy(tmp_path)
 
 
 @pytest.fixture
 def head_place(made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Give a copy with a head in the place of the detector; nothing is embedded yet."""
+    """Return a copy with a head in the place of the detector; nothing is embedded yet."""
     use_cheap_encoder(monkeypatch)
     copy = made.copy(tmp_path / "of head")
     return replace(copy, detector=write_head_detector(tmp_path / "head"))

@@ -200,7 +200,7 @@ def shows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reader(
     reproduced: Checkout, programs: Path, shows: Path, toy_series: Path, tmp_path: Path
 ) -> Iterator[Reader]:
-    """Return somebody with a library, a labelled one, and a checkout after `make repro`."""
+    """Yield somebody with a library, a labelled one, and a checkout after `make repro`."""
     checkout = copy_of(reproduced, tmp_path / "checkout")
     checkout.env |= {
         "PATH": f"{programs}{os.pathsep}{checkout.env['PATH']}",

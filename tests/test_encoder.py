@@ -69,7 +69,7 @@ def narrow(small_clip: None) -> Encoder:
 
 
 def scenes(width: int, height: int) -> list[Picture]:
-    """Give pictures with edges, gradients, texture and lettering-like detail."""
+    """Return pictures with edges, gradients, texture and lettering-like detail."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:height, :width] / height
     hill = np.where(y > 0.6 + 0.1 * np.sin(5 * x), 60, 190)
@@ -225,7 +225,7 @@ def test_efficientnet_s_pixels_are_those_of_its_training(efficientnet: Encoder) 
 
 
 def pixels_seen_by(encoder: Encoder, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give what the module is fed, float32 (B, 3, S, S)."""
+    """Return what the module is fed, float32 (B, 3, S, S)."""
     seen: list[Tensor] = []
     hook = module_of(encoder).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     encoder.encode(batch)

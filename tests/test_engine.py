@@ -285,7 +285,7 @@ class Cluster:
         return with_ray(address=self.address, **changes)
 
     def workers(self) -> list[psutil.Process]:
-        """Give the processes that hold an encoder."""
+        """Return the processes that hold an encoder."""
         found = []
         for process in self.process.children(recursive=True):
             try:

@@ -203,7 +203,7 @@ def test_metrics_hold_every_part_for_the_detector_that_counts_and_headlines_for_
 
 
 def headline(windows: WindowTable, held_out: list[Outcome]) -> dict[str, float]:
-    """Give all that a run's default columns show of the opening detector and of the head."""
+    """Return all that a run's default columns show of the opening detector and of the head."""
     comparison = compared(openings=SERIES, head=NEVER)
     metrics = metrics_of(windows, held_out, comparison, "openings")
     return metrics.of_detector("openings") | metrics.of_classifier()

@@ -50,7 +50,7 @@ Cosines = NDArray[np.float32]
 
 
 def cosines(first: Track, second: Track) -> Cosines:
-    """Give the cosine of each pair of rows of the same time."""
+    """Return the cosine of each pair of rows of the same time."""
     assert len(first) == len(second)
     return np.asarray(np.einsum("nd,nd->n", first.rows, second.rows), np.float32)
 
@@ -415,7 +415,7 @@ def coloured(n: int, seed: int) -> list[NDArray[np.uint8]]:
 
 @pytest.fixture(scope="module")
 def sounding(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a video of 12 s: a tone from 1 s to 4 s, then silence, then a tone from 8 s on."""
+    """Return a video of 12 s: a tone from 1 s to 4 s, then silence, then a tone from 8 s on."""
     sound = test_sound
     wave = np.concatenate(
         [sound.silence(1), sound.tone(3), sound.silence(4), sound.tone(4, hz=1200)]
@@ -556,7 +556,7 @@ def test_points_are_dropped_from_settings_where_nobody_needs_them() -> None:
 
 @pytest.fixture(scope="module")
 def undecodable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a video whose sound is of a codec that nobody knows."""
+    """Return a video whose sound is of a codec that nobody knows."""
     track = test_sound.Track([(0, test_sound.tone(2))], "flac")
     path = tmp_path_factory.mktemp("undecodable") / "unknown.mkv"
     test_sound.write_sound(path, track, pictures=(0, 2))

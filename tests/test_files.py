@@ -67,7 +67,7 @@ def test_the_sum_is_put_behind_the_content(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give an output folder with its sums."""
+    """Return an output folder with its sums."""
     (tmp_path / "train").mkdir()
     (tmp_path / "manifest.json").write_text("{}")
     (tmp_path / "train" / "«серия» 01.npy").write_bytes(b"abc")

@@ -65,7 +65,7 @@ def fingerprinted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def workspace(
     fingerprinted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """Give a copy, as the folder in which the test works."""
+    """Yield a copy, as the folder in which the test works."""
     monkeypatch.delenv("DVC_ROOT", raising=False)
     copy = tmp_path / "workspace"
     shutil.copytree(fingerprinted, copy)

@@ -26,7 +26,7 @@ def grey(second: int) -> int:
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give 12 s of 2 frames a second, each second of another grey."""
+    """Return 12 s of 2 frames a second, each second of another grey."""
 
     def pictures() -> Iterator[Picture]:
         for index in range(2 * N_SECONDS):
@@ -38,7 +38,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def seconds_shown(row: list[tuple[int, Picture | None]]) -> list[tuple[int, int | None]]:
-    """Give for each place of a row its second, and the one whose grey its picture has."""
+    """Return for each place of a row its second, and the one whose grey its picture has."""
     return [
         (second, None if one is None else round((float(one.mean()) - 20) / 18))
         for second, one in row

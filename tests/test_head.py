@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    """Give a folder with a tiny head."""
+    """Return a folder with a tiny head."""
     folder = tmp_path / "model"
     folder.mkdir()
     torch.manual_seed(0)

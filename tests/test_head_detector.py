@@ -36,14 +36,14 @@ def real_encoder() -> Encoder:
 
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> Encoder:
-    """Give the encoder that costs next to nothing, in the place of every other."""
+    """Return the encoder that costs next to nothing, in the place of every other."""
     use_cheap_encoder(monkeypatch)
     return CheapEncoder()
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Give four episodes of 26 s with 16 s of intro, three of them of one series by their names."""
+    """Return four episodes of 26 s with 16 s of intro, three of them of one series by their names."""
     folder = tmp_path_factory.mktemp("videos")
     paths = [folder / f"{id_}.mp4" for id_ in STARTS]
     for seed, (path, start) in enumerate(zip(paths, STARTS.values(), strict=True)):
@@ -52,7 +52,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def embedded(videos: list[Path], encoder: Encoder) -> list[Episode]:
-    """Give the videos as evaluate has them: embedded before, their series told by labels."""
+    """Return the videos as evaluate has them: embedded before, their series told by labels."""
     return [
         Episode(path.stem, path.stem.partition("-")[0], embed_video(path, encoder, batch_size=4))
         for path in videos

@@ -18,7 +18,7 @@ MEMORY = ".skipintro/inspections"
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ingest.Params:
-    """Give the params for a source of one episode a split, in a workspace of its own."""
+    """Return the params for a source of one episode a split, in a workspace of its own."""
     source, workspace = tmp_path / "source", tmp_path / "workspace"
     workspace.mkdir()
     monkeypatch.chdir(workspace)

@@ -39,7 +39,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unlike(name: str) -> bytes:
-    """Give a box that no reader looks at: the same content would not be decoded twice."""
+    """Return a box that no reader looks at: the same content would not be decoded twice."""
     return (8 + len(name)).to_bytes(4, "big") + b"free" + name.encode()
 
 

@@ -39,7 +39,7 @@ def segment(kind: object, start: object, end: object) -> dict[str, object]:
 
 @pytest.fixture
 def shows(tmp_path: Path) -> Path:
-    """Give a folder with names of videos, which nobody opens."""
+    """Return a folder with names of videos, which nobody opens."""
     folder = tmp_path / "shows"
     for name in ("Show/Show S01E01.mkv", "Show/Show S01E02.mkv", "Other/S01E01.mp4"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def write(path: Path, rows: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
-    """Give what runs the command in the checkout and returns its exit code, output and errors."""
+    """Return what runs the command in the checkout and returns its exit code, output and errors."""
     monkeypatch.chdir(ROOT)
     return lambda *words: run_command(["labels", "check", *words], monkeypatch, capsys)
 

@@ -447,7 +447,7 @@ def test_a_folder_that_is_no_detector_and_a_name_that_is_nothing_are_told(tmp_pa
 
 
 def described(folder: Path, **changes: Any) -> Path:
-    """Give a detector's folder whose files have their hashes in detection.json."""
+    """Return a detector's folder whose files have their hashes in detection.json."""
     hashes = {name: sha256_of_file(folder / name) for name in ("config.json", "model.safetensors")}
     head = HEAD.model_copy(update=changes)
     config = HeadDetectorConfig(head=head, embedding=EMBEDDING, sha256=hashes)
@@ -477,7 +477,7 @@ def test_a_flipped_bit_that_size_and_time_do_not_tell_is_named(tmp_path: Path) -
 
 
 def trained(folder: Path, detector: str = "openings") -> Path:
-    """Give a checkout whose train and fit stages have run."""
+    """Return a checkout whose train and fit stages have run."""
     for name in ("train/config.json", "train/model.safetensors"):
         touch(folder / "models" / name)
     for name in ("fit/openings.json", "fit/openings.safetensors"):

@@ -57,7 +57,7 @@ def pair(made: MadeSeason) -> tuple[Moments, Moments]:
 
 
 def strongest(found: Match) -> tuple[float, float, float]:
-    """Give start, end and offset of the strongest run, in seconds."""
+    """Return start, end and offset of the strongest run, in seconds."""
     start, stop, offset, _ = (found.runs[0] / RATE).tolist()
     return start, stop, offset
 

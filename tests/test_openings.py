@@ -60,7 +60,7 @@ from skipintro.evidence.track import Evidence
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with a fitted detector; not to be changed."""
+    """Return a folder with a fitted detector; not to be changed."""
     found = tmp_path_factory.mktemp("openings")
     small_detector(found)
     return found
@@ -92,7 +92,7 @@ def same(first: Sequence[Prediction], second: Sequence[Prediction]) -> bool:
 
 @pytest.fixture(scope="module")
 def made() -> MadeSeason:
-    """Give a season whose openings lie between full seconds."""
+    """Return a season whose openings lie between full seconds."""
     return season(1, openings_at=(10.3, 22.6, 0, 5.15), opening_s=11.4, length_s=50)
 
 
@@ -385,7 +385,7 @@ def test_fewer_shows_than_folds_are_told() -> None:
 
 
 def spans(*ends: Interval) -> Candidates:
-    """Give candidates of such ends, in seconds, with nothing known of them."""
+    """Return candidates of such ends, in seconds, with nothing known of them."""
     return Candidates(
         n=400,
         spans=(np.array(ends, np.float64).reshape(-1, 2) * RATE).astype(np.int64),
@@ -523,7 +523,7 @@ def test_no_candidate_is_longer_than_a_share_of_its_episode() -> None:
 
 
 def agreeing() -> tuple[Candidates, Candidates]:
-    """Give two episodes: moment i of the first is moment i + 80 of the second."""
+    """Return two episodes: moment i of the first is moment i + 80 of the second."""
     first = replace(spans((10, 20), (40, 50)), links=({1: (1.0, 80)},))
     second = replace(spans((30, 40), (5, 9)), links=({0: (1.0, -80)},))
     return first, second

@@ -32,7 +32,7 @@ def label(
 
 
 def of_lengths(*lengths_s: float, series: str = "show03") -> list[Annotation]:
-    """Give a series whose intros start at 0:00."""
+    """Return a series whose intros start at 0:00."""
     return [
         label(f"{series}_e{n:02d}", 0, length_s, series=series)
         for n, length_s in enumerate(lengths_s, 1)

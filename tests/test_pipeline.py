@@ -76,7 +76,7 @@ def hashes(checkout: Checkout) -> dict[str, str]:
 
 
 def toy_videos(source: Path) -> list[Path]:
-    """Give the four episodes of one toy series, wherever they stand."""
+    """Return the four episodes of one toy series, wherever they stand."""
     return [next(source.glob(f"*/{id_}/{id_}.mp4")) for id_ in TOY]
 
 
@@ -92,7 +92,7 @@ def runs(checkout: Checkout, **tags: str) -> list[Run]:
 
 
 def versions(checkout: Checkout, model: str = "intro-classifier") -> dict[str, str]:
-    """Give the epochs of the run that made each registered version."""
+    """Return the epochs of the run that made each registered version."""
     found = client(checkout).search_model_versions(f"name = '{model}'")
     store = client(checkout)
     return {str(v.version): store.get_run(v.run_id or "").data.params["epochs"] for v in found}

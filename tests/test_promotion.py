@@ -66,7 +66,7 @@ def candidate(
     story_s_per_hour: float | None = 0.0,
     hours: float = 10.0,
 ) -> Candidate:
-    """Give a version; `data` are the hashes of train and test, a letter each."""
+    """Return a version; `data` are the hashes of train and test, a letter each."""
     metrics = {
         CHOICE: score,
         TEST: test,
@@ -261,7 +261,7 @@ def table(
     theirs: dict[str, float] | None,
     gate: GateParams = GATE,
 ) -> str:
-    """Give what is printed of version 2 against version 1."""
+    """Return what is printed of version 2 against version 1."""
     challenger = replace(candidate("2", None), metrics=ours)
     rival = None if theirs is None else replace(candidate("1", None), metrics=theirs)
     comparison(Verdict(challenger, rival, ()), gate)
@@ -312,7 +312,7 @@ def test_names_stay_whole_on_one_line_in_a_file_and_are_folded_on_a_narrow_termi
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Path]:
-    """Give a checkout's folder with a store of its own."""
+    """Yield a checkout's folder with a store of its own."""
     folder = tmp_path_factory.mktemp("promotion")
     copy_empty_store(empty_store, folder)
     for name in ("params.yaml", "dvc.yaml"):
@@ -499,7 +499,7 @@ def test_a_version_that_was_registered_by_hand_has_no_score_and_does_no_harm(
 
 
 def reigns(store: Store, model: str) -> list[tuple[str, str]]:
-    """Give the versions that were champion, in order, and why."""
+    """Return the versions that were champion, in order, and why."""
     found = store.client.search_model_versions(f"name = '{model}'")
     told = sorted((tag, str(v.version), why) for v in found for tag, why in v.tags.items())
     return [(version, why) for tag, version, why in told if tag.startswith(REIGN)]

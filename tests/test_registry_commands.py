@@ -31,7 +31,7 @@ Command = Callable[..., tuple[int, str, str]]  # words in; exit code, output, er
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Path]:
-    """Give a checkout's folder without a store."""
+    """Yield a checkout's folder without a store."""
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     with main_workspace(tmp_path):
@@ -59,7 +59,7 @@ def test_without_a_store_the_next_step_is_told_and_none_is_made(
 
 
 def cells(output: str) -> list[list[str]]:
-    """Give the rows of a table, without its frame and its head."""
+    """Return the rows of a table, without its frame and its head."""
     return [
         [cell.strip() for cell in line.strip("│").split("│")]
         for line in output.splitlines()

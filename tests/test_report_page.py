@@ -23,7 +23,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touc
 
 
 def told() -> list[Outcome]:
-    """Give the known outcomes, in all of which second 11 has 0.25 and second 110 has 0.75."""
+    """Return the known outcomes, in all of which second 11 has 0.25 and second 110 has 0.75."""
     curve = np.zeros(600, np.float32)
     curve[11], curve[110] = 0.25, 0.75
     return [replace(row, probabilities=curve) for row in OUTCOMES]
@@ -31,7 +31,7 @@ def told() -> list[Outcome]:
 
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Opened:
-    """Give a function that opens a report; `looks` are the browser's."""
+    """Return a function that opens a report; `looks` are the browser's."""
 
     def open_it(made: Report, **looks: Any) -> AbstractContextManager[Page]:
         file = tmp_path / "report.html"
@@ -42,7 +42,7 @@ def opened(browser: Browser, tmp_path: Path) -> Opened:
 
 
 def shown(page: Page) -> str:
-    """Give the names of the episodes that are to be seen, in their order."""
+    """Return the names of the episodes that are to be seen, in their order."""
     return " ".join(page.locator("#episodes > li:visible h3").all_inner_texts())
 
 

@@ -21,7 +21,7 @@ Intervals = dict[str, tuple[float | None, float | None]]  # start and end in s, 
 
 @pytest.fixture(scope="module")
 def promoted(tmp_path_factory: pytest.TempPathFactory, reproduced: Checkout) -> Checkout:
-    """Give a checkout with a champion."""
+    """Return a checkout with a champion."""
     made = copy_of(reproduced, tmp_path_factory.mktemp("promoted") / "checkout")
     made.fork("skipintro", "promote")
     return made
@@ -29,7 +29,7 @@ def promoted(tmp_path_factory: pytest.TempPathFactory, reproduced: Checkout) -> 
 
 @pytest.fixture(scope="module")
 def evaluated(promoted: Checkout) -> Intervals:
-    """Give what the evaluate stage says of each test episode."""
+    """Return what the evaluate stage says of each test episode."""
     told = promoted.read_json("reports/evaluate/episodes.json")
     found = {row["id"]: tuple(row["predicted"] or (None, None)) for row in told}
     assert set(found) == {"toy-s01e01", "toy-s01e03", "toy-s01e04"}
@@ -39,7 +39,7 @@ def evaluated(promoted: Checkout) -> Intervals:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, toy_series: Path) -> Path:
-    """Give a folder with the series as the evaluation has it at hand: train and test."""
+    """Return a folder with the series as the evaluation has it at hand: train and test."""
     folder = tmp_path_factory.mktemp("library")
     for video in toy_series.glob("*/toy-*/*.mp4"):
         shutil.copy2(video, folder)
@@ -69,7 +69,7 @@ def post(url: str, body: Mapping[str, Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the memory of the command line, so that the videos are embedded once."""
+    """Return the memory of the command line, so that the videos are embedded once."""
     return tmp_path_factory.mktemp("cache")
 
 

@@ -30,7 +30,7 @@ def samples(frames: Sequence[Frame], delay: int) -> list[Sample[int]]:
 
 
 def asked(frames: Sequence[Frame], delay: int, end: int, rate: int = 1) -> dict[int, int]:
-    """Give the moments that show each packet that `required_packets` yields."""
+    """Return the moments that show each packet that `required_packets` yields."""
     given = required_packets(
         samples(frames, delay), lambda k: k * TICKS // rate, lambda _: -(-end * rate // TICKS)
     )
@@ -38,7 +38,7 @@ def asked(frames: Sequence[Frame], delay: int, end: int, rate: int = 1) -> dict[
 
 
 def on_screen(frames: Sequence[Frame], end: int, rate: int) -> dict[int, int]:
-    """Give the packets that are on screen at moments, and at how many."""
+    """Return the packets that are on screen at moments, and at how many."""
     shown: dict[int, int] = {}
     for moment in takewhile(lambda k: k * TICKS < end * rate, count()):
         begun = [(p, index) for index, (p, _) in enumerate(frames) if p * rate <= moment * TICKS]
@@ -48,7 +48,7 @@ def on_screen(frames: Sequence[Frame], end: int, rate: int) -> dict[int, int]:
 
 
 def referred(frames: Sequence[Frame], index: int) -> set[int]:
-    """Give what one may need: all from its key packet on, or from the one before that it leads."""
+    """Return what one may need: all from its key packet on, or from the one before that it leads."""
     keys = [i for i, (_, is_key) in enumerate(frames[: index + 1]) if is_key]
     while len(keys) > 1 and frames[index][0] < frames[keys[-1]][0]:
         keys.pop()

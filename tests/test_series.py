@@ -21,7 +21,7 @@ IOU = {"mean_iou": HEADLINES["mean_iou"]}
 
 
 def headlines(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    """Give the headlines out of all the figures."""
+    """Return the headlines out of all the figures."""
     figures = interval_figures(outcomes)
     return {
         "within_1s/f1": figures.within_1s.f1,

@@ -52,7 +52,7 @@ def connected(served: Served) -> socket.socket:
 
 
 def all_of(line: socket.socket) -> bytes:
-    """Give what comes until the server ends the connection."""
+    """Return what comes until the server ends the connection."""
     told = b""
     with suppress(ConnectionResetError):
         while part := line.recv(1 << 16):
@@ -67,7 +67,7 @@ def served(place: Place) -> Iterator[Served]:
 
 
 def command_line(place: Place, capsys: pytest.CaptureFixture[str], *paths: object) -> Any:
-    """Give the JSON of `skipintro detect`."""
+    """Return the JSON of `skipintro detect`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["skipintro", *place.words(*map(str, paths))])
         cli.app(standalone_mode=False)

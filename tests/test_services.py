@@ -42,7 +42,7 @@ class Services:
 
 
 def postgres_folder() -> Path | None:
-    """Give the folder of initdb and postgres, the newest where there are several."""
+    """Return the folder of initdb and postgres, the newest where there are several."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     places = Path("/usr/lib/postgresql").glob("*/bin/initdb")  # Debian keeps them off the PATH

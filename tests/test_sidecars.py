@@ -134,7 +134,7 @@ def test_chapters_of_a_video_that_has_an_opening_of_its_own_stay_as_they_are(vid
 
 
 def with_sound(silent: Path, path: Path) -> Path:
-    """Give the video a track of noise and two chapters, without encoding its pictures anew."""
+    """Return the video a track of noise and two chapters, without encoding its pictures anew."""
     noise = np.random.default_rng(0).normal(0, 3000, (1, 48000 * 26)).astype(np.int16)
     with av.open(str(silent)) as source, av.open(str(path), "w") as target:
         pictures = target.add_stream_from_template(source.streams.video[0])

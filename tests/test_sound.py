@@ -44,7 +44,7 @@ class Track:
 
 
 def tone(length_s: float, *, hz: float = HZ, rate: int = 48_000, size: float = 0.5) -> Wave:
-    """Give a sine."""
+    """Return a sine."""
     time = np.arange(round(length_s * rate)) / rate
     return (size * np.sin(2 * np.pi * hz * time)).astype(np.float32)
 
@@ -54,7 +54,7 @@ def silence(length_s: float, rate: int = 48_000) -> Wave:
 
 
 def late_tone(rate: int = 48_000) -> Wave:
-    """Give 3 s, of which the tone is on from 1.25 s to 1.75 s."""
+    """Return 3 s, of which the tone is on from 1.25 s to 1.75 s."""
     return np.concatenate([silence(1.25, rate), tone(0.5, rate=rate), silence(1.25, rate)])
 
 
@@ -110,7 +110,7 @@ def encoded(track: Track, stream: Any) -> list[Any]:
 
 
 def heard(path: Path, **how: Any) -> Wave:
-    """Give all the sound of a file."""
+    """Return all the sound of a file."""
     blocks = list(samples(path, **how))
     assert all(block.dtype == np.float32 and block.ndim == 1 for block in blocks)
     assert has_sound(path) == bool(blocks)
@@ -118,7 +118,7 @@ def heard(path: Path, **how: Any) -> Wave:
 
 
 def tones(wave: Wave, rate: int = RATE) -> list[tuple[float, float]]:
-    """Give the times, in seconds, between which something is to be heard, by hundredths."""
+    """Return the times, in seconds, between which something is to be heard, by hundredths."""
     step = rate // 100
     padded = np.pad(wave, (0, -wave.size % step)).reshape(-1, step)
     loud = np.pad(np.sqrt(np.mean(padded**2, axis=1)) > 0.05, 1)
@@ -127,7 +127,7 @@ def tones(wave: Wave, rate: int = RATE) -> list[tuple[float, float]]:
 
 
 def pitch(wave: Wave, rate: int = RATE) -> float:
-    """Give the strongest frequency."""
+    """Return the strongest frequency."""
     power = np.abs(np.fft.rfft(wave * np.hanning(wave.size)))
     return float(np.argmax(power)) * rate / wave.size
 
@@ -331,7 +331,7 @@ Stamp = Callable[[int, float], float | None]
 
 
 def restamped(path: Path, monkeypatch: pytest.MonkeyPatch, stamp: Stamp) -> Wave:
-    """Give all the sound of a file, of which frame i, at a time in seconds, is told another one."""
+    """Return all the sound of a file, of which frame i, at a time in seconds, is told another one."""
     timed = sound._timed
 
     def otherwise(*source: Any) -> Iterator[tuple[Any, float | None]]:

@@ -51,7 +51,7 @@ def start(folder: Path, body: str, params: str = "{length: 60, stride: 5}") -> A
 
 
 def run(folder: Path, body: str, params: str = "{length: 60, stride: 5}") -> tuple[int, str]:
-    """Give exit code and standard error."""
+    """Return exit code and standard error."""
     process = start(folder, body, params)
     _, errors = process.communicate(timeout=60)
     return process.returncode, errors

@@ -39,7 +39,7 @@ NO_ORIGIN = Origin({}, ())
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Path]:
-    """Give the main workspace; the process itself runs elsewhere, as in a DVC experiment."""
+    """Yield the main workspace; the process itself runs elsewhere, as in a DVC experiment."""
     folder = tmp_path_factory.mktemp("tracking")
     copy_empty_store(empty_store, folder)
     with main_workspace(folder, tmp_path_factory.mktemp("elsewhere")):
@@ -48,12 +48,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> It
 
 @pytest.fixture
 def store(workspace: Path, request: pytest.FixtureRequest) -> Store:
-    """Give an experiment of its own for each test, in the module's store."""
+    """Return an experiment of its own for each test, in the module's store."""
     return connect(request.node.name)
 
 
 def runs(store: Store) -> list[Run]:
-    """Give all runs that are not deleted, the oldest first."""
+    """Return all runs that are not deleted, the oldest first."""
     found = store.client.search_runs([store.experiment_id], order_by=["attributes.start_time ASC"])
     return list(found)
 

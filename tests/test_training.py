@@ -61,7 +61,7 @@ def settings(**changes: Any) -> TrainSettings:
 
 
 def separable(n_frames: int = 48, seed: int = 0) -> FrameSequence:
-    """Give 6 frames of intro and 6 of film by turns; the sign of the first feature tells them."""
+    """Return 6 frames of intro and 6 of film by turns; the sign of the first feature tells them."""
     labels = (np.arange(n_frames) // 6 % 2 == 0).astype(np.uint8)
     embeddings = np.random.default_rng(seed).normal(0, 0.3, (n_frames, 8)).astype(np.float32)
     embeddings[:, 0] += np.where(labels, 1, -1)
@@ -145,7 +145,7 @@ def test_another_setting_gives_other_weights(tmp_path: Path, change: dict[str, A
 
 
 def numbered_windows(n_frames: int) -> Windows:
-    """Give windows of 6 frames whose one feature is their number; every third frame is intro."""
+    """Return windows of 6 frames whose one feature is their number; every third frame is intro."""
     numbers = np.arange(n_frames)
     sequence = FrameSequence(
         embeddings=numbers[:, None].astype(np.float32),
@@ -158,7 +158,7 @@ def numbered_windows(n_frames: int) -> Windows:
 
 
 def changed(windows: Windows, **change: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give the numbers of the frames of all windows, changed, and of those that were there."""
+    """Return the numbers of the frames of all windows, changed, and of those that were there."""
     every = np.arange(len(windows))
     augmentation = Augmentation.model_validate({**NONE.model_dump(), **change})
     frames, labels = windows.augmented_batch(every, augmentation, np.random.default_rng(0))
@@ -298,7 +298,7 @@ def test_a_broken_checkpoint_is_told_and_training_begins_anew(
 def slow_recount(
     head: IntroHead, sequence: FrameSequence, length: int, stride: int
 ) -> tuple[float, dict[str, float]]:
-    """Give the mean loss and the figures of every frame of every window, counted one by one."""
+    """Return the mean loss and the figures of every frame of every window, counted one by one."""
     losses: list[float] = []
     right = true_positive = said = meant = 0
     for start in range(0, len(sequence) - length + 1, stride):

@@ -529,7 +529,7 @@ def test_decoding_only_what_is_needed_changes_no_picture(
 
 @pytest.fixture(scope="module")
 def groups(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Pixels]]:
-    """Give a video of ten groups of reordered frames, and its pictures."""
+    """Return a video of ten groups of reordered frames, and its pictures."""
     path = tmp_path_factory.mktemp("groups") / "groups.mp4"
     write_constant(path, Fraction(5), 200, frames=noise(200), **REORDERED, g="20")
     return path, list(pictures_of_all(path))
@@ -633,7 +633,7 @@ def test_parameters_of_the_codec_that_change_midway_hold_from_there_on(tmp_path:
 
 
 def parameters_of(header: bytes) -> bytes:
-    """Give the parameter sets of an `avcC` box with lengths of 4 bytes before them."""
+    """Return the parameter sets of an `avcC` box with lengths of 4 bytes before them."""
     found, place = b"", 5
     for bits in (31, 255):  # of the sequence, of the picture
         number, place = header[place] & bits, place + 1

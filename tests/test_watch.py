@@ -137,7 +137,7 @@ class Watching:
             )
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Give the last row of each video; a line is read when it is whole."""
+        """Return the last row of each video; a line is read when it is whole."""
         lines = [
             line for line in self._out.read_text().splitlines(keepends=True) if line[-1] == "\n"
         ]
@@ -176,7 +176,7 @@ def watching(place: Place, slowly_s: float = 0.0) -> Iterator[Watching]:
 
 @pytest.fixture
 def place(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Place:
-    """Give a library whose files are an hour old, and an empty cache."""
+    """Return a library whose files are an hour old, and an empty cache."""
     place = shared_place(tmp_path_factory).copy(tmp_path)
     shutil.rmtree(place.cache, ignore_errors=True)
     for video in place.videos():

@@ -24,7 +24,7 @@ LENGTH, STRIDE = 60, 5  # of the method
 
 
 def vectors(n_seconds: int, episode: int = 0) -> np.ndarray:
-    """Give (n_seconds, 2) that tell which episode and which second they are."""
+    """Return (n_seconds, 2) that tell which episode and which second they are."""
     return np.stack(
         [np.full(n_seconds, episode, np.float32), np.arange(n_seconds, dtype=np.float32)], axis=1
     )

@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Give torch so many threads for as long as the block lasts."""
+    """Yield torch so many threads for as long as the block lasts."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -22,7 +22,7 @@ class MadeModel:
     metrics: Mapping[str, float]
 
     def tag(self) -> str:
-        """Give the tag by which the runs of this very model are found."""
+        """Return the tag by which the runs of this very model are found."""
         return f"{self.name}.sha256"
 
 
@@ -41,7 +41,7 @@ class FinishedExperiment:
     tables: Mapping[str, Mapping[str, Sequence[Any]]]  # columns by name, by table
 
     def sha256(self) -> str:
-        """Give the hash by which the experiment is known."""
+        """Return the hash by which the experiment is known."""
         return sha256_of_json(
             {
                 "params": dict(self.params),
@@ -52,5 +52,5 @@ class FinishedExperiment:
         )
 
     def data_tags(self) -> dict[str, str]:
-        """Give the tags of what its figures stand on."""
+        """Return the tags of what its figures stand on."""
         return {tag: self.data_sha256[split] for split, tag in DATA_TAGS.items()}

@@ -38,7 +38,7 @@ class Origin:
         return self.tags.get(NAME_TAG)
 
     def title(self, epochs: int) -> str:
-        """Give the name of its run, as lists show it."""
+        """Return the name of its run, as lists show it."""
         return f"{epochs} epochs" + (f" ({self.experiment})" if self.experiment else "")
 
 

@@ -63,7 +63,7 @@ def wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[bytes]") ->
 
 
 def at_work_in(folder: Path) -> list[psutil.Process]:
-    """Give the processes that run in a folder."""
+    """Return the processes that run in a folder."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -73,7 +73,7 @@ def at_work_in(folder: Path) -> list[psutil.Process]:
 
 
 def stages_at_work(folder: Path) -> dict[str, int]:
-    """Give the stages that run in a folder, by name, with their processes."""
+    """Return the stages that run in a folder, by name, with their processes."""
     found = {}
     for process in at_work_in(folder):
         with suppress(psutil.Error):
@@ -91,7 +91,7 @@ def holds_the_lock(pid: int) -> bool:
 
 
 def outputs(checkout: Checkout) -> dict[str, str]:
-    """Give every file at its final place, by content; drafts are in hidden folders."""
+    """Return every file at its final place, by content; drafts are in hidden folders."""
     found = {}
     for place in PLACES:
         for path in (checkout.folder / place).rglob("*"):
@@ -196,7 +196,7 @@ class Library:
         shutil.copytree(self._made.library, self.place.library)
 
     def files(self) -> dict[str, str]:
-        """Give everything in the library, and the fingerprints, by content."""
+        """Return everything in the library, and the fingerprints, by content."""
         found = [*self.place.library.rglob("*"), *self.place.cache.rglob("*.npz")]
         return {
             str(path): sha256_of_file(path)

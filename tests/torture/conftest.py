@@ -122,7 +122,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def attack(request: pytest.FixtureRequest) -> Attack:
-    """Give the attack that this test is."""
+    """Return the attack that this test is."""
     if request.node.get_closest_marker("promise") is None:
         pytest.fail("an attack says which promise it attacks: @pytest.mark.promise")
     return Attack(request.node.name, _size(request.config))

@@ -58,7 +58,7 @@ def mutated(rng: random.Random, content: bytes, more: Sequence[bytes] = ()) -> b
 
 
 def json_text(rng: random.Random, depth: int = 0) -> str:
-    """Give JSON, or nearly: objects with keys twice, numbers out of range, and odd texts."""
+    """Return JSON, or nearly: objects with keys twice, numbers out of range, and odd texts."""
     kind = rng.randrange(10)
     if depth < 4 and kind < (8 if depth < 2 else 3):
         pairs = (
@@ -79,7 +79,7 @@ def json_text(rng: random.Random, depth: int = 0) -> str:
 
 
 def read_or_refused(path: Path, read: Callable[[], T]) -> T | None:
-    """Give what is read, or None where it is refused as promised: in one line, by its name."""
+    """Return what is read, or None where it is refused as promised: in one line, by its name."""
     try:
         return read()
     except InputError as error:

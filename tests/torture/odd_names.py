@@ -20,7 +20,7 @@ def odd_name(rng: random.Random) -> str:
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """Give everything below a folder, by content; links are not followed."""
+    """Return everything below a folder, by content; links are not followed."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or path.is_file())
     return {
         str(path): f"-> {path.readlink()}" if path.is_symlink() else sha256_of_file(path)

@@ -33,7 +33,7 @@ KINDS = ("edl", "chapters", "segments", "json")
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a small disk; the space that is left on it is drawn by each case."""
+    """Yield a small disk; the space that is left on it is drawn by each case."""
     folder = tmp_path_factory.mktemp("disk")
     with small_disk(folder, "256m"):
         yield folder
@@ -41,7 +41,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def on_disk(disk: Path, worked: Worked) -> Worked:
-    """Give a copy of the checkout on the small disk."""
+    """Return a copy of the checkout on the small disk."""
     return Worked(copy_of(worked, disk / "checkout").folder, STAGES)
 
 
@@ -51,7 +51,7 @@ def embedded(disk: Path, toy_series: Path, forks: Forked) -> Worked:
 
 
 def size_of(checkout: Checkout, stage: str) -> int:
-    """Give the room that a stage's output takes, in pages."""
+    """Return the room that a stage's output takes, in pages."""
     files = (checkout.folder / OUTPUTS[stage]).rglob("*")
     return sum(-(-path.stat().st_size // PAGE) + 1 for path in files)
 

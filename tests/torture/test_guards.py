@@ -203,7 +203,7 @@ N_COPIES = 2  # each runs pytest by itself
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Checkout]:
-    """Give copies of the repository whose tests run their own code."""
+    """Return copies of the repository whose tests run their own code."""
     made = [
         copy_tracked(tmp_path_factory.mktemp("guards") / f"copy{number}")
         for number in range(N_COPIES)

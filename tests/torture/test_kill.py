@@ -61,7 +61,7 @@ ORDERS = (
 
 
 def durations(reproduced: Checkout) -> dict[str, float]:
-    """Give how long each stage took, in their order, told by when its last file was written."""
+    """Return how long each stage took, in their order, told by when its last file was written."""
     places = {stage: next(reproduced.folder.glob(f"*/{stage}")) for stage in STAGES}
     ends = sorted(
         (max(path.stat().st_mtime for path in place.rglob("*")), stage)

@@ -23,7 +23,7 @@ OF_SERIES = 20
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Give the videos that all episodes are made of."""
+    """Return the videos that all episodes are made of."""
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
     made = []
     for seed in range(N_CLIPS):

@@ -56,7 +56,7 @@ WEIGHTS: dict[Kind, str] = {"openings": OPENINGS_WEIGHTS, "head": HEAD_WEIGHTS}
 def made(
     place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Place:
-    """Give a library, its evidence in a cache, and a detector's folder as `track` assembles it."""
+    """Return a library, its evidence in a cache, and a detector's folder as `track` assembles it."""
     folder = tmp_path_factory.mktemp("models")
     head, openings = write_head_detector(folder / "head"), folder / "openings"
     shutil.copytree(place.detector, openings)
@@ -74,7 +74,7 @@ def made(
 
 @pytest.fixture
 def folder(made: Place, tmp_path: Path) -> Path:
-    """Give a copy of the detector's folder to change."""
+    """Return a copy of the detector's folder to change."""
     return Path(shutil.copytree(made.detector, tmp_path / "detector"))
 
 

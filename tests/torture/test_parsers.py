@@ -178,7 +178,7 @@ def test_params_of_any_bytes(attack: Attack, tmp_path: Path) -> None:
 
 
 def _laughs(first: str, line: str) -> str:
-    """Give a bomb: each line holds the one before ten times."""
+    """Return a bomb: each line holds the one before ten times."""
     lines = [f"a0: &a0 {first}"]
     lines += [f"a{n}: &a{n} " + line.replace("*", f"*a{n - 1}") for n in range(1, 15)]
     return "\n".join(lines) + "\n"

@@ -107,7 +107,7 @@ def leads_out(path: Path, root: Path) -> bool:
 
 
 def looked_at(place: Path) -> list[Path]:
-    """Give a place, what lies below it, links followed, and what lies beside it."""
+    """Return a place, what lies below it, links followed, and what lies beside it."""
     below = [
         Path(folder, name)
         for folder, folders, files in os.walk(place, followlinks=False)
@@ -238,7 +238,7 @@ def test_links_in_the_place_of_what_is_written(attack: Attack, tmp_path: Path) -
 
 
 def modes(folder: Path, umask: int) -> list[str]:
-    """Give what lies below a folder with other permissions than the umask says."""
+    """Return what lies below a folder with other permissions than the umask says."""
     wrong = []
     for path in sorted(folder.rglob("*")):
         if not path.is_symlink():

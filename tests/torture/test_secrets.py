@@ -40,7 +40,7 @@ COMMANDS = (
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """Give a checkout with what `train` and `report` read, and a DVC remote with a password."""
+    """Return a checkout with what `train` and `report` read, and a DVC remote with a password."""
     made = Checkout(tmp_path / "checkout")
     folder = made.folder
     folder.mkdir()
@@ -78,7 +78,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def put_secret(checkout: Checkout) -> None:
-    """Give DVC a remote with a password."""
+    """Return DVC a remote with a password."""
     config = checkout.folder / ".dvc" / "config"
     config.parent.mkdir(exist_ok=True)
     config.write_text(
@@ -135,7 +135,7 @@ def run_all(checkout: Checkout, forks: Forked, jobs: list[tuple[str, str]]) -> l
 
 
 def leaks(checkout: Checkout) -> list[str]:
-    """Give the files that hold a secret, but for the one that it was put into."""
+    """Return the files that hold a secret, but for the one that it was put into."""
     secret = CANARY.encode()
     files = (path for path in checkout.folder.parent.rglob("*") if path.is_file())
     return [

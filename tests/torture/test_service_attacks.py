@@ -54,7 +54,7 @@ GET = b"GET /model HTTP/1.1\r\n" + HOST + b"\r\n"
 
 @pytest.fixture(scope="module")
 def apart(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
-    """Give a server in its own process, with shorter limits of time, and of open files."""
+    """Yield a server in its own process, with shorter limits of time, and of open files."""
     options = ("--max-upload-mb", str(MOST_BYTES / (1 << 20)), "--queue", "4")
     folder = tmp_path_factory.mktemp("apart")
     with serving_apart(place, folder, *options, more=SHORT_LIMITS) as one:
@@ -118,7 +118,7 @@ def connected(port: int) -> socket.socket:
 
 
 def open_files(process: psutil.Process) -> int:
-    """Give how many files and sockets a process has open, once none is being closed any more."""
+    """Return how many files and sockets a process has open, once none is being closed any more."""
     before, now = -1, process.num_fds()
     deadline = time.monotonic() + 10
     while before != now:
@@ -265,7 +265,7 @@ FIELDS = (
 
 
 def noise(rng: random.Random, valid: bytes) -> bytes:
-    """Give what a client may send: nearly a request, mostly; `valid` is JSON that is answered."""
+    """Return what a client may send: nearly a request, mostly; `valid` is JSON that is answered."""
     kind = rng.randrange(20)
     if kind == 0:
         return rng.randbytes(rng.choice((1, 30, 3000)))
@@ -461,7 +461,7 @@ def test_many_connections(attack: Attack, apart: Apart, place: Place) -> None:
 
 
 def near(rng: random.Random, token: str) -> str:
-    """Give a header that is nearly the right one."""
+    """Return a header that is nearly the right one."""
     at = rng.randrange(len(token))
     return rng.choice(
         (

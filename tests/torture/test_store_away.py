@@ -256,7 +256,7 @@ def test_a_locked_store(attack: Attack, delivered: Path, tmp_path: Path) -> None
 
 
 def damaged(content: bytes, attack: Attack) -> bytes:
-    """Give a store that was cut, or in which bytes, pages or none were left."""
+    """Return a store that was cut, or in which bytes, pages or none were left."""
     kind = attack.rng.choice(("cut", "empty", "bits", "bytes", "page", "head"))
     spoilt = bytearray(content)
     if kind == "cut":

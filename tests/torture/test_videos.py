@@ -56,7 +56,7 @@ CLIPS: dict[str, dict[str, Any]] = {
 def clips(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> dict[str, bytes]:
-    """Give short videos by name: half numbered, half noise, so that pictures are hit as well."""
+    """Return short videos by name: half numbered, half noise, so that pictures are hit as well."""
     folder = tmp_path_factory.mktemp("clips")
     frames = [numbered(index) for index in range(12)] + noise(13)
     for name, options in CLIPS.items():
@@ -193,7 +193,7 @@ def test_damaged_videos(attack: Attack, clips: dict[str, bytes], tmp_path: Path)
 def remuxed(
     folder: Path, clips: dict[str, bytes], *, name: str, source: str = "mpeg4.avi"
 ) -> Callable[..., Path]:
-    """Give what copies the packets of a clip without reordered frames, with other time stamps."""
+    """Return what copies the packets of a clip without reordered frames, with other time stamps."""
 
     def copy(stamp_of: Callable[[int], int | None], length: int = 1, n: int | None = None) -> Path:
         origin, path = folder / f"source-{source}", folder / name
@@ -293,7 +293,7 @@ def other_rate(folder: Path, clips: dict[str, bytes]) -> Path:
 
 
 def swapped(ending: str) -> Make:
-    """Give what takes pictures for sound, and sound for pictures."""
+    """Return what takes pictures for sound, and sound for pictures."""
 
     def make(folder: Path, clips: dict[str, bytes]) -> Path:
         origin, path = wrote(folder, "origin.mp4", clips["sound.mp4"]), folder / f"swapped.{ending}"

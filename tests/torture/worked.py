@@ -58,7 +58,7 @@ def make_embedded(folder: Path, source: Path, forks: Forked) -> Worked:
 
 
 def left_by(checkout: Checkout, stage: str) -> dict[str, str]:
-    """Give the files of a stage's output, by content."""
+    """Return the files of a stage's output, by content."""
     folder = checkout.folder / OUTPUTS[stage]
     return {
         path.relative_to(checkout.folder).as_posix(): sha256_of_file(path)
@@ -68,12 +68,12 @@ def left_by(checkout: Checkout, stage: str) -> dict[str, str]:
 
 
 def checked_files(checkout: Checkout, stage: str) -> list[Path]:
-    """Give the files of a stage's output that its sums name, and the sums."""
+    """Return the files of a stage's output that its sums name, and the sums."""
     folder = checkout.folder / OUTPUTS[stage]
     lines = (folder / SUMS_FILE).read_text("utf-8").splitlines()
     return [folder / SUMS_FILE, *(folder / line.partition("  ")[2] for line in lines)]
 
 
 def half_written(folder: Path) -> list[Path]:
-    """Give what no stage that has ended may leave."""
+    """Return what no stage that has ended may leave."""
     return [path for path in folder.rglob("*") if path.suffix in {".partial", ".tmp"}]

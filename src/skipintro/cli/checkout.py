@@ -6,7 +6,7 @@ from skipintro.core.errors import InputError
 
 
 def find_checkout() -> Path:
-    """Give the checkout around the current folder, else the one that this package runs from.
+    """Return the checkout around the current folder, else the one that this package runs from.
 
     Raises InputError where there is neither.
     """

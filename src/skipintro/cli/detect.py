@@ -138,7 +138,7 @@ class Order:
     edl_action: int
 
     def job(self, memory: "Memory") -> "Job":
-        """Give one run, with the model of this moment."""
+        """Return one run, with the model of this moment."""
         from skipintro.library.runner import Detection
         from skipintro.library.sidecar_writer import Writer
 
@@ -160,7 +160,7 @@ class Job:
     mux: bool
 
     def run(self, groups: "list[Series]", *, explain: bool = False) -> "list[Row]":
-        """Give the videos that were asked for, in the order of their series and names."""
+        """Return the videos that were asked for, in the order of their series and names."""
         from skipintro.library.rows import asked_rows
 
         rows = asked_rows(self.detection, groups, self._row, explain=explain)
@@ -189,7 +189,7 @@ class Job:
 
     @cached_property
     def _cutting(self) -> str:
-        """Give the hash of the code that finds cuts."""
+        """Return the hash of the code that finds cuts."""
         from skipintro.core.cache_dir import code_hash
 
         return code_hash("skipintro.library.shot_boundaries")
@@ -230,7 +230,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def search_of(text: str | None) -> "Search | None":
-    """Give what is looked at. Raises a usage error unless it is a word or a number of seconds."""
+    """Return what is looked at. Raises a usage error unless it is a word or a number of seconds."""
     if text is None:
         return None
     if text == "whole":
@@ -245,7 +245,7 @@ def search_of(text: str | None) -> "Search | None":
 def given_of(
     min_confidence: float | None, min_length: float | None, max_length: float | None
 ) -> "Chosen":
-    """Give what a command sets, before all files. Raises a usage error."""
+    """Return what a command sets, before all files. Raises a usage error."""
     from pydantic import ValidationError
 
     from skipintro.core.files import format_error
@@ -264,7 +264,7 @@ def usage(fault: str) -> typer.Exit:
 
 
 def model_of(wanted: str | None, memory: "Memory") -> "Model":
-    """Give the model; a word of warning where it is not the one that was to be expected."""
+    """Return the model; a word of warning where it is not the one that was to be expected."""
     from skipintro.library.models import find_model
 
     try:

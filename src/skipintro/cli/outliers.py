@@ -10,7 +10,7 @@ LENGTH_OFF_S, START_OFF_S, SHIFTED_LENGTH_OFF_S = 5.0, 120.0, 2.0
 
 
 def usual_rule() -> "SuspicionRule":
-    """Give the rule of `labels check` without options."""
+    """Return the rule of `labels check` without options."""
     from skipintro.review.outliers import SuspicionRule
 
     return SuspicionRule(

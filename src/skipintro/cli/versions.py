@@ -91,7 +91,7 @@ def _print(what: Table | str) -> None:
 
 
 def _figure(metrics: Mapping[str, float], name: str) -> str:
-    """Give a figure as text: counts whole, the rest with four digits, nothing where it misses."""
+    """Return a figure as text: counts whole, the rest with four digits, nothing where it misses."""
     if name not in metrics:
         return ""
     return f"{metrics[name]:.0f}" if name.endswith("/false_alarms") else f"{metrics[name]:.4f}"

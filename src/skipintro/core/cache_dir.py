@@ -12,7 +12,7 @@ from skipintro.core.files import remove_stale, sha256_of_json
 
 
 def cache_dir(name: str) -> Path:
-    """Give `.skipintro/<name>` of the main workspace, also from an experiment's temporary one."""
+    """Return `.skipintro/<name>` of the main workspace, also from an experiment's temporary one."""
     folder = Path(os.environ.get("DVC_ROOT", ".")) / ".skipintro" / name
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)

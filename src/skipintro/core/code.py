@@ -86,7 +86,7 @@ def _file(module: str) -> Path | None:
 
 
 def _parts(file: Path) -> list[Path]:
-    """Give a module and what lies beside it, nothing of a package that only describes itself."""
+    """Return a module and what lies beside it, nothing of a package that only describes itself."""
     if file.name == "__init__.py":
         body = ast.parse(file.read_text(encoding="utf-8")).body
         return [] if all(isinstance(line, ast.Expr) for line in body) else [file]

@@ -9,7 +9,7 @@ from skipintro.core.errors import InputError
 
 
 def choose_device(name: str) -> torch.device:
-    """Give the device for `auto` (in fast arithmetic CUDA where there is one), `cpu` or `cuda`.
+    """Return the device for `auto` (in fast arithmetic CUDA where there is one), `cpu` or `cuda`.
 
     Raises InputError where CUDA is asked for and there is none.
     """
@@ -25,7 +25,7 @@ Precision = Literal["fp32", "bf16"]
 
 
 def choose_precision(name: Literal["auto", "fp32", "bf16"], *, is_good: bool) -> Precision:
-    """Give the precision for `auto`: bf16 where that is good, fp32 elsewhere."""
+    """Return the precision for `auto`: bf16 where that is good, fp32 elsewhere."""
     if name != "auto":
         return name
     return "bf16" if is_good else "fp32"
@@ -39,5 +39,5 @@ def has_native_bf16(device: torch.device) -> bool:
 
 
 def type_of(precision: Precision) -> torch.dtype:
-    """Give torch's name of a precision."""
+    """Return torch's name of a precision."""
     return torch.bfloat16 if precision == "bf16" else torch.float32

@@ -16,7 +16,7 @@ class InputError(Exception):
     """
 
     def __str__(self) -> str:
-        """Give one line of bounded length, whatever the names and values in it hold."""
+        """Return one line of bounded length, whatever the names and values in it hold."""
         return one_line(super().__str__())
 
 

@@ -43,7 +43,7 @@ def sha256_of_json(value: Any) -> str:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary file or folder name beside `path`, moved to `path` when the block succeeds.
+    """Yield a temporary file or folder name beside `path`, moved to `path` when the block succeeds.
 
     Whatever stood at `path` before stays until then; after an error nothing of the new is left.
     """
@@ -86,7 +86,7 @@ def _made_workshop(folder: Path) -> Path:
 
 @contextmanager
 def output_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds."""
+    """Yield an empty folder to fill; it becomes `path`, whole, when the block succeeds."""
     remove_stale(path.parent)
     with atomic_write(path) as draft:
         draft.mkdir()
@@ -205,7 +205,7 @@ def read_model(model: type[M], path: Path) -> M:
 
 
 def format_error(error: ValidationError, section: str = "", outside: Collection[str] = ()) -> str:
-    """Give the first fault that pydantic found, as `where: what, got …`.
+    """Return the first fault that pydantic found, as `where: what, got …`.
 
     `where` starts with `section`, but for the fields that stand `outside` of it.
     """

@@ -94,7 +94,7 @@ def run_in_subprocess(
 
 @contextmanager
 def thread_map(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """Give a `map` that makes so many calls at once, in threads.
+    """Yield a `map` that makes so many calls at once, in threads.
 
     Who leaves before the end waits for none of them: what they run in children is ended.
     """
@@ -129,7 +129,7 @@ class _Reader(pickle.Unpickler):
     """
 
     def find_class(self, module: str, name: str) -> Any:
-        """Give what a message asks for by name. Raises UnpicklingError for what it may not."""
+        """Return what a message asks for by name. Raises UnpicklingError for what it may not."""
         found = getattr(sys.modules.get(module), name, None)
         if (module, name) in _NAMES or (
             isinstance(found, type)
@@ -181,7 +181,7 @@ class _Child:
     def receive(
         self, stall_s: float, memory_mb: int, reached: Callable[[float], None] | None = None
     ) -> tuple[int, Any]:
-        """Give the next message, but signs of life. Raises LostError."""
+        """Return the next message, but signs of life. Raises LostError."""
         n_looks = math.ceil(stall_s / _LOOK_EVERY_S)
         n_left = n_looks
         is_over = getattr(_of_thread, "is_over", None)

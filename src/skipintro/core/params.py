@@ -66,7 +66,7 @@ _YAML_FAULTS = (
 
 
 def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
-    """Give the whole of `params.yaml` as a mapping of sections.
+    """Return the whole of `params.yaml` as a mapping of sections.
 
     Raises InputError for a missing file, broken YAML, and unknown or missing sections.
     """
@@ -93,7 +93,7 @@ def read_params_file(path: Path = PARAMS_FILE) -> dict[str, Any]:
 
 
 def flat_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
-    """Give all that shapes a result as `{"epochs": 20, "train.seed": 0, …}`.
+    """Return all that shapes a result as `{"epochs": 20, "train.seed": 0, …}`.
 
     Raises InputError as `read_params_file` does.
     """
@@ -102,12 +102,12 @@ def flat_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
 
 
 def load_arithmetic(path: Path = PARAMS_FILE) -> Arithmetic:
-    """Give the arithmetic that the file wants. Raises InputError as `read_params_file` does."""
+    """Return the arithmetic that the file wants. Raises InputError as `read_params_file` does."""
     return known(read_params_file(path).get("arithmetic"), f"{path}: arithmetic")
 
 
 def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
-    """Give one validated section; a field that stands at the top level is taken from there.
+    """Return one validated section; a field that stands at the top level is taken from there.
 
     Raises InputError naming file, key, value and remedy.
     """

@@ -48,7 +48,7 @@ def progress(items: Iterable[T], total: int, unit: Unit) -> Iterator[T]:
 
 @contextmanager
 def progress_within(name: str) -> Iterator[Callable[[float], None] | None]:
-    """Give what shows, on a terminal, how many seconds of one file are decoded; None on others.
+    """Yield what shows, on a terminal, how many seconds of one file are decoded; None on others.
 
     Files that take less than 3 s are not spoken of.
     """

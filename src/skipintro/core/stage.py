@@ -70,7 +70,7 @@ def run_stage(name: str, params: type[P], main: Callable[[P], None]) -> None:
 
 @contextmanager
 def stage_output(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `path`, whole, when the block succeeds.
+    """Yield an empty folder to fill; it becomes `path`, whole, when the block succeeds.
 
     Raises InputError where DVC is gone: its successor has plans of its own with `path`.
     """

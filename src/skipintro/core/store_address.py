@@ -17,17 +17,17 @@ class NotRegisteredError(InputError):
 
 
 def workspace() -> Path:
-    """Give the root of the main workspace, absolute: DVC's where it runs us, else this folder."""
+    """Return the root of the main workspace, absolute: DVC's where it runs us, else this folder."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
 def tracking_uri() -> str:
-    """Give the URI of the store; a relative file is one of the main workspace."""
+    """Return the URI of the store; a relative file is one of the main workspace."""
     return named_uri(workspace()) or default_uri(workspace())
 
 
 def named_uri(folder: Path) -> str | None:
-    """Give what `MLFLOW_TRACKING_URI` names, None where nothing; a relative file is in `folder`."""
+    """Return what `MLFLOW_TRACKING_URI` names, None where nothing; a relative file is in `folder`."""
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri or (file := file_of(uri)) is None or file.is_absolute() or str(file) == ":memory:":
         return uri or None
@@ -36,17 +36,17 @@ def named_uri(folder: Path) -> str | None:
 
 
 def default_uri(checkout: Path) -> str:
-    """Give the URI of a checkout's own store."""
+    """Return the URI of a checkout's own store."""
     return uri_of(checkout / "mlflow.db")
 
 
 def uri_of(file: Path) -> str:
-    """Give the URI of the store that a file is."""
+    """Return the URI of the store that a file is."""
     return f"{_SQLITE}{file}"
 
 
 def file_of(uri: str) -> Path | None:
-    """Give the file that a store is, None where it is a server."""
+    """Return the file that a store is, None where it is a server."""
     if not uri.startswith(_SQLITE):
         return None
     return Path(uri.removeprefix(_SQLITE).partition("?")[0])
@@ -59,7 +59,7 @@ def is_missing(uri: str) -> bool:
 
 
 def without_credentials(uri: str) -> str:
-    """Give a URI that may be shown: user, password and query are left out.
+    """Return a URI that may be shown: user, password and query are left out.
 
     Also where the password holds a `/`, which parsers of URIs take for the host's end.
     """

@@ -4,5 +4,5 @@ from importlib.metadata import version
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Give the installed versions of the packages that shaped an output, for its manifest."""
+    """Return the installed versions of the packages that shaped an output, for its manifest."""
     return {package: version(package) for package in packages}

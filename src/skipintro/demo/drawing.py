@@ -32,7 +32,7 @@ class Canvas:
     height: int
 
     def blank(self, colour: Colour) -> Picture:
-        """Give a picture of one colour."""
+        """Return a picture of one colour."""
         return np.full((self.height, self.width, 3), colour, np.uint8)
 
     @property
@@ -41,7 +41,7 @@ class Canvas:
         return self.width / self.height / 2
 
     def pixels(self, length: float) -> int:
-        """Give a length as whole pixels, at least 1."""
+        """Return a length as whole pixels, at least 1."""
         return max(1, round(length * self.height))
 
 
@@ -87,26 +87,26 @@ def ring(
 
 
 def regular(n_sides: int, radius: float, angle: float) -> Points:
-    """Give the corners of a regular polygon about the middle; `angle` in radians."""
+    """Return the corners of a regular polygon about the middle; `angle` in radians."""
     angles = angle + np.arange(n_sides) * 2 * math.pi / n_sides
     return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Give the colour that lies `share` (0 to 1) of the way from `first` to `second`."""
+    """Return the colour that lies `share` (0 to 1) of the way from `first` to `second`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def gradient(canvas: Canvas, top: Colour, bottom: Colour) -> Picture:
-    """Give a picture that passes from one colour to another, downwards."""
+    """Return a picture that passes from one colour to another, downwards."""
     ramp = np.linspace(0, 1, canvas.height)[:, None, None]
     rows = np.asarray(top) * (1 - ramp) + np.asarray(bottom) * ramp
     return np.ascontiguousarray(np.broadcast_to(rows, (canvas.height, canvas.width, 3)), np.uint8)
 
 
 def clouds(canvas: Canvas, rng: np.random.Generator) -> Field:
-    """Give smooth noise of several scales, about 0 to 1; its shape is the same at every size."""
+    """Return smooth noise of several scales, about 0 to 1; its shape is the same at every size."""
     total = np.zeros((canvas.height, canvas.width), np.float32)
     for rows, columns, weight in _OCTAVES:
         coarse = rng.random((rows, columns), dtype=np.float32)
@@ -122,7 +122,7 @@ def shade(picture: Picture, field: Field) -> Picture:
 
 
 def lettering(canvas: Canvas, text: str, height: float, font: int) -> Mask:
-    """Give a text's mask, cut to its ink; its capital letters are `height` picture heights high.
+    """Return a text's mask, cut to its ink; its capital letters are `height` picture heights high.
 
     `font` is one of OpenCV's FONT_HERSHEY_* numbers; only Latin letters are drawn the same
     by all its versions.
@@ -171,7 +171,7 @@ def ease(value: float) -> float:
 
 
 def _fixed(picture: Picture, positions: Points) -> NDArray[np.int32]:
-    """Give positions (n, 2) as OpenCV's fixed-point pixels, int32 (n, 2)."""
+    """Return positions (n, 2) as OpenCV's fixed-point pixels, int32 (n, 2)."""
     height, width = picture.shape[:2]
     pixels = positions * height + np.array([width / 2, height / 2])
     fixed: NDArray[np.int32] = np.rint(pixels * (1 << _SHIFT)).astype(np.int32)

@@ -41,7 +41,7 @@ class Palette:
     ink: Colour
 
     def turned(self) -> "Palette":
-        """Give the same colours in other roles, for a sequence's second half."""
+        """Return the same colours in other roles, for a sequence's second half."""
         return Palette(self.second, self.accent, self.ground, self.main, self.ink)
 
 
@@ -310,7 +310,7 @@ class Design:
 
 
 def design(title: str, motif: int, palette: int, entropy: tuple[int, ...]) -> Design:
-    """Give a series' design; `title` in Latin letters."""
+    """Return a series' design; `title` in Latin letters."""
     rng = np.random.default_rng(entropy)
     first, second = rng.choice(len(_ROLES), 2, replace=False)
     return Design(
@@ -327,7 +327,7 @@ def design(title: str, motif: int, palette: int, entropy: tuple[int, ...]) -> De
 
 
 def opening(canvas: Canvas, style: Design, names: tuple[str, str], length_s: float) -> Scene:
-    """Give a title sequence: a motif, its turned second half, the title and two credits over it."""
+    """Return a title sequence: a motif, its turned second half, the title and two credits over it."""
     palette = PALETTES[style.palette]
     rng = np.random.default_rng(style.entropy)
     halves = [MOTIFS[style.motif](canvas, colours, rng) for colours in (palette, palette.turned())]
@@ -358,7 +358,7 @@ def opening(canvas: Canvas, style: Design, names: tuple[str, str], length_s: flo
 
 
 def _title(canvas: Canvas, style: Design, palette: Palette) -> Painter:
-    """Give the painter of the title, letter by letter on a plate; seconds since it enters."""
+    """Return the painter of the title, letter by letter on a plate; seconds since it enters."""
     font, move = FONTS[style.font], ENTRANCES[style.entrance]
     letters, width = _set_letters(canvas, style.title, font)
 
@@ -376,7 +376,7 @@ def _title(canvas: Canvas, style: Design, palette: Palette) -> Painter:
 
 
 def _set_letters(canvas: Canvas, text: str, font: int) -> tuple[list[tuple[Mask, float]], float]:
-    """Give each letter's mask and the x of its middle, and the whole width, in picture heights.
+    """Return each letter's mask and the x of its middle, and the whole width, in picture heights.
 
     Letters stand apart like on a title card and are brought down until they fit the width.
     """
@@ -400,7 +400,7 @@ def _set_letters(canvas: Canvas, text: str, font: int) -> tuple[list[tuple[Mask,
 
 
 def _credit(canvas: Canvas, style: Design, palette: Palette, role: str, name: str) -> Painter:
-    """Give the painter of one credit; its time is that since it came or until it goes."""
+    """Return the painter of one credit; its time is that since it came or until it goes."""
     small = lettering(canvas, role, 0.032, FONTS[style.font])
     large = lettering(canvas, name, 0.058, FONTS[style.font])
     wide = max(small.shape[1], large.shape[1]) / canvas.height + 0.06

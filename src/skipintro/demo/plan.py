@@ -234,17 +234,17 @@ class Episode:
 
     @property
     def name(self) -> str:
-        """Give the name as label files have it."""
+        """Return the name as label files have it."""
         return f"{SHOWS[self.show].name}. Season 1, episode {self.number}"
 
     @property
     def n_seconds(self) -> int:
-        """Give the number of full seconds 0, 1, … that it has begun."""
+        """Return the number of full seconds 0, 1, … that it has begun."""
         return math.ceil(self.shots[-1].end_s)
 
     @property
     def intro(self) -> tuple[Fraction, Fraction] | None:
-        """Give the true `[start_s, end_s)` of the opening; None where there is none."""
+        """Return the true `[start_s, end_s)` of the opening; None where there is none."""
         for shot in self.shots:
             if shot.kind is ShotKind.OPENING:
                 return shot.start_s, shot.end_s
@@ -270,7 +270,7 @@ class Library:
     episodes: tuple[Episode, ...]
 
     def of_split(self, split: str) -> list[Episode]:
-        """Give the episodes that stand in a split, the ones leaked from train last in test."""
+        """Return the episodes that stand in a split, the ones leaked from train last in test."""
         own = [episode for episode in self.episodes if episode.split == split]
         leaked = [episode for episode in self.episodes if Fault.LEAKED in episode.faults]
         return own + leaked if split == TEST else own
@@ -340,7 +340,7 @@ class _Roles:
 
 
 def _slots(library: LibraryForm) -> Iterator[_Slot]:
-    """Give every episode's place; of a series that train knows, the last episode is test."""
+    """Yield every episode's place; of a series that train knows, the last episode is test."""
     for show in range(library.n_shows):
         n_episodes = library.episodes_per_show[show % len(library.episodes_per_show)]
         unseen = show >= library.n_shows - library.n_unseen_shows
@@ -516,7 +516,7 @@ def _in_a_row(parts: list[_Part]) -> tuple[Shot, ...]:
 def _excerpts(
     rng: np.random.Generator, before: Episode, recap_s: Fraction, steps_a_s: int
 ) -> list[_Part]:
-    """Give scenes of the episode before, in their order, that fill `recap_s`."""
+    """Return scenes of the episode before, in their order, that fill `recap_s`."""
     films = [shot for shot in before.shots if shot.kind is ShotKind.FILM]
     n_excerpts = min(len(films), max(1, int(recap_s) // _EXCERPT_S))
     picked = np.sort(rng.choice(len(films), n_excerpts, replace=False))
@@ -535,13 +535,13 @@ class _Draw:
     steps_a_s: int
 
     def __call__(self, bounds: tuple[int | Fraction, int | Fraction]) -> Fraction:
-        """Give seconds."""
+        """Return seconds."""
         first, last = (int(bound * self.steps_a_s) for bound in bounds)
         return Fraction(int(self.rng.integers(first, last + 1)), self.steps_a_s)
 
 
 def _cuts(between: _Draw, total_s: Fraction, shot_s: tuple[int, int]) -> list[Fraction]:
-    """Give lengths within `shot_s` that add up to `total_s`; a shorter total is one shot."""
+    """Return lengths within `shot_s` that add up to `total_s`; a shorter total is one shot."""
     shortest, longest = shot_s
     lengths = []
     while total_s > longest:

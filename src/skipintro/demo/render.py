@@ -144,7 +144,7 @@ def render_library(
 
 
 def video_path(folder: Path, split: str, episode: Episode) -> Path:
-    """Give the place of an episode's video."""
+    """Return the place of an episode's video."""
     return folder / split / episode.id / f"{episode.id}.mp4"
 
 
@@ -156,7 +156,7 @@ def damage(path: Path, kept_share: float) -> None:
 
 
 def labels(episodes: list[Episode], faults: FaultForm) -> dict[str, dict[str, str | None]]:
-    """Give the content of a label file, with the planned faults."""
+    """Return the content of a label file, with the planned faults."""
     content: dict[str, dict[str, str | None]] = {}
     for episode in episodes:
         start_s, end_s = labelled_times(episode, faults)
@@ -176,7 +176,7 @@ def labels(episodes: list[Episode], faults: FaultForm) -> dict[str, dict[str, st
 
 
 def labelled_times(episode: Episode, faults: FaultForm) -> tuple[Fraction | None, Fraction | None]:
-    """Give start and end, in seconds, as the label says."""
+    """Return start and end, in seconds, as the label says."""
     if episode.intro is None:
         return None, None
     start_s, end_s = episode.intro
@@ -213,7 +213,7 @@ def frames(episode: Episode, look: Look, lettering_share: float) -> Iterator[Pic
 
 
 def draw(canvas: Canvas, look: Look, shot: Shot, lettering_share: float) -> Scene:
-    """Give the scene of a shot."""
+    """Return the scene of a shot."""
     length_s = float(shot.end_s - shot.start_s)
     match shot.kind:
         case ShotKind.OPENING:
@@ -231,7 +231,7 @@ def draw(canvas: Canvas, look: Look, shot: Shot, lettering_share: float) -> Scen
 
 
 def soundtrack(episode: Episode, form: SoundForm) -> Samples:
-    """Give an episode's sound, float32 (n,) in [-1, 1], as long as its frames."""
+    """Return an episode's sound, float32 (n,) in [-1, 1], as long as its frames."""
     n_samples = round(_n_frames(episode) / episode.rate * form.rate_hz)
     track = np.zeros(n_samples, np.float32)
     for shot in episode.shots:
@@ -243,7 +243,7 @@ def soundtrack(episode: Episode, form: SoundForm) -> Samples:
 
 
 def hear(heard: Heard, form: SoundForm) -> Samples:
-    """Give the sound of a scene, float32 (n,)."""
+    """Return the sound of a scene, float32 (n,)."""
     n_samples, rate = round(heard.length_s * form.rate_hz), form.rate_hz
     total = np.zeros(n_samples, np.float32)
     levels = form.level_db

@@ -224,7 +224,7 @@ def mist(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Picture:
 
 
 def walkers(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
-    """Give up to three people who walk through the picture."""
+    """Return up to three people who walk through the picture."""
     number = int(rng.integers(1, 4))
     starts, speeds = rng.uniform(-0.6, 0.6, number), rng.uniform(0.05, 0.2, number)
     speeds *= rng.choice([-1, 1], number)
@@ -247,7 +247,7 @@ def walkers(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
 
 
 def talker(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
-    """Give a head and shoulders close to the camera, talking."""
+    """Return a head and shoulders close to the camera, talking."""
     x, size = float(rng.uniform(-0.3, 0.3)), float(rng.uniform(0.8, 1.2))
     tone = [(236, 196, 170), (190, 140, 104), (120, 82, 60)][int(rng.integers(3))]
     skin, coat = mix(tone, mood.far, 0.25), mix(mood.near, mood.sky, float(rng.uniform(0, 0.6)))
@@ -277,7 +277,7 @@ def talker(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
 
 
 def car(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
-    """Give a car that drives by with its lights on."""
+    """Return a car that drives by with its lights on."""
     start, speed = float(rng.uniform(-1.2, -0.2)), float(rng.uniform(0.15, 0.5))
     paint = mix(mood.near, (180, 40, 40), float(rng.uniform(0.2, 0.8)))
     size = float(rng.uniform(0.8, 1.5))
@@ -295,7 +295,7 @@ def car(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
 
 
 def birds(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
-    """Give a flock that crosses the upper half."""
+    """Return a flock that crosses the upper half."""
     places = rng.uniform((-0.9, -0.45), (0.2, -0.05), (9, 2))
     speed = float(rng.uniform(0.05, 0.15))
 
@@ -309,7 +309,7 @@ def birds(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
 
 
 def rain(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
-    """Give rain, or snow where it falls slowly."""
+    """Return rain, or snow where it falls slowly."""
     places, speed = rng.uniform(0, 1, (45, 2)), float(rng.choice([0.15, 1.6]))
     length = 0.01 if speed < 1 else 0.05
     colour = mix(mood.horizon, (255, 255, 255), 0.5)
@@ -324,7 +324,7 @@ def rain(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
 
 
 def nobody(canvas: Canvas, mood: Mood, rng: np.random.Generator) -> Figure:
-    """Give no figure: the camera alone moves."""
+    """Return no figure: the camera alone moves."""
 
     def draw(picture: Picture, t: float) -> None:
         return None
@@ -348,7 +348,7 @@ SETTINGS: tuple[tuple[Setting, tuple[Figures, ...]], ...] = (
 def film(
     canvas: Canvas, moods: tuple[int, ...], entropy: tuple[int, ...], lettering_share: float
 ) -> Scene:
-    """Give a film scene in one of `moods`, which are places in MOODS.
+    """Return a film scene in one of `moods`, which are places in MOODS.
 
     In `lettering_share` of the scenes some text shows: a sign, a caption or subtitles.
     """
@@ -379,7 +379,7 @@ def film(
 
 
 def recap(canvas: Canvas, shown: Scene, series: str) -> Scene:
-    """Give a scene of the episode before, paler and with a note over it."""
+    """Return a scene of the episode before, paler and with a note over it."""
     note = lettering(canvas, f"PREVIOUSLY ON {series.upper()}", 0.04, cv2.FONT_HERSHEY_SIMPLEX)
 
     def scene(t: float) -> Picture:
@@ -395,7 +395,7 @@ def recap(canvas: Canvas, shown: Scene, series: str) -> Scene:
 def closing_roll(
     canvas: Canvas, names: tuple[str, ...], entropy: tuple[int, ...], length_s: float
 ) -> Scene:
-    """Give credits that scroll up over a dark ground, all of them within `length_s`."""
+    """Return credits that scroll up over a dark ground, all of them within `length_s`."""
     rng = np.random.default_rng(entropy)
     ground = mix((0, 0, 0), MOODS[int(rng.integers(len(MOODS)))].sky, float(rng.uniform(0, 0.25)))
     ink = mix((255, 255, 255), (240, 214, 150), float(rng.random()))
@@ -453,7 +453,7 @@ def _skyline(picture: Picture, canvas: Canvas, edge: Points, colour: Colour) -> 
 
 
 def _grid(canvas: Canvas) -> tuple[Field, Field]:
-    """Give every pixel's x (1, width) and y (height, 1) in picture heights, float32."""
+    """Return every pixel's x (1, width) and y (height, 1) in picture heights, float32."""
     x = (np.arange(canvas.width, dtype=np.float32) - canvas.width / 2) / canvas.height
     y = (np.arange(canvas.height, dtype=np.float32) - canvas.height / 2) / canvas.height
     return np.asarray(x[None, :], np.float32), np.asarray(y[:, None], np.float32)

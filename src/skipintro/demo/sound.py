@@ -27,7 +27,7 @@ _HIGHEST_OF_VOICE = 4000  # Hz
 
 
 def music(rng: np.random.Generator, n_samples: int, rate: int) -> Samples:
-    """Give the beginning of a tune: a melody over chords, a bass and a beat, in one timbre.
+    """Return the beginning of a tune: a melody over chords, a bass and a beat, in one timbre.
 
     A longer piece of the same generator begins like a shorter one.
     """
@@ -46,7 +46,7 @@ def music(rng: np.random.Generator, n_samples: int, rate: int) -> Samples:
 
 
 def murmur(rng: np.random.Generator, n_samples: int, rate: int) -> Samples:
-    """Give two voices in turns: syllables of a buzz through formants, with hisses between them."""
+    """Return two voices in turns: syllables of a buzz through formants, with hisses between them."""
     out = np.zeros(n_samples, np.float32)
     voices = [(float(hz), float(rng.uniform(0.95, 1.2))) for hz in rng.uniform(95, 230, 2)]
     at, turn = float(rng.uniform(0, 0.5)) * rate, 0
@@ -68,7 +68,7 @@ def murmur(rng: np.random.Generator, n_samples: int, rate: int) -> Samples:
 
 
 def surroundings(rng: np.random.Generator, n_samples: int, rate: int) -> Samples:
-    """Give a scene's air, which swells and ebbs, with a few thumps and rattles in it."""
+    """Return a scene's air, which swells and ebbs, with a few thumps and rattles in it."""
     size = -(-n_samples // _TABLE) * _TABLE
     hz = np.fft.rfftfreq(size, 1 / rate)
     dull, steep = float(rng.uniform(80, 1500)), float(rng.uniform(0.4, 1.0))
@@ -87,14 +87,14 @@ def surroundings(rng: np.random.Generator, n_samples: int, rate: int) -> Samples
 
 
 def at_level(samples: Samples, level_db: float) -> Samples:
-    """Give samples whose root mean square is `level_db`, in dB of full scale; silence stays."""
+    """Return samples whose root mean square is `level_db`, in dB of full scale; silence stays."""
     loudness = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if samples.size else 0
     factor = 10 ** (level_db / 20) / loudness if loudness else 0.0
     return (samples * np.float32(factor)).astype(np.float32)
 
 
 def faded(samples: Samples, n_faded: int) -> Samples:
-    """Give samples that rise from silence and sink back into it, over `n_faded` at each end."""
+    """Return samples that rise from silence and sink back into it, over `n_faded` at each end."""
     out = samples.copy()
     n_faded = min(n_faded, len(samples) // 2)
     if n_faded:
@@ -169,7 +169,7 @@ def _beat(rng: np.random.Generator, rate: int) -> tuple[tuple[Samples, ...], ...
 
 
 def _pitch(root: int, scale: tuple[int, ...], degree: int) -> float:
-    """Give the frequency in Hz of a degree of a scale, counted on over octaves; A4 is 440 Hz."""
+    """Return the frequency in Hz of a degree of a scale, counted on over octaves; A4 is 440 Hz."""
     octave, step = divmod(degree, len(scale))
     return float(440 * 2 ** ((root + 12 * octave + scale[step] - 69) / 12))
 
@@ -185,7 +185,7 @@ def _tone(tune: _Tune, note: _Note, n_samples: int, rate: int) -> Samples:
 def _syllable(
     rng: np.random.Generator, pitch: float, size: float, n_samples: int, rate: int
 ) -> Samples:
-    """Give a vowel whose pitch bends; a mouth of another size has its formants elsewhere."""
+    """Return a vowel whose pitch bends; a mouth of another size has its formants elsewhere."""
     formants = np.array(_VOWELS[int(rng.integers(len(_VOWELS)))]) * size
     hz = pitch * np.arange(int(_HIGHEST_OF_VOICE / pitch) + 1)
     distance = (hz[:, None] - formants) / np.array(_BANDWIDTHS)
@@ -199,26 +199,26 @@ def _syllable(
 
 
 def _hiss(rng: np.random.Generator, n_samples: int) -> Samples:
-    """Give high noise that dies away."""
+    """Return high noise that dies away."""
     noise = np.diff(rng.uniform(-0.2, 0.2, n_samples + 1))
     return (noise * np.linspace(1, 0, n_samples) ** 2).astype(np.float32)
 
 
 def _thump(rng: np.random.Generator, rate: int) -> Samples:
-    """Give a dull blow, a fifth of a second long."""
+    """Return a dull blow, a fifth of a second long."""
     time = np.arange(rate // 5) / rate
     periods = float(rng.uniform(45, 90)) * time + 2 * (1 - np.exp(-time * 30))
     return np.asarray(np.sin(2 * np.pi * periods) * np.exp(-time * 18), np.float32)
 
 
 def _wave(strength: NDArray[np.float64], phase: NDArray[np.float64]) -> Samples:
-    """Give one period of the sum of harmonics 0, 1, …, at most 1."""
+    """Return one period of the sum of harmonics 0, 1, …, at most 1."""
     wave = np.fft.irfft(strength * np.exp(1j * phase), _TABLE)
     return np.asarray(wave / np.abs(wave).max(), np.float32)
 
 
 def _played(wave: Samples, periods: NDArray[np.float64]) -> Samples:
-    """Give a wave over time; `periods` (n,) pass from one sample to the next."""
+    """Return a wave over time; `periods` (n,) pass from one sample to the next."""
     place = np.cumsum(periods) * _TABLE
     return np.asarray(wave[place.astype(np.int64) % _TABLE], np.float32)
 

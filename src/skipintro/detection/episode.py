@@ -38,7 +38,7 @@ class LabelledEpisode:
 
 
 def truth_seconds(labelled: LabelledEpisode) -> NDArray[np.bool_]:
-    """Give bool (n_seconds,): the frames k with start_s <= k < end_s."""
+    """Return bool (n_seconds,): the frames k with start_s <= k < end_s."""
     seconds = np.arange(len(labelled.episode.vectors))
     if labelled.truth is None:
         return np.zeros(len(seconds), bool)

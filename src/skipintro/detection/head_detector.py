@@ -85,7 +85,7 @@ def load_same_encoder(
 def embed_checked(
     video: Path, encoder: Encoder, config: EmbeddingConfig, promised_s: float | None
 ) -> NDArray[np.float32]:
-    """Give the vectors of as much of a video as `config.search` says, as float32 (n_seconds, D).
+    """Return the vectors of as much of a video as `config.search` says, as float32 (n_seconds, D).
 
     `promised_s` is the length that the container tells. Raises VideoError where the video cannot be
     decoded, or ends before that.

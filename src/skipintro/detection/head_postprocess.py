@@ -26,7 +26,7 @@ class Detection:
 def window_probabilities(
     head: IntroHead, embeddings: NDArray[np.float32], starts: list[int], batch_size: int
 ) -> NDArray[np.float32]:
-    """Give float32 (W, T) probabilities of the windows of `embeddings` (N, D) at `starts`."""
+    """Return float32 (W, T) probabilities of the windows of `embeddings` (N, D) at `starts`."""
     device = next(head.parameters()).device
     length = min(head.config.length, len(embeddings))
     frames = torch.from_numpy(embeddings).to(device)
@@ -43,7 +43,7 @@ def window_probabilities(
 def second_probabilities(
     head: IntroHead, embeddings: NDArray[np.float32], config: DetectionConfig
 ) -> NDArray[np.float32]:
-    """Give float32 (N,): for each second, the mean over the windows that hold it."""
+    """Return float32 (N,): for each second, the mean over the windows that hold it."""
     starts = covering_starts(len(embeddings), head.config.length, config.stride)
     windows = window_probabilities(head, embeddings, starts, config.batch_size)
     total, count = np.zeros(len(embeddings)), np.zeros(len(embeddings))
@@ -56,7 +56,7 @@ def second_probabilities(
 def find_interval(
     probabilities: NDArray[np.float32], threshold: float, min_length_s: float
 ) -> Detection | None:
-    """Give the stretch with the largest sum of (probability - threshold), or None."""
+    """Return the stretch with the largest sum of (probability - threshold), or None."""
     best = maximum_sum_segment(probabilities.astype(np.float64) - threshold)
     if best is None or best[1] - best[0] < min_length_s:
         return None
@@ -65,7 +65,7 @@ def find_interval(
 
 
 def prediction_of(probabilities: NDArray[np.float32], found: Detection | None) -> Prediction:
-    """Give the prediction of what was found in an episode's probabilities, or of nothing."""
+    """Return the prediction of what was found in an episode's probabilities, or of nothing."""
     if found is None:
         return Prediction(interval=None, confidence=None, probabilities=probabilities)
     return Prediction((found.start_s, found.end_s), found.confidence, probabilities)
@@ -74,7 +74,7 @@ def prediction_of(probabilities: NDArray[np.float32], found: Detection | None) -
 def detect_by_head(
     head: IntroHead, episodes: Sequence[Episode], config: DetectionConfig
 ) -> list[Prediction]:
-    """Give the head's prediction for each episode by itself, as the write-up's method has it."""
+    """Return the head's prediction for each episode by itself, as the write-up's method has it."""
     predictions = []
     for episode in episodes:
         probabilities = second_probabilities(head, episode.vectors, config)

@@ -43,6 +43,6 @@ def read_out_of_fold(path: Path) -> list[OutOfFoldPrediction]:
 def contradicted(
     held_out: Iterable[OutOfFoldPrediction], tolerance_s: float
 ) -> list[OutOfFoldPrediction]:
-    """Give the episodes for which another interval is told, the surest first."""
+    """Return the episodes for which another interval is told, the surest first."""
     found = [told for told in held_out if told.error_s() > tolerance_s]
     return sorted(found, key=lambda told: (-(told.confidence or 0.0), told.id))

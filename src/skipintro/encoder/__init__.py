@@ -72,7 +72,7 @@ class TorchEncoder:
             return vectors.float().cpu().numpy()
 
     def _stream(self) -> torch.cuda.Stream | None:
-        """Give this thread's own, so that its copies overlap with the arithmetic of others."""
+        """Return this thread's own, so that its copies overlap with the arithmetic of others."""
         if self._device.type != "cuda":
             return None
         stream: torch.cuda.Stream | None = getattr(self._of_thread, "stream", None)

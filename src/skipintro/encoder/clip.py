@@ -68,7 +68,7 @@ def load_tower(weights: str) -> tuple[nn.Module, str]:
 
 
 def bare() -> nn.Module:
-    """Give the image tower with no weights that count."""
+    """Return the image tower with no weights that count."""
     return cast(nn.Module, open_clip.create_model(ARCHITECTURE, pretrained=None).visual)
 
 

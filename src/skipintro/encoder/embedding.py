@@ -29,7 +29,7 @@ def embed_video(
     n_seconds: int | None = None,
     limits: DecodingLimits = USUAL_LIMITS,
 ) -> NDArray[np.float32]:
-    """Give the vectors of t = 0, 1, 2 … s as float32 (n_seconds, dimension).
+    """Return the vectors of t = 0, 1, 2 … s as float32 (n_seconds, dimension).
 
     The decoder is ahead by some pictures, whatever the length. `None` seconds are all of them.
     Raises VideoError where decoding fails.
@@ -46,7 +46,7 @@ def _batches(stream: Iterator[Picture], size: int) -> Iterator[NDArray[np.uint8]
 def encoded(
     batches: Iterator[NDArray[np.uint8]], encoder: Encoder
 ) -> Iterator[NDArray[np.float32]]:
-    """Give the vectors of uint8 (B, S, S, 3) batches, in their order.
+    """Yield the vectors of uint8 (B, S, S, 3) batches, in their order.
 
     As many are encoded side by side as torch has threads, but four at most: a number that shows in
     no byte.
@@ -68,7 +68,7 @@ _looking = Lock()
 
 @cache
 def _pool(n_threads: int) -> ThreadPoolExecutor:
-    """Give threads that do all arithmetic of a batch alone.
+    """Return threads that do all arithmetic of a batch alone.
 
     Where a batch is split among threads they wait for each other, and for the decoder's that
     share the cores with them; and sums are split by their number.

@@ -46,7 +46,7 @@ class Annotation(BaseModel):
         return self.status is not Status.UNUSABLE
 
     def intro_frames(self, n_seconds: int) -> range:
-        """Give the frames k with start_s <= k < end_s; empty where there is no intro."""
+        """Return the frames k with start_s <= k < end_s; empty where there is no intro."""
         if self.start_s is None or self.end_s is None:
             return range(0)
         return range(math.ceil(self.start_s), min(math.ceil(self.end_s), n_seconds))
@@ -61,7 +61,7 @@ class Annotations(BaseModel):
     leaked: list[str]
 
     def of_split(self, split: str) -> list[Annotation]:
-        """Give one split's annotations, in the label file's order."""
+        """Return one split's annotations, in the label file's order."""
         return [episode for episode in self.episodes if episode.split == split]
 
 
@@ -88,7 +88,7 @@ class CorrectionRule(BaseModel):
 def correct(
     label: Label, rule: CorrectionRule, override: Override | None = None
 ) -> tuple[float | None, float | None, Status, str]:
-    """Give (start_s, end_s, status, reason) of a raw label; an override wins over the rule.
+    """Return (start_s, end_s, status, reason) of a raw label; an override wins over the rule.
 
     Where start > end, `inversion_shift_s` is taken from start; if that gives start < end it is
     the label (the rule of the public label files of this task). Start and end are None for
@@ -117,7 +117,7 @@ def correct(
 def annotate(
     split: str, episode: str, label: Label, rule: CorrectionRule, override: Override | None = None
 ) -> Annotation:
-    """Give the annotation of one episode."""
+    """Return the annotation of one episode."""
     start_s, end_s, status, reason = correct(label, rule, override)
     return Annotation(
         split=split,
@@ -134,12 +134,12 @@ def annotate(
 
 
 def series_of(name: str) -> str:
-    """Give the series' name in an episode's name such as `Show. Season 1, episode 2`."""
+    """Return the series' name in an episode's name such as `Show. Season 1, episode 2`."""
     return name.split(". ", maxsplit=1)[0].strip()
 
 
 def unify_series(annotations: Iterable[Annotation]) -> list[Annotation]:
-    """Give the episodes of a series the first one's name of it, where they spell it otherwise."""
+    """Return the episodes of a series the first one's name of it, where they spell it otherwise."""
     first: dict[str, str] = {}  # by spelling
     named = (
         (a, first.setdefault(normalize_title(a.series) or a.series, a.series)) for a in annotations
@@ -148,7 +148,7 @@ def unify_series(annotations: Iterable[Annotation]) -> list[Annotation]:
 
 
 def without_siblings(annotations: Iterable[Annotation]) -> list[str]:
-    """Give the ids of episodes whose series has no other, in either split."""
+    """Return the ids of episodes whose series has no other, in either split."""
     ids: dict[str, set[str]] = {}
     for each in annotations:
         ids.setdefault(each.series, set()).add(each.id)
@@ -205,7 +205,7 @@ def _override(place: str, fields: Any) -> Override:
 
 
 def format_time(seconds: float) -> str:
-    """Give `H:MM:SS`, with as many decimals as there are, three at most."""
+    """Return `H:MM:SS`, with as many decimals as there are, three at most."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     fraction = f".{thousandths:03d}".rstrip("0") if thousandths else ""
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}{fraction}"

@@ -40,7 +40,7 @@ class IngestManifest(BaseModel):
     versions: dict[str, str]
 
     def usable(self) -> dict[tuple[str, str], IngestedEpisode]:
-        """Give the episodes whose video can be used, by (split, id)."""
+        """Return the episodes whose video can be used, by (split, id)."""
         return {(e.split, e.id): e for e in self.episodes if e.problem is None}
 
     def left_out(self) -> dict[str, str]:
@@ -49,7 +49,7 @@ class IngestManifest(BaseModel):
 
 
 def find_videos(folder: Path, extensions: Collection[str]) -> dict[str, Path]:
-    """Give the videos of a split folder by id: `<id>/<id>.<ext>` or `<id>.<ext>`, names in NFC.
+    """Return the videos of a split folder by id: `<id>/<id>.<ext>` or `<id>.<ext>`, names in NFC.
 
     Raises InputError where two files claim one id.
     """
@@ -74,7 +74,7 @@ def find_videos(folder: Path, extensions: Collection[str]) -> dict[str, Path]:
 
 
 def leaked_ids(episodes: Collection[IngestedEpisode], train: str, test: str) -> list[str]:
-    """Give the test ids that stand in train as well, under the same id or with the same bytes."""
+    """Return the test ids that stand in train as well, under the same id or with the same bytes."""
     train_ids = {e.id for e in episodes if e.split == train}
     # Files that are set aside do not count: all empty ones have the same bytes.
     train_hashes = {e.sha256 for e in episodes if e.split == train and e.problem is None}

@@ -43,7 +43,7 @@ class EmbeddingConfig(BaseModel):
     def looked_at(
         self, vectors: NDArray[np.float32], length_s: float | None
     ) -> NDArray[np.float32]:
-        """Give those of the decoded vectors (n_seconds, D) that are looked at."""
+        """Return those of the decoded vectors (n_seconds, D) that are looked at."""
         n_seconds = seconds_to_decode(self.search, length_s)
         if n_seconds is None:
             n_seconds = searched_seconds(self.search, len(vectors))
@@ -98,7 +98,7 @@ def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
 
 
 def remembered_vectors(path: Path) -> NDArray[np.float32] | None:
-    """Give the array that was kept, float32 (n_seconds, D); None where it is missing or damaged."""
+    """Return the array that was kept, float32 (n_seconds, D); None where it is missing or damaged."""
     content = read_checked(path)
     return None if content is None else vectors_of_npy(content)
 

@@ -104,7 +104,7 @@ def check_episode_id(place: str, episode: str) -> None:
 
 
 def parse_time(place: str, value: Any) -> float | None:
-    """Give seconds for `H:MM:SS`, `MM:SS` (with or without a fraction) or a number; None stays.
+    """Return seconds for `H:MM:SS`, `MM:SS` (with or without a fraction) or a number; None stays.
 
     Raises InputError naming `place` for anything else.
     """

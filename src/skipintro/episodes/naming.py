@@ -73,7 +73,7 @@ _NOTHING = _Told()
 
 
 def series_of_file(video: Path) -> str:
-    """Give the title that the episodes of one series share, as far as one file tells it.
+    """Return the title that the episodes of one series share, as far as one file tells it.
 
     It stands before the numbering. A file whose name begins with the numbering (`S01E02.mkv`,
     `03.mp4`), or that has none and lies in the folder of a season, a disc or one episode, belongs
@@ -83,7 +83,7 @@ def series_of_file(video: Path) -> str:
 
 
 def series_of_files(videos: Sequence[Path]) -> list[str]:
-    """Give the name of the series of each file: its title.
+    """Return the name of the series of each file: its title.
 
     Series of one title are told apart by countries or years, where the files tell several. A file
     that tells none goes with those in its folder.
@@ -106,7 +106,7 @@ def series_of_files(videos: Sequence[Path]) -> list[str]:
 
 
 def folder_of_series(video: Path) -> str:
-    """Give the name of the folder of a file's series, in one spelling; seasons are passed over."""
+    """Return the name of the folder of a file's series, in one spelling; seasons are passed over."""
     return next(filter(None, map(_without_season, _folders(video))), "")
 
 
@@ -124,12 +124,12 @@ def _told(video: Path) -> _Told:
 
 
 def _folders(video: Path) -> list[str]:
-    """Give the names of the folders that a file lies in, but the one that is called as itself."""
+    """Return the names of the folders that a file lies in, but the one that is called as itself."""
     return [folder.name for folder in video.absolute().parents if folder.name != video.stem]
 
 
 def _of_file(video: Path) -> _Told:
-    """Give what a file's own name tells: nothing where the folder tells of which series it is."""
+    """Return what a file's own name tells: nothing where the folder tells of which series it is."""
     name = _ENCODING.sub("", _readable(video.stem))
     numbering = _numbering(name, _NUMBERINGS)
     if numbering is not None:
@@ -157,7 +157,7 @@ def _is_numbered_folder(name: str) -> bool:
 
 
 def _numbering(name: str, patterns: Sequence[re.Pattern[str]]) -> int | None:
-    """Give the place at which a numbering begins, None where there is none."""
+    """Return the place at which a numbering begins, None where there is none."""
     found = next((found for each in patterns if (found := each.search(name))), None)
     return found and found.start("here" if "here" in found.re.groupindex else 0)
 
@@ -167,7 +167,7 @@ def _readable(name: str) -> str:
 
 
 def _titled(head: str) -> _Told:
-    """Give what stands before a numbering: the title, without a group's name, year or country."""
+    """Return what stands before a numbering: the title, without a group's name, year or country."""
     head = head.rstrip(" .-,([")
     return _title(head) if normalize_title(head) else _NOTHING
 
@@ -179,7 +179,7 @@ def _title(head: str) -> _Told:
 
 
 def _guessed(name: str) -> _Told:
-    """Give what guessit tells of a name without a mark: a film, or `Show.103.hdtv`."""
+    """Return what guessit tells of a name without a mark: a film, or `Show.103.hdtv`."""
     found = _guess(name)
     numbers = [start for kind, start, _, _ in found if kind in _NUMBERED]
     like_a_year = _LIKE_A_YEAR.search(name)
@@ -191,7 +191,7 @@ def _guessed(name: str) -> _Told:
 
 
 def _of_guess(name: str, found: Sequence[_Match], end: int) -> _Told:
-    """Give title, country and year of what stands before the numbering, at `end`."""
+    """Return title, country and year of what stands before the numbering, at `end`."""
     titles = [(start, stop) for kind, start, stop, _ in found if kind in _TITLED and start < end]
     told = name[:end]
     if titles:

@@ -10,7 +10,7 @@ _TO_LATIN, _TO_CYRILLIC = str.maketrans(_CYRILLIC, _LATIN), str.maketrans(_LATIN
 
 
 def normalize_title(name: str) -> str:
-    """Give one spelling for `Show.Name`, `Show_Name -` and `show name`.
+    """Return one spelling for `Show.Name`, `Show_Name -` and `show name`.
 
     However its letters are composed, with signs that are not drawn, and with look-alikes of another
     alphabet within a word. It may be empty.
@@ -27,7 +27,7 @@ def drawn(name: str) -> str:
 
 
 def _of_one_alphabet(word: str) -> str:
-    """Give a word that mixes Latin and Cyrillic in the one that it can be read in, Latin first."""
+    """Return a word that mixes Latin and Cyrillic in the one that it can be read in, Latin first."""
     if word.isascii() or not (_has("LATIN", word) and _has("CYRILLIC", word)):
         return word
     if not _has("CYRILLIC", latin := word.translate(_TO_LATIN)):

@@ -76,7 +76,7 @@ class _Search:
 
 
 def baselines(settings: BaselineSettings, episodes: Iterable[Episode]) -> dict[str, Baseline]:
-    """Give every baseline by its name; those of sound where any episode has points of its sound."""
+    """Return every baseline by its name; those of sound where any episode has points of its sound."""
     has_points = any("chroma" in one.fingerprints.tracks for one in episodes)
     rules = settings.audio_rules.by_name() if has_points else {}
     found: dict[str, Baseline] = {
@@ -192,7 +192,7 @@ def shared_sound(
 
 
 def siblings(episode: Episode, pool: Iterable[Episode], copy_similarity: float) -> list[Episode]:
-    """Give the other episodes of the same series, each id once, without copies of the episode.
+    """Return the other episodes of the same series, each id once, without copies of the episode.
 
     A copy has the same id, or at the same seconds vectors whose cosine is `copy_similarity` or
     more, in nine of ten of the seconds that both have.
@@ -206,7 +206,7 @@ def siblings(episode: Episode, pool: Iterable[Episode], copy_similarity: float) 
 
 
 def longest_run(same: NDArray[np.bool_]) -> Run | None:
-    """Give the longest run along a diagonal of `same` (N, M), which may skip single seconds.
+    """Return the longest run along a diagonal of `same` (N, M), which may skip single seconds.
 
     It starts and ends with a second that is the same. Of equal ones the first to end wins, then
     that of the lower column. None where nothing is the same.
@@ -251,7 +251,7 @@ def _within(interval: Interval | None, episode: Episode) -> Interval | None:
 def _best_setting(
     train: Sequence[LabelledEpisode], tried: Mapping[Setting, Sequence[Prediction]]
 ) -> Setting:
-    """Give the setting with the best interval F1 on train, then mean IoU; of equals the middle.
+    """Return the setting with the best interval F1 on train, then mean IoU; of equals the middle.
 
     The F1 counts 1 where nothing is to be found and nothing is predicted.
     """
@@ -273,7 +273,7 @@ def _best_setting(
 def _held_out_probabilities(
     train: Sequence[LabelledEpisode], settings: BaselineSettings, rng: np.random.Generator
 ) -> list[NDArray[np.float32]]:
-    """Give the probabilities of each train episode by a classifier that has not seen its series.
+    """Return the probabilities of each train episode by a classifier that has not seen its series.
 
     With one series alone there is no such classifier, and that of all train is taken.
     """
@@ -351,7 +351,7 @@ def _repeated(
 
 
 def _mean_vector(train: Sequence[LabelledEpisode]) -> NDArray[np.float32]:
-    """Give float32 (D,), the mean over all seconds of train; (1,) of 0 where there is none."""
+    """Return float32 (D,), the mean over all seconds of train; (1,) of 0 where there is none."""
     n_seconds = sum(len(row.episode.vectors) for row in train)
     if not n_seconds:
         return np.zeros(1, np.float32)
@@ -361,7 +361,7 @@ def _mean_vector(train: Sequence[LabelledEpisode]) -> NDArray[np.float32]:
 
 
 def _directions(episode: Episode, mean: NDArray[np.float32]) -> Episode:
-    """Give the episode with centred vectors of length 1, so that a product is their cosine."""
+    """Return the episode with centred vectors of length 1, so that a product is their cosine."""
     centred = episode.vectors - mean
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     return replace(episode, vectors=centred / np.maximum(lengths, np.finfo(np.float32).tiny))
@@ -380,7 +380,7 @@ def _is_copy(first: Episode, second: Episode, copy_similarity: float) -> bool:
 def _shared_stretches(
     episode: Episode, pool: Iterable[Episode], grid: Sequence[_Search], settings: BaselineSettings
 ) -> list[Prediction]:
-    """Give for each search what it finds in an episode; all vectors are directions."""
+    """Return for each search what it finds in an episode; all vectors are directions."""
     similarities = [
         episode.vectors @ one.vectors.T for one in siblings(episode, pool, settings.copy_similarity)
     ]
@@ -390,7 +390,7 @@ def _shared_stretches(
 def _longest_shared(
     similarities: Sequence[NDArray[np.float32]], search: _Search, min_length_s: float
 ) -> Prediction:
-    """Give the longest run over all siblings; its confidence is the mean cosine along it."""
+    """Return the longest run over all siblings; its confidence is the mean cosine along it."""
     best_length, best = 0, _without_probabilities(None)
     for similarity in similarities:  # (seconds of the episode, seconds of the sibling)
         n_rows, n_columns = (math.ceil(search.share * length) for length in similarity.shape)

@@ -50,7 +50,7 @@ def predict(
     config: DetectionConfig,
     settings: BaselineSettings,
 ) -> dict[str, list[Prediction]]:
-    """Give each detector's predictions for the test episodes, by the names of DESCRIPTIONS.
+    """Return each detector's predictions for the test episodes, by the names of DESCRIPTIONS.
 
     Without Chromaprint points (`fingerprint.chroma`) the rules of sound are left out.
 

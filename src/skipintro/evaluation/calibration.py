@@ -73,7 +73,7 @@ def probability_figures(outcomes: Sequence[Outcome]) -> ProbabilityFigures:
 
 
 def reliability(outcomes: Sequence[Outcome]) -> tuple[ReliabilityBin, ...]:
-    """Give ten bins of equal width, from 0 to 1, for a reliability diagram."""
+    """Return ten bins of equal width, from 0 to 1, for a reliability diagram."""
     intro, probabilities = _seconds(outcomes)
     bins = np.minimum((probabilities * N_BINS).astype(int), N_BINS - 1)
     return tuple(
@@ -83,7 +83,7 @@ def reliability(outcomes: Sequence[Outcome]) -> tuple[ReliabilityBin, ...]:
 
 
 def risk_coverage(outcomes: Sequence[Outcome], tolerance_s: float = 3.0) -> RiskCoverage:
-    """Give risk against coverage as a threshold on the confidence falls; ties go together.
+    """Return risk against coverage as a threshold on the confidence falls; ties go together.
 
     An episode's prediction is wrong if any of its intervals matches no truth within `tolerance_s`;
     where there is no intro, that is any. Predictions without a confidence are left out. The area
@@ -106,7 +106,7 @@ def risk_coverage(outcomes: Sequence[Outcome], tolerance_s: float = 3.0) -> Risk
 
 
 def _seconds(outcomes: Sequence[Outcome]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Give truth and probability of every second that has one, both (S,)."""
+    """Return truth and probability of every second that has one, both (S,)."""
     rows = [row for row in outcomes if row.probabilities.size]
     return (
         np.concatenate([np.zeros(0, bool), *(truth_seconds(row) for row in rows)]),

@@ -110,7 +110,7 @@ def chart(
 
 
 def ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Give about five round numbers in [low, high], 1, 2 or 5 of a power of ten apart."""
+    """Return about five round numbers in [low, high], 1, 2 or 5 of a power of ten apart."""
     rough = (high - low) / N_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))

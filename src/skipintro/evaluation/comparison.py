@@ -64,7 +64,7 @@ def compare(
 
 
 def markdown(comparison: Comparison, slice_name: str) -> str:
-    """Give a Markdown table of one part: a row a detector, (low, high) beside the headlines.
+    """Return a Markdown table of one part: a row a detector, (low, high) beside the headlines.
 
     Found are intros with both ends within 3 s, useful ones with the start within 15 s and the end
     within 5 s; over half are intervals that cover over half of an episode. Raises ValueError for a

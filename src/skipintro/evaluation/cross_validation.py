@@ -86,7 +86,7 @@ def cross_validate(
 
 
 def markdown(found: CrossValidation) -> str:
-    """Give a Markdown table: a row a detector, mean ± standard deviation over the seeds."""
+    """Return a Markdown table: a row a detector, mean ± standard deviation over the seeds."""
     lines = [["detector", *HEADLINES, "false_alarm_rate"]]
     lines.append(["---", *["---:"] * (len(lines[0]) - 1)])
     for name, spreads in found.detectors.items():

@@ -25,7 +25,7 @@ class VetoParams(StageParams):
     forgiven_story_s: float = Field(ge=0)  # of test as a whole: of few hours one opening is a lot
 
     def most_story_s_per_hour(self, hours: float) -> float:
-        """Give the limit for so many hours of test; the forgiven seconds matter in few of them."""
+        """Return the limit for so many hours of test; the forgiven seconds matter in few of them."""
         return self.max_story_s_per_hour + (self.forgiven_story_s / hours if hours > 0 else 0.0)
 
 
@@ -45,7 +45,7 @@ class GateParams(StageParams):
         )
 
     def figures(self) -> list[str]:
-        """Give the names of the metrics that decide, the one that chooses first."""
+        """Return the names of the metrics that decide, the one that chooses first."""
         veto = self.veto
         return [self.metric, *((veto.metric, veto.story_metric) if veto else ())]
 
@@ -70,7 +70,7 @@ class Candidate:
     reigns: tuple[tuple[str, str], ...] = ()  # when it became champion, and why
 
     def judged_on(self, gate: GateParams) -> set[tuple[str, str]]:
-        """Give the splits that the gate's figures stand on, with their hashes."""
+        """Return the splits that the gate's figures stand on, with their hashes."""
         return {(split, self.data_sha256[split]) for split in {gate.chooses_on, "test"}}
 
 
@@ -119,7 +119,7 @@ def judge(
 def best_challenger(
     candidates: Sequence[Candidate], champion: Candidate | None, gate: GateParams
 ) -> Candidate:
-    """Give the best version that may be compared: on the champion's data, else the newest's.
+    """Return the best version that may be compared: on the champion's data, else the newest's.
 
     The metric that chooses decides alone. Equal scores: the older version. Raises InputError where
     there is no challenger.
@@ -137,7 +137,7 @@ def best_challenger(
 
 
 def newest(candidates: Sequence[Candidate]) -> Candidate:
-    """Give the version that was registered last."""
+    """Return the version that was registered last."""
     return max(candidates, key=lambda c: int(c.version))
 
 
@@ -195,7 +195,7 @@ def best_usable(
     gate: GateParams,
     fault_of: FaultOf,
 ) -> Candidate:
-    """Give the best challenger that can be used; the others are named. Raises as above."""
+    """Return the best challenger that can be used; the others are named. Raises as above."""
     usable = list(candidates)
     while True:
         best = best_challenger(usable, champion, gate)
@@ -212,7 +212,7 @@ def wanted_version(
     champion: Candidate | None,
     fault_of: FaultOf,
 ) -> Candidate:
-    """Give the version of this number, of the model of this name.
+    """Return the version of this number, of the model of this name.
 
     Raises InputError where there is none, it is the champion already, or it cannot be used.
     """

@@ -94,7 +94,7 @@ class IntervalFigures(BaseModel):
 
 
 def interval_figures(outcomes: Sequence[Outcome]) -> IntervalFigures:
-    """Give all figures of a list of outcomes, which may be empty."""
+    """Return all figures of a list of outcomes, which may be empty."""
     errors = [found for row in outcomes if (found := boundary_errors(row)) is not None]
     without_intro = [row for row in outcomes if row.truth is None]
     false_alarms = sum(bool(row.predicted) for row in without_intro)
@@ -142,35 +142,35 @@ def found_within(
 
 
 def f1_within(outcomes: Sequence[Outcome], tolerance_s: float) -> float | None:
-    """Give the F1 of intervals with both ends at most `tolerance_s` off."""
+    """Return the F1 of intervals with both ends at most `tolerance_s` off."""
     return found_within(outcomes, tolerance_s).f1
 
 
 def mean_iou(outcomes: Sequence[Outcome]) -> float | None:
-    """Give the mean temporal IoU over the episodes with an intro; a miss counts 0."""
+    """Return the mean temporal IoU over the episodes with an intro; a miss counts 0."""
     return ratio(_iou_terms, outcomes)
 
 
 def recall_at_iou(outcomes: Sequence[Outcome], least: float) -> float | None:
-    """Give the share of the episodes with an intro whose temporal IoU is `least` or more."""
+    """Return the share of the episodes with an intro whose temporal IoU is `least` or more."""
     return _mean(
         [temporal_iou(row) >= least - ROUNDING for row in outcomes if row.truth is not None]
     )
 
 
 def story_s_per_hour(outcomes: Sequence[Outcome]) -> float | None:
-    """Give the seconds of story that a player would skip, an hour of episode."""
+    """Return the seconds of story that a player would skip, an hour of episode."""
     return ratio(_story_terms, outcomes)
 
 
 def ratio(terms: Terms, outcomes: Sequence[Outcome]) -> float | None:
-    """Give the sum of the numerators over that of the denominators, None where that is 0."""
+    """Return the sum of the numerators over that of the denominators, None where that is 0."""
     numerator, denominator = summed(terms, outcomes)
     return numerator / denominator if denominator else None
 
 
 def summed(terms: Terms, outcomes: Sequence[Outcome]) -> tuple[float, float]:
-    """Give the sums of numerators and denominators, exact, so that no order changes them."""
+    """Return the sums of numerators and denominators, exact, so that no order changes them."""
     pairs = [terms(row) for row in outcomes]
     return math.fsum(pair[0] for pair in pairs), math.fsum(pair[1] for pair in pairs)
 

@@ -92,7 +92,7 @@ class Metrics(BaseModel):
     detectors: dict[str, Headline]
 
     def of_detector(self, kind: Kind) -> dict[str, float]:
-        """Give the few figures by which runs compare a detector; those that are None miss."""
+        """Return the few figures by which runs compare a detector; those that are None miss."""
         held_out = self.held_out.model_dump() if kind == "openings" else {}
         hours = {"hours": self.episodes[HEADLINE].intervals.hours}
         return _named("detector/held_out", held_out) | _named(
@@ -100,7 +100,7 @@ class Metrics(BaseModel):
         )
 
     def of_classifier(self) -> dict[str, float]:
-        """Give the write-up's figures on windows, and those of whole episodes."""
+        """Return the write-up's figures on windows, and those of whole episodes."""
         rows = {name: row.model_dump() for name, row in self.windows if row is not None}
         found = _named("classifier/test", self.detectors["head"].model_dump())
         for name, row in rows.items():
@@ -162,7 +162,7 @@ def metrics_of(
 def tables(
     comparison: Comparison, told: Sequence[EpisodeResult]
 ) -> dict[str, dict[str, list[Any]]]:
-    """Give columns for MLflow's tables: all detectors on all parts, and the episodes."""
+    """Return columns for MLflow's tables: all detectors on all parts, and the episodes."""
     rows = [
         {
             "detector": row.detector,
@@ -185,7 +185,7 @@ def tables(
 
 
 def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
-    """Give the outcomes as they are kept in a file."""
+    """Return the outcomes as they are kept in a file."""
     return [
         EpisodeResult(
             id=o.id,

@@ -209,7 +209,7 @@ def headline_figures(row: ComparisonRow, name: str) -> HeadlineFigures:
 def beside(
     report: Report, champion: Candidate, *, model_sha256: str, test_data_sha256: str
 ) -> Report:
-    """Give the report of a model with the champion's figures, or with a word why there are none."""
+    """Return the report of a model with the champion's figures, or with a word why there are none."""
     title, figures, told = f"champion, version {champion.version}", None, ""
     false_alarms = champion.metrics.get("detector/test/false_alarms")
     if champion.model_sha256 == model_sha256:
@@ -233,7 +233,7 @@ def beside(
 
 
 def picture_seconds(outcome: Outcome) -> list[float]:
-    """Give the times whose pictures `episode_row` takes: both starts, then both ends."""
+    """Return the times whose pictures `episode_row` takes: both starts, then both ends."""
     return [second for _, second in _ends(outcome)]
 
 
@@ -242,7 +242,7 @@ def episode_row(
     jpegs: Sequence[bytes | None] = (),
     shared: SharedEvidence | None = None,
 ) -> EpisodeRow:
-    """Give an episode's row; `jpegs` are the pictures at its `picture_seconds`, or none at all.
+    """Return an episode's row; `jpegs` are the pictures at its `picture_seconds`, or none at all.
 
     `shared` is what its siblings have of it, where the detector asks them. Raises ValueError where
     there are more or fewer pictures than seconds.
@@ -277,7 +277,7 @@ def episode_row(
 
 
 def probability_path(probabilities: NDArray[np.float32]) -> str:
-    """Give (T,) probabilities as an SVG path: x in seconds, y in whole percent, downwards.
+    """Return (T,) probabilities as an SVG path: x in seconds, y in whole percent, downwards.
 
     A step a second; equal seconds are one run, so that the path is small, and still tells every
     second to whoever reads it back. Empty where there is not one.
@@ -291,7 +291,7 @@ def probability_path(probabilities: NDArray[np.float32]) -> str:
 
 
 def render(report: Report) -> str:
-    """Give the page as HTML, all in one, to be written as UTF-8."""
+    """Return the page as HTML, all in one, to be written as UTF-8."""
     page = Environment(
         loader=PackageLoader("skipintro.evaluation", ""),
         autoescape=True,
@@ -375,7 +375,7 @@ def _worst_first(row: EpisodeRow) -> tuple[bool, float, str]:
 
 
 def _tables(comparison: Comparison) -> dict[str, list[ComparisonRow]]:
-    """Give the rows of each part that has an episode, the headline's first."""
+    """Return the rows of each part that has an episode, the headline's first."""
     tables: dict[str, list[ComparisonRow]] = {HEADLINE_SLICE: []}
     for row in comparison.rows:
         if row.figures.episodes or row.slice_name == HEADLINE_SLICE:
@@ -436,7 +436,7 @@ def _risk_coverage(curve: RiskCoverage) -> Chart:
 
 
 def _training(columns: Mapping[str, Sequence[float]]) -> list[Chart]:
-    """Give loss and F1 by epoch, of every split that has the column."""
+    """Return loss and F1 by epoch, of every split that has the column."""
     charts = []
     for metric, title, y_range in (("loss", "Loss", None), ("f1", "F1 of frames", (0.0, 1.0))):
         lines = [
@@ -453,7 +453,7 @@ def _text(name: str) -> str:
 
 
 def _clock(second: float) -> str:
-    """Give 0:05, 1:02.5 or 1:00:00."""
+    """Return 0:05, 1:02.5 or 1:00:00."""
     tenths = round(second * 10)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)

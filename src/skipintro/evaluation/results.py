@@ -51,7 +51,7 @@ class Outcome:
 def outcome_of(
     labelled: LabelledEpisode, prediction: Prediction, *, seen: bool, leaked: bool, corrected: bool
 ) -> Outcome:
-    """Give the outcome of one prediction for a labelled episode; of no intro where none looked."""
+    """Return the outcome of one prediction for a labelled episode; of no intro where none looked."""
     probabilities = prediction.probabilities
     n_seconds = len(labelled.episode.vectors) + labelled.n_not_searched
     if probabilities.size:  # fingerprints may end within a second, embeddings before the end
@@ -73,12 +73,12 @@ def outcome_of(
 
 
 def overlap_s(first: Interval, second: Interval) -> float:
-    """Give the seconds that two intervals share."""
+    """Return the seconds that two intervals share."""
     return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
 
 
 def interval_seconds(intervals: tuple[Interval, ...], n_seconds: int) -> NDArray[np.bool_]:
-    """Give bool (n_seconds,): which seconds k have start_s <= k < end_s for some interval."""
+    """Return bool (n_seconds,): which seconds k have start_s <= k < end_s for some interval."""
     seconds = np.arange(n_seconds)
     inside = np.zeros(n_seconds, bool)
     for start_s, end_s in intervals:
@@ -87,12 +87,12 @@ def interval_seconds(intervals: tuple[Interval, ...], n_seconds: int) -> NDArray
 
 
 def truth_seconds(outcome: Outcome) -> NDArray[np.bool_]:
-    """Give bool (n_seconds,): which seconds are intro."""
+    """Return bool (n_seconds,): which seconds are intro."""
     return interval_seconds(() if outcome.truth is None else (outcome.truth,), outcome.n_seconds)
 
 
 def temporal_iou(outcome: Outcome) -> float:
-    """Give the overlap of truth and predictions, over the hull of them all; 0 without a truth.
+    """Return the overlap of truth and predictions, over the hull of them all; 0 without a truth.
 
     The hull runs from the earliest start to the latest end, so that a gap counts as predicted
     wrongly. For one prediction that overlaps, it is the usual intersection over union.
@@ -109,7 +109,7 @@ def temporal_iou(outcome: Outcome) -> float:
 
 
 def boundary_errors(outcome: Outcome) -> tuple[float, float] | None:
-    """Give (start, end) errors in seconds, predicted minus true, or None where one is missing.
+    """Return (start, end) errors in seconds, predicted minus true, or None where one is missing.
 
     Of several predictions the one with the greatest overlap counts, then the one whose absolute
     errors sum to less, then the earlier.
@@ -145,7 +145,7 @@ def is_of_whole_episode(outcome: Outcome) -> bool:
 
 
 def skipped_story_s(outcome: Outcome) -> float:
-    """Give the seconds in [0, n_seconds) that are predicted and no intro."""
+    """Return the seconds in [0, n_seconds) that are predicted and no intro."""
     skipped_s = 0.0
     for start_s, end_s in outcome.predicted:
         inside = (max(start_s, 0.0), min(end_s, float(outcome.n_seconds)))

@@ -29,7 +29,7 @@ class MacroFigures(BaseModel):
 
 
 def macro_average(outcomes: Sequence[Outcome]) -> MacroFigures:
-    """Give the mean over series of three figures, so that a long series weighs no more."""
+    """Return the mean over series of three figures, so that a long series weighs no more."""
     series = by_series(outcomes)
 
     def mean(statistic: Statistic) -> float | None:
@@ -51,7 +51,7 @@ def bootstrap(
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float] | None]:
-    """Give for each figure the (low, high) that hold the middle `level` of its resamples.
+    """Return for each figure the (low, high) that hold the middle `level` of its resamples.
 
     Draws as many series as there are, with replacement, and takes all their episodes; the
     percentile interval of Efron and Tibshirani (1993, chapter 13). Resamples of which a figure
@@ -78,13 +78,13 @@ def bootstrap(
 
 
 def by_series(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
-    """Give the outcomes of each series, by the series' name."""
+    """Return the outcomes of each series, by the series' name."""
     names = sorted({row.series for row in outcomes})
     return [[row for row in outcomes if row.series == name] for name in names]
 
 
 def _times_drawn(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give how often each resample holds each series; both are (n_resamples, n_series)."""
+    """Return how often each resample holds each series; both are (n_resamples, n_series)."""
     n_resamples, n_series = drawn.shape
     cells = drawn + n_series * np.arange(n_resamples)[:, None]
     times = np.bincount(cells.ravel(), minlength=cells.size)

@@ -11,7 +11,7 @@ SHORT_S, LONG_S = 5.0, 15.0  # lengths of an intro between which it is neither
 
 
 def slices(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    """Give the outcomes of each named part, in their order; a part may be empty.
+    """Return the outcomes of each named part, in their order; a part may be empty.
 
     Parts by the intro's length and place hold no episode without an intro. Each tag of the labels
     makes a part.

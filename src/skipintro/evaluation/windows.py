@@ -12,7 +12,7 @@ from skipintro.model.windows import FrameSequence, window_starts
 def window_outcome(
     head: IntroHead, sequence: FrameSequence, stride: int, batch_size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Give the labels and the probabilities of all windows, both (W, T)."""
+    """Return the labels and the probabilities of all windows, both (W, T)."""
     length = head.config.length
     starts = list(window_starts(len(sequence), length, stride))
     probabilities = window_probabilities(head, sequence.embeddings, starts, batch_size)

@@ -15,7 +15,7 @@ _REMEDY = "leave one title that names an opening, or name other sources with --f
 
 
 def of_video(video: Path) -> Interval | None:
-    """Give the chapter in a video whose title names an opening, None where there is none.
+    """Return the chapter in a video whose title names an opening, None where there is none.
 
     Raises VideoError where the file cannot be read, InputError where several chapters are it.
     """
@@ -23,7 +23,7 @@ def of_video(video: Path) -> Interval | None:
 
 
 def of_metadata(path: Path) -> Interval | None:
-    """Give the same of an FFMETADATA file, whose chapters may neither be reversed nor overlap."""
+    """Return the same of an FFMETADATA file, whose chapters may neither be reversed nor overlap."""
     try:
         found = read_chapters(path)
     except VideoError as error:

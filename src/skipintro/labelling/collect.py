@@ -35,12 +35,12 @@ class Collected:
     n_videos: int = 0
 
     def series(self) -> set[str]:
-        """Give the series that have a label."""
+        """Return the series that have a label."""
         return {label["series"] for label in self.labels.values()}
 
 
 def collect(places: Sequence[Path], kinds: Collection[Kind]) -> Collected:
-    """Give the labels of all videos in folders, from sources of these kinds, in Kind's order.
+    """Return the labels of all videos in folders, from sources of these kinds, in Kind's order.
 
     Every fault of a source is told, none ends the search. Raises InputError where a place does
     not exist, there is no video, or the videos cannot be read just now.
@@ -75,7 +75,7 @@ def collect(places: Sequence[Path], kinds: Collection[Kind]) -> Collected:
 def _rows(
     found: Collected, places: Iterable[Path], videos: dict[str, Path]
 ) -> dict[str, list[Told]]:
-    """Give what the tables in the videos' folders, and above them up to the places, tell."""
+    """Return what the tables in the videos' folders, and above them up to the places, tell."""
     roots = [Path(os.path.abspath(place)) for place in places]  # noqa: PTH100  links stay
     folders: set[Path] = set()
     for video in videos.values():
@@ -160,7 +160,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _real(path: Path) -> str:
-    """Give one name for a file, whatever links lead to it and however its letters are composed."""
+    """Return one name for a file, whatever links lead to it and however its letters are composed."""
     return unicodedata.normalize("NFC", os.path.realpath(path))
 
 

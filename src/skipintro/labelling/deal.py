@@ -34,12 +34,12 @@ class Episode:
 
 
 def series_of_label(id_: str, label: Label) -> str:
-    """Give the series that `annotate` takes an episode for."""
+    """Return the series that `annotate` takes an episode for."""
     return label.series or series_of(label.name) or id_
 
 
 def equal_contents(episodes: Iterable[Episode]) -> list[tuple[Episode, ...]]:
-    """Give the episodes whose videos have the same bytes, two or more at a time.
+    """Return the episodes whose videos have the same bytes, two or more at a time.
 
     Only files of equal sizes are read. Empty ones are no content.
     """
@@ -60,7 +60,7 @@ def deal(
     test_share: float,
     seed: int,
 ) -> dict[str, list[Episode]]:
-    """Give the episodes of train and test, each in the given order.
+    """Return the episodes of train and test, each in the given order.
 
     Series are taken in an order that the seed tells, each where it brings the share of test
     episodes nearer to `test_share`; neither side is left empty. Series that share a content go
@@ -95,7 +95,7 @@ def deal(
 
 
 def spellings(episodes: Iterable[Episode]) -> list[list[str]]:
-    """Give the names that are one series, where there are several."""
+    """Return the names that are one series, where there are several."""
     names: dict[str, dict[str, None]] = defaultdict(dict)
     for episode in episodes:
         names[episode.key][episode.series] = None
@@ -103,7 +103,7 @@ def spellings(episodes: Iterable[Episode]) -> list[list[str]]:
 
 
 def _groups(episodes: Iterable[Episode], equal: Iterable[Sequence[Episode]]) -> set[frozenset[str]]:
-    """Give the series, by their keys, that have to go together."""
+    """Return the series, by their keys, that have to go together."""
     group = {episode.key: frozenset({episode.key}) for episode in episodes}
     for same in equal:
         joined = frozenset().union(*(group[episode.key] for episode in same))
@@ -112,6 +112,6 @@ def _groups(episodes: Iterable[Episode], equal: Iterable[Sequence[Episode]]) -> 
 
 
 def _drawn(seed: int, group: frozenset[str]) -> tuple[str, list[str]]:
-    """Give a place in the order that depends on the seed and on these series alone."""
+    """Return a place in the order that depends on the seed and on these series alone."""
     keys = sorted(group)
     return hashlib.sha256("\n".join([str(seed), *keys]).encode()).hexdigest(), keys

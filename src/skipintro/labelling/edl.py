@@ -21,7 +21,7 @@ _CLOCK = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d(?:\.\d{1,9})?)", re.ASCII)
 
 
 def read(path: Path) -> Interval | None:
-    """Give the one interval that is skipped (actions 0 and 3).
+    """Return the one interval that is skipped (actions 0 and 3).
 
     None where the file has mutes (1) and scene markers (2) alone. Raises InputError for a line of
     another form, times that are frames, reversed or overlapping intervals, and several skips.

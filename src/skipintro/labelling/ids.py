@@ -8,7 +8,7 @@ from skipintro.episodes.naming import folder_of_series, series_of_file
 
 
 def id_of(video: Path) -> str:
-    """Give the file's name without its suffix, after its series where the name does not tell it.
+    """Return the file's name without its suffix, after its series where the name does not tell it.
 
     `Show S01E01.mkv` is `Show S01E01`; `Show/Season 1/S01E01.mkv` is `show S01E01`, since another
     show has an S01E01, too. Raises InputError where that cannot be an id.

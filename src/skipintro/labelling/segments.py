@@ -17,7 +17,7 @@ _TYPES = {"Unknown", "Commercial", "Preview", "Recap", "Outro", "Intro"}  # Medi
 
 
 def read(path: Path) -> Interval | None:
-    """Give the one segment of the type Intro, None where there is none.
+    """Return the one segment of the type Intro, None where there is none.
 
     Raises InputError for what is no such answer, a reversed segment, and several intros.
     """

@@ -25,7 +25,7 @@ class Told:
 
 
 def interval_of(place: str, start_s: float, end_s: float) -> Interval:
-    """Give an interval in whole milliseconds. Raises InputError where it has no length."""
+    """Return an interval in whole milliseconds. Raises InputError where it has no length."""
     if not 0 <= start_s < _LONGEST_S or not 0 <= end_s < _LONGEST_S:
         raise InputError(f"{place}: {start_s:g} to {end_s:g} s is no part of a video; correct it")
     start, end = round(start_s, 3), round(end_s, 3)
@@ -38,7 +38,7 @@ def interval_of(place: str, start_s: float, end_s: float) -> Interval:
 
 
 def only_one(place: str, intervals: Sequence[Interval], remedy: str) -> Interval | None:
-    """Give the interval, None where there is none. Raises InputError for several."""
+    """Return the interval, None where there is none. Raises InputError for several."""
     if len(intervals) > 1:
         told = ", ".join(format_interval(interval) for interval in intervals)
         raise InputError(f"{place}: {len(intervals)} intervals may be the intro ({told}); {remedy}")
@@ -46,7 +46,7 @@ def only_one(place: str, intervals: Sequence[Interval], remedy: str) -> Interval
 
 
 def read_text(path: Path) -> str:
-    """Give a small text file in UTF-8.
+    """Return a small text file in UTF-8.
 
     Raises InputError for anything else, an empty file, and one larger than any of its kind.
     """

@@ -19,7 +19,7 @@ from skipintro.library.discovery import find_series
 
 
 def labelled_videos(labels: Path, places: Sequence[Path]) -> tuple[list[Episode], list[Path]]:
-    """Give the episodes of a label file, in its order, and the videos that it does not name.
+    """Return the episodes of a label file, in its order, and the videos that it does not name.
 
     Raises InputError for a faulty file, a label without a video, and a video under two names.
     """
@@ -79,7 +79,7 @@ def write_source(out: Path, splits: Mapping[str, Sequence[Episode]], *, copy: bo
 
 
 def _ids(video: Path) -> set[str]:
-    """Give the ids that a video may have: as `labels import` says, or its name alone."""
+    """Return the ids that a video may have: as `labels import` says, or its name alone."""
     try:
         return {id_of(video), id_of(Path("/", video.name))}
     except InputError:  # its name can be no id

@@ -28,7 +28,7 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """Give the rows of a table.
+    """Return the rows of a table.
 
     Raises InputError naming the line for another header, a row of another length, a video that
     stands twice, and times that are not readable, reversed, or given by halves.

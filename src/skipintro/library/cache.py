@@ -22,7 +22,7 @@ from skipintro.core.files import sha256_of_file
 
 
 def default_folder() -> Path:
-    """Give the place in the user's cache folder."""
+    """Return the place in the user's cache folder."""
     return Path(platformdirs.user_cache_dir("skipintro", appauthor=False))
 
 
@@ -49,7 +49,7 @@ class Memory:
             )
 
     def get(self, kind: str, key: str) -> Any:
-        """Give the answer, None where there is none."""
+        """Return the answer, None where there is none."""
         with self._told():
             row = self._answers.execute(
                 "SELECT value FROM answers WHERE kind = ? AND key = ?", (kind, key)
@@ -87,7 +87,7 @@ def _sum(kind: str, key: str, text: str) -> str:
 
 
 def content_of(path: Path, memory: Memory) -> str:
-    """Give a file's sha256; it is read again only where its size or time has changed.
+    """Return a file's sha256; it is read again only where its size or time has changed.
 
     Raises OSError where it cannot be read, InputError where it is being written or has a name
     that is no text.
@@ -115,6 +115,6 @@ def _is_text(name: str) -> bool:
 
 
 def stamp_of(path: Path) -> list[int]:
-    """Give size and time, which tell a changed file without reading it. Raises OSError."""
+    """Return size and time, which tell a changed file without reading it. Raises OSError."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

@@ -78,7 +78,7 @@ def _any(_path: Path) -> None:
 def find_series(
     places: Sequence[Path], n_beside: int, check: Callable[[Path], None] = _any
 ) -> list[Series]:
-    """Give the series of the videos meant by files, folders and patterns.
+    """Return the series of the videos meant by files, folders and patterns.
 
     A folder is walked, links included; what is hidden, and trailers, samples and such, are passed
     over. A file that is given by itself, whatever it is called, brings up to `n_beside` episodes of
@@ -112,7 +112,7 @@ def find_series(
 
 
 def series_in(folder: Path, given: Collection[Path]) -> dict[Path, str]:
-    """Give the videos of a folder with their series, in order; the `given` ones, whatever they are.
+    """Return the videos of a folder with their series, in order; the `given` ones, whatever they are.
 
     Raises OSError where the folder cannot be read.
     """
@@ -171,7 +171,7 @@ def _beside(videos: Sequence[Path], n_most: int) -> Iterator[Path]:
 
 
 def _nearest(video: Path, ordered: Sequence[Path], n_most: int) -> list[Path]:
-    """Give those of the ordered paths that lie nearest to a video, itself left out."""
+    """Return those of the ordered paths that lie nearest to a video, itself left out."""
     own = bisect.bisect_left(ordered, _natural(video), key=_natural)
     before = ordered[max(0, own - n_most) : own]
     after = [path for path in ordered[own : own + n_most + 1] if path != video]

@@ -61,7 +61,7 @@ class Embedder:
         return is_kept(self._file(answer))  # a damaged whole would hide the vectors of a part
 
     def make(self, answer: Answer) -> NDArray[np.float32] | InputError:
-        """Give the vectors (n_seconds, D), or the fault of the video; may run in any thread."""
+        """Return the vectors (n_seconds, D), or the fault of the video; may run in any thread."""
         if self._encoder is None:
             raise RuntimeError("load() comes first")
         promised_s = self._lengths[answer.sha256]
@@ -103,7 +103,7 @@ class Embedder:
         return self._config_of(answer).looked_at(vectors, self._lengths[answer.sha256])
 
     def _length_s(self, answer: Answer, n_decoded: int) -> float:
-        """Give the video's length: its container's, or the seconds that were decoded, if more."""
+        """Return the video's length: its container's, or the seconds that were decoded, if more."""
         promised_s = self._lengths[answer.sha256] or 0.0
         return promised_s if n_decoded < promised_s + 1 else float(n_decoded)
 
@@ -115,7 +115,7 @@ class Embedder:
         return self._config.model_copy(update={"search": search})
 
     def _file(self, answer: Answer) -> Path:
-        """Give the vectors of the whole video where there are any, else those that are wanted."""
+        """Return the vectors of the whole video where there are any, else those that are wanted."""
         whole = self._folder / f"{answer.sha256}.npy"
         return whole if whole.exists() else self._made_file(answer)
 

@@ -46,7 +46,7 @@ class Model:
 
 
 def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
-    """Give the model, and a word of warning or an empty one.
+    """Return the model, and a word of warning or an empty one.
 
     `wanted` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id` (its detector),
     `runs:/id/name`, or `last-trained` for what the checkout has trained last. None stands for the
@@ -86,7 +86,7 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
 
 
 def _champion(checkout: Path | None) -> str:
-    """Give the address of the champion: of the detector that the checkout registers, or the usual.
+    """Return the address of the champion: of the detector that the checkout registers, or the usual.
 
     Raises InputError where its `params.yaml` cannot be read.
     """
@@ -96,7 +96,7 @@ def _champion(checkout: Path | None) -> str:
 
 
 def of_registry(folder: Path, title: str, sha256: str, memory: Memory) -> Model:
-    """Give what `fetch` has found. Raises InputError where its files are not the registered ones.
+    """Return what `fetch` has found. Raises InputError where its files are not the registered ones.
 
     An empty hash is that of a model that was registered without one.
     """
@@ -127,7 +127,7 @@ def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
 
 @contextmanager
 def _unchanged(folder: Path, identity: str) -> Iterator[Path]:
-    """Give a folder that is still the one that was found."""
+    """Yield a folder that is still the one that was found."""
     if identity_of(folder) != identity:
         from skipintro.detection.folder import checked_config  # noqa: PLC0415  pydantic
 
@@ -221,7 +221,7 @@ def _embedding_of(checkout: Path) -> "EmbeddingConfig":
 
 @contextmanager
 def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
-    """Give a folder with the head that the checkout has trained last, if it is still that one."""
+    """Yield a folder with the head that the checkout has trained last, if it is still that one."""
     from skipintro.core.params import load_params  # noqa: PLC0415
     from skipintro.detection.folder import HeadDetectorConfig, assemble  # noqa: PLC0415  numpy
     from skipintro.evaluation.params import EvaluationParams  # noqa: PLC0415  scikit-learn

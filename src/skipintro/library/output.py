@@ -61,7 +61,7 @@ def tell(rows: Sequence[Row], form: Form) -> None:
 
 
 def _shown(name: str) -> str:
-    """Give a file's name as text, also where its bytes are none."""
+    """Return a file's name as text, also where its bytes are none."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 

@@ -18,7 +18,7 @@ class Rule:
 
 
 def refine(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]) -> Finding:
-    """Give the finding; times are whole milliseconds within the video.
+    """Return the finding; times are whole milliseconds within the video.
 
     What a person or the file itself says is taken as it is. `snapped` gives the time of the
     nearest change of picture.

@@ -23,7 +23,7 @@ def asked_rows(
     *,
     explain: bool = False,
 ) -> list[Row]:
-    """Give a row a video, in the order of their series and names; on demand, it says why.
+    """Return a row a video, in the order of their series and names; on demand, it says why.
 
     `row` is called as soon as a series is answered.
     """
@@ -54,7 +54,7 @@ def _why(answer: Answer, of_detector: Mapping[Path, str]) -> str:
 
 
 def row_of(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]) -> Row:
-    """Give the refined finding, or none with its fault; `snapped` as `refine` has it."""
+    """Return the refined finding, or none with its fault; `snapped` as `refine` has it."""
     fault = answer.fault
     if not fault:
         try:

@@ -82,7 +82,7 @@ class Detection:
             yield self._combined(told)
 
     def curve(self, answers: Sequence[Answer], answer: Answer) -> list[float]:
-        """Give the probability of intro by second of one of the answers of a series."""
+        """Return the probability of intro by second of one of the answers of a series."""
         curve = self._memory.get("curve", f"{self._group_key(answers)} {answer.sha256}")
         return [float(share) for share in curve or ()]
 
@@ -120,7 +120,7 @@ class Detection:
         return combined
 
     def _chapters(self, answer: Answer) -> tuple[Chapter, ...]:
-        """Give the chapters of a video that has no fault."""
+        """Return the chapters of a video that has no fault."""
         if answer.fault:
             return ()
         key = f"{answer.sha256} {self._chapters_key}"
@@ -140,7 +140,7 @@ class Detection:
     def _share_of_siblings(
         self, answers: Sequence[Answer], answer: Answer, interval: Interval
     ) -> float:
-        """Give how much of an interval of one of the answers of a series some sibling has."""
+        """Return how much of an interval of one of the answers of a series some sibling has."""
         key = f"{self._group_key(answers)} {answer.sha256} {interval}"
         known = self._memory.get("share", key)
         if known is None:

@@ -227,5 +227,5 @@ def _line_of(text: str, steps: tuple[str, ...]) -> int:
 
 
 def _plain(name: str) -> str:
-    """Give one spelling for a name, however its letters are composed."""
+    """Return one spelling for a name, however its letters are composed."""
     return unicodedata.normalize("NFC", name)

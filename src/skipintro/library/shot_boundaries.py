@@ -19,7 +19,7 @@ _HEIGHT = 36  # px
 
 
 def snapped(path: Path, second: float) -> float:
-    """Give the time of the nearest cut or black frame within a second, else the time as it is.
+    """Return the time of the nearest cut or black frame within a second, else the time as it is.
 
     Exact to the frame; the beginning of the video counts as a cut. Raises VideoError.
     """
@@ -30,7 +30,7 @@ def snapped(path: Path, second: float) -> float:
 
 
 def changes(frames: Sequence[tuple[Fraction, Picture]]) -> list[Fraction]:
-    """Give the times of the pictures that follow a cut or are black, and of that at 0 s."""
+    """Return the times of the pictures that follow a cut or are black, and of that at 0 s."""
     found = {time for time, picture in frames if picture.mean() < _BLACK or time == 0}
     for (_, before), (time, after) in pairwise(frames):
         if np.abs(after.astype(np.int16) - before).mean() > _CUT:

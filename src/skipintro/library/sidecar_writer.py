@@ -148,13 +148,13 @@ class Writer:
         return now is None or self._overwrite or now in ours
 
     def _ours(self, place: Path) -> list[Any]:
-        """Give what the last runs have written there, or were to write when they were killed."""
+        """Return what the last runs have written there, or were to write when they were killed."""
         known = (self._memory.get(kind, str(place.absolute())) for kind in ("written", "writing"))
         return [one for one in known if one is not None]
 
     @contextmanager
     def _replacing(self, place: Path, known_by: Callable[[Path], Any]) -> Iterator[Path]:
-        """Give a draft that becomes `place`, remembered as ours at every moment."""
+        """Yield a draft that becomes `place`, remembered as ours at every moment."""
         with atomic_write(place) as draft:
             yield draft
             ours = known_by(draft)

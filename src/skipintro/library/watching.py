@@ -34,7 +34,7 @@ class Turn:
         return Turn(self.changed | failed.changed, self.growing, everything)
 
     def wanted(self, groups: Iterable[Series]) -> list[Series]:
-        """Give the series in which something has changed, without the videos that still grow."""
+        """Return the series in which something has changed, without the videos that still grow."""
         found = []
         for group in groups:
             real = {video: Path(os.path.realpath(video)) for video in group.videos}

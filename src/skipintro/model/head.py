@@ -21,7 +21,7 @@ from skipintro.model.transformer import EncoderLayer
 
 
 class IntroHead(nn.Module):
-    """Gives each frame of a window the logit of being intro."""
+    """Return each frame of a window the logit of being intro."""
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()

@@ -78,7 +78,7 @@ class EpochRow(BaseModel):
     test: SplitRow
 
     def flat(self) -> dict[str, float]:
-        """Give `{"train_loss": …, "train_accuracy": …, …}`, the names used in all logs."""
+        """Return `{"train_loss": …, "train_accuracy": …, …}`, the names used in all logs."""
         return {
             f"{split}_{name}": value
             for split, row in (("train", self.train), ("test", self.test))
@@ -114,14 +114,14 @@ class Windows:
         return len(self._starts)
 
     def batch(self, chosen: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Give embeddings (B, T, D) and labels (B, T) of the chosen windows."""
+        """Return embeddings (B, T, D) and labels (B, T) of the chosen windows."""
         frames = self._places(chosen)
         return self._frames[frames], self._labels[frames]
 
     def augmented_batch(
         self, chosen: NDArray[np.intp], change: Augmentation, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Give the same, changed at random."""
+        """Return the same, changed at random."""
         shape = (len(chosen), len(self._offsets))
         by = rng.integers(-change.shift_s, change.shift_s + 1, (len(chosen), 1))
         share = rng.uniform(change.substituted_least, change.substituted_most, (len(chosen), 1))
@@ -148,7 +148,7 @@ def train(
     checkpoint: Path,
     on_epoch: Callable[[EpochRow], None],
 ) -> tuple[IntroHead, list[EpochRow]]:
-    """Give the trained head and its history.
+    """Return the trained head and its history.
 
     After an epoch, but for CHECKPOINT_SHARE of the time at most, the state is stored at
     `checkpoint`; where one lies there, the loop goes on from it and calls `on_epoch` for its
@@ -283,7 +283,7 @@ def _store(
 def _start(
     config: HeadConfig, settings: TrainSettings, checkpoint: Path, device: torch.device
 ) -> tuple[IntroHead, torch.optim.Optimizer, list[EpochRow]]:
-    """Give head, optimizer and history from the checkpoint; fresh ones without an intact one."""
+    """Return head, optimizer and history from the checkpoint; fresh ones without an intact one."""
     head, optimizer = _fresh(config, settings, device)
     if not is_intact(checkpoint):
         return head, optimizer, []

@@ -20,7 +20,7 @@ class Dropout(nn.Dropout):
     """`nn.Dropout`; on a CPU `p` is rounded to a 65536th."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give x, of any shape: each element zero with probability p, else x / (1 - p)."""
+        """Return x, of any shape: each element zero with probability p, else x / (1 - p)."""
         if not self.training or x.device.type != "cpu":
             return super().forward(x)
         n_dropped = min(round(self.p * N_STATES), N_STATES - 1)

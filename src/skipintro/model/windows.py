@@ -33,7 +33,7 @@ class FrameSequence:
         return len(self.labels)
 
     def without(self, ids: Collection[str]) -> "FrameSequence":
-        """Give the sequence without the frames of some episodes; the indices stay as they are."""
+        """Return the sequence without the frames of some episodes; the indices stay as they are."""
         keep = np.array([i for i, id_ in enumerate(self.ids) if id_ not in ids], np.int32)
         kept = np.isin(self.episodes, keep)
         return replace(
@@ -70,12 +70,12 @@ class WindowManifest(BaseModel):
 
 
 def balanced_frames(intro: range, n_seconds: int) -> range:
-    """Give the frames of one episode: its intro, then as many film frames, fewer at its end."""
+    """Return the frames of one episode: its intro, then as many film frames, fewer at its end."""
     return range(intro.start, min(intro.stop + len(intro), n_seconds))
 
 
 def balanced_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> FrameSequence:
-    """Give intro frames and as many film frames after each; the write-up's sequence."""
+    """Return intro frames and as many film frames after each; the write-up's sequence."""
     return _sequence(
         (
             (id_, intro, balanced_frames(intro, len(vectors)), vectors)
@@ -87,7 +87,7 @@ def balanced_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> Fr
 
 
 def whole_sequence(episodes: Iterable[LabelledVectors], dimension: int) -> FrameSequence:
-    """Give every frame of every episode, those without an intro too."""
+    """Return every frame of every episode, those without an intro too."""
     return _sequence(
         ((id_, intro, range(len(vectors)), vectors) for id_, intro, vectors in episodes), dimension
     )
@@ -121,12 +121,12 @@ def _sequence(
 
 
 def window_starts(n_frames: int, length: int, stride: int) -> range:
-    """Give the first frames of all whole windows: `range(0, n_frames - length + 1, stride)`."""
+    """Return the first frames of all whole windows: `range(0, n_frames - length + 1, stride)`."""
     return range(0, n_frames - length + 1, stride)
 
 
 def covering_starts(n_frames: int, length: int, stride: int) -> list[int]:
-    """Give window starts that cover every frame: a last window ends with the last frame.
+    """Return window starts that cover every frame: a last window ends with the last frame.
 
     A sequence shorter than a window is one short window. Raises InputError where the windows
     would leave frames out.

@@ -28,12 +28,12 @@ _MOST_PICTURES = 32  # of one request
 
 
 def make_server(queue: Queue, checkout: Path) -> uvicorn.Server:
-    """Give the server of the page; a signal ends it in order."""
+    """Return the server of the page; a signal ends it in order."""
     return uvicorn.Server(configured(make_app(queue, checkout), TimedPage))
 
 
 def make_app(queue: Queue, checkout: Path) -> FastAPI:
-    """Give the app; the paths of videos are relative to the checkout."""
+    """Return the app; the paths of videos are relative to the checkout."""
     html, policy = render()
     app = FastAPI(openapi_url=None)
     app.add_middleware(Guard, token=None)
@@ -76,13 +76,13 @@ def make_app(queue: Queue, checkout: Path) -> FastAPI:
 
 
 def _media_type(path: Path) -> str:
-    """Give a video's type; where a machine takes its name for something else, the usual one."""
+    """Return a video's type; where a machine takes its name for something else, the usual one."""
     guessed = guess_type(path.name)[0] or ""
     return guessed if guessed.startswith("video/") else "video/mp4"
 
 
 def _seconds(texts: list[str]) -> list[float]:
-    """Give the times that are asked for. Raises RefusalError (400)."""
+    """Return the times that are asked for. Raises RefusalError (400)."""
     try:
         seconds = [float(text) for text in texts]
     except ValueError:

@@ -35,7 +35,7 @@ class Decision(BaseModel):
 
 
 def entry_of(decision: Decision, doubt: Doubt, rule: CorrectionRule) -> Entry:
-    """Give the override of an accepted label, of a correction, or of no intro.
+    """Return the override of an accepted label, of a correction, or of no intro.
 
     Raises RefusalError (422) for an interval that the annotate stage would not take.
     """
@@ -78,7 +78,7 @@ def _check(interval: Interval, doubt: Doubt, rule: CorrectionRule) -> None:
 
 
 def _written(second: float) -> str | float:
-    """Give a time as a person would write it, where that loses nothing."""
+    """Return a time as a person would write it, where that loses nothing."""
     text = format_time(second)
     return text if parse_time("", text) == second else second
 

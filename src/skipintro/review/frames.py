@@ -16,7 +16,7 @@ SIZE = 224  # px, as encoders see them
 
 
 def pictures_around(video: Path, seconds: Sequence[int]) -> list[list[tuple[int, Picture | None]]]:
-    """Give for each second the 5 from MARGIN_S before to MARGIN_S after, each with its picture.
+    """Return for each second the 5 from MARGIN_S before to MARGIN_S after, each with its picture.
 
     None stands for what lies before the beginning or after the end. Nothing is decoded beyond the
     last second. Raises InputError where of a given second there is no picture at all, and
@@ -40,7 +40,7 @@ def pictures_around(video: Path, seconds: Sequence[int]) -> list[list[tuple[int,
 
 
 def strip(video: Path, seconds: Sequence[float]) -> list[tuple[float, Picture | None]]:
-    """Give small pictures at given times, each with its time; None before the beginning or after.
+    """Return small pictures at given times, each with its time; None before the beginning or after.
 
     Read by seeking where the container allows it. Raises VideoError as `thumbnails` does.
     """

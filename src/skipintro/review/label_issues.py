@@ -79,7 +79,7 @@ class _Reason:
 
 
 def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
-    """Give the doubts of a checkout, one an id, the weightiest reasons first.
+    """Return the doubts of a checkout, one an id, the weightiest reasons first.
 
     What is overridden is judged by its override, and stands here whether it is in doubt or not.
     Episodes without a usable video are left out: there is nothing to look at, nor to learn from.
@@ -138,13 +138,13 @@ def _objections(
 
 
 def contradictions(checkout: Path) -> list[OutOfFoldPrediction]:
-    """Give the train labels that the last fit contradicts; none before there is a fit."""
+    """Return the train labels that the last fit contradicts; none before there is a fit."""
     held_out = _held_out(checkout / HELD_OUT)
     return contradicted(held_out.values(), _near_s(checkout / "params.yaml"))
 
 
 def _near_s(params: Path) -> float:
-    """Give how far an interval may lie from a label that it does not contradict."""
+    """Return how far an interval may lie from a label that it does not contradict."""
     try:
         return _FitParams.model_validate(read_params_file(params).get("fit")).right_within_s
     except ValidationError as error:
@@ -157,7 +157,7 @@ def _annotations(
     rule: CorrectionRule,
     overrides: Mapping[str, Override],
 ) -> dict[str, list[Annotation]]:
-    """Give the annotations of each id, one a split, as the annotate stage makes them."""
+    """Return the annotations of each id, one a split, as the annotate stage makes them."""
     ingested = checkout / INGESTED
     found: dict[str, list[Annotation]] = {}
     for annotation in read_annotations(ingested, manifest, rule, overrides):
@@ -166,7 +166,7 @@ def _annotations(
 
 
 def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> list[_Reason]:
-    """Give what is wrong with the labels of one episode by themselves."""
+    """Return what is wrong with the labels of one episode by themselves."""
     faults = [
         _Reason(f"the label cannot be used: {annotation.reason}", 1.0)
         for annotation in annotations
@@ -206,7 +206,7 @@ def _evaluated(path: Path) -> dict[str, OutOfFoldPrediction]:
 def _beside(
     annotations: Sequence[Annotation], told: OutOfFoldPrediction
 ) -> OutOfFoldPrediction | None:
-    """Give what is told beside the label as it is now; None beside one that cannot be used."""
+    """Return what is told beside the label as it is now; None beside one that cannot be used."""
     now = next((annotation for annotation in annotations if annotation.usable), None)
     return None if now is None else told.model_copy(update={"label": _interval(now)})
 

@@ -44,7 +44,7 @@ class LabelReport(BaseModel):
     suspicious: list[Suspicious]  # the most suspicious first
 
     def as_text(self) -> str:
-        """Give the report for a person."""
+        """Return the report for a person."""
         names = list(SplitReport.model_fields)
         lines = [f"{'':8}" + "".join(f"{name.replace('_', ' '):>17}" for name in names)]
         for split, counts in self.splits.items():
@@ -116,6 +116,6 @@ def report(
 
 
 def frames_command(label: Suspicious) -> str:
-    """Give the command that shows both ends; labels know no videos, so that one is left open."""
+    """Return the command that shows both ends; labels know no videos, so that one is left open."""
     seconds = f"--at {int(label.start_s)} --at {int(label.end_s)}"
     return f"skipintro frames {shlex.quote(f'<video of {label.id}>')} {seconds} --out frames.png"

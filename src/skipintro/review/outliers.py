@@ -52,7 +52,7 @@ class _Interval:
 
 
 def suspicious(annotations: Sequence[Annotation], rule: SuspicionRule) -> list[Suspicious]:
-    """Give the labels that do not fit, the most suspicious first; of one score, in their order.
+    """Return the labels that do not fit, the most suspicious first; of one score, in their order.
 
     A label does not fit where its length or its start lies far from the series' median, or where
     its start was shifted and its length is near to that of no other. Only labels with an interval
@@ -116,7 +116,7 @@ def _suspicious(
 
 
 def _off(value_s: float, series_s: Sequence[float], always_s: float, rule: SuspicionRule) -> float:
-    """Give how far a value lies from the series' median, over what is allowed."""
+    """Return how far a value lies from the series' median, over what is allowed."""
     middle_s = median(series_s)
     mad_s = median(abs(one_s - middle_s) for one_s in series_s)
     allowed_s = max(always_s, rule.deviations * DEVIATION_OF_MAD * mad_s)
@@ -124,7 +124,7 @@ def _off(value_s: float, series_s: Sequence[float], always_s: float, rule: Suspi
 
 
 def _range(own_s: float, others_s: Sequence[float], tell: Callable[[float], str]) -> str:
-    """Give lowest and highest, and the median where the two alone do not show what is off."""
+    """Return lowest and highest, and the median where the two alone do not show what is off."""
     low_s, high_s = min(others_s), max(others_s)
     if low_s == high_s:
         return tell(low_s)

@@ -27,7 +27,7 @@ class OverridesFile:
         remove_stale(path.parent)
 
     def read(self) -> dict[str, Override]:
-        """Give all entries."""
+        """Return all entries."""
         return read_overrides(self.path)
 
     def put(self, id_: str, entry: Entry | None, seen: Override | None) -> Entry | None:

@@ -14,7 +14,7 @@ _PACKAGE = "skipintro.review"
 
 
 def render() -> tuple[str, str]:
-    """Give the page as HTML, and its content policy: its own style, script and server alone."""
+    """Return the page as HTML, and its content policy: its own style, script and server alone."""
     script, style = _text("page.js"), _text("page.css")
     environment = Environment(
         loader=PackageLoader(_PACKAGE, ""), autoescape=True, undefined=StrictUndefined

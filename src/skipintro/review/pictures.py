@@ -16,7 +16,7 @@ _GAP_S = 5.0  # between two times that are still read in one go
 
 
 def small_pictures(path: Path, seconds: Sequence[float], n_seconds: int) -> list[bytes | None]:
-    """Give the picture on screen at each time as JPEG; None from `n_seconds` on.
+    """Return the picture on screen at each time as JPEG; None from `n_seconds` on.
 
     Neighbours are read in one go: to seek for each would decode the frames from the key frame
     before them again and again. None also where decoding fails. Raises VideoError where there is

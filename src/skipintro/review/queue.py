@@ -40,7 +40,7 @@ class Queue:
         return len({made.id for made in self._made})
 
     def doubt(self, id_: str) -> Doubt:
-        """Give a doubt. Raises RefusalError (404) where there is none of this id."""
+        """Return a doubt. Raises RefusalError (404) where there is none of this id."""
         if id_ not in self._doubts:
             raise RefusalError(404, f"{id_!r:.300}: no label in doubt here; load the page again")
         return self._doubts[id_]
@@ -90,7 +90,7 @@ class Queue:
         self._order.insert(place, id_)
 
     def state(self) -> dict[str, Any]:
-        """Give every doubt in order, whether it is open, and what the file says of it now.
+        """Return every doubt in order, whether it is open, and what the file says of it now.
 
         A doubt is closed when it was decided here, or when somebody edited its entry meanwhile.
         """

@@ -18,7 +18,7 @@ class Roots:
         self._real = [Path(os.path.realpath(folder)) for folder in folders]
 
     def admit(self, text: str) -> Path:
-        """Give the path of a file or folder below a root.
+        """Return the path of a file or folder below a root.
 
         Raises RefusalError; outside of the roots, the same whether there is anything or not.
         """

@@ -47,7 +47,7 @@ class Limits:
 def make_app(
     plan: Plan, worker: Worker, measures: Measures, limits: Limits, token: str | None
 ) -> FastAPI:
-    """Give the app. Its pages are off, since they load scripts from elsewhere."""
+    """Return the app. Its pages are off, since they load scripts from elsewhere."""
     app = FastAPI(title="skipintro", version=version("skipintro"), docs_url=None, redoc_url=None)
     app.add_middleware(Guard, token=token)
     app.add_middleware(Measured, measures=measures)

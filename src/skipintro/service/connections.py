@@ -102,7 +102,7 @@ class TimedPage(Timed):
 
 
 def configured(app: ASGIApp, protocol: type[Timed]) -> uvicorn.Config:
-    """Give what both servers have in common.
+    """Return what both servers have in common.
 
     They leave at least half of the files that a process may open to their work.
     """

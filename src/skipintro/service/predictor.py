@@ -40,14 +40,14 @@ class Finder:
         self._detection = Detection(plan.model, self._memory, plan.settings)
 
     def of_library(self, paths: Sequence[Path]) -> list[Row]:
-        """Give the rows of files and folders below the roots."""
+        """Return the rows of files and folders below the roots."""
         groups = find_series(paths, self._plan.n_beside, self._plan.roots.check)
         if not groups:
             raise RefusalError(422, f"no video in {', '.join(map(str, paths))}; name other paths")
         return _sound(self._rows(groups))
 
     def of_upload(self, path: Path) -> list[Row]:
-        """Give the row of one file by itself, under its bare name."""
+        """Return the row of one file by itself, under its bare name."""
         [row] = self._rows(find_series([path], 0))
         finding = replace(row.finding, video=Path(path.name))
         fault = row.fault.replace(f"{path.parent}{os.sep}", "")
@@ -58,7 +58,7 @@ class Finder:
         self._memory.close()
 
     def _rows(self, groups: list[Series]) -> list[Row]:
-        """Give the rows; a video that is too long is a fault of its own, and helps no other."""
+        """Return the rows; a video that is too long is a fault of its own, and helps no other."""
         place = {video: number for number, video in enumerate(v for g in groups for v in g.videos)}
         hours = {video: _hours(video) for video in place}
         most = self._plan.max_hours

@@ -72,7 +72,7 @@ async def write_upload(request: Request, path: Path, most_bytes: float, limit_s:
 async def _body(
     request: Request, most_bytes: float, limit_s: float
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Give the parts of the body. Raises RefusalError: 408 where it takes too long, 413."""
+    """Yield the parts of the body. Raises RefusalError: 408 where it takes too long, 413."""
     began = asyncio.get_running_loop().time()
 
     def ends(n_bytes: int) -> float:

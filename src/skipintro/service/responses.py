@@ -10,10 +10,10 @@ from skipintro.service.http_errors import RefusalError
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Give ASCII, since the name of a file need not be valid Unicode."""
+    """Return ASCII, since the name of a file need not be valid Unicode."""
     return Response(json.dumps(value), status, headers, "application/json")
 
 
 def error_response(refusal: RefusalError) -> Response:
-    """Give `{"error": …}`."""
+    """Return `{"error": …}`."""
     return as_json({"error": refusal.fault}, refusal.status, refusal.headers)

@@ -34,7 +34,7 @@ def make_server(
     most_bytes: float,
     token: str | None,
 ) -> Server:
-    """Give the server; uploads lie in a folder that is there already."""
+    """Return the server; uploads lie in a folder that is there already."""
     measures = Measures()
     worker = Worker(plan, measures, n_waiting=n_waiting, time_limit_s=time_limit_s)
     app = make_app(plan, worker, measures, Limits(time_limit_s, most_bytes, uploads), token)

@@ -6,7 +6,7 @@ from skipintro.core.errors import InputError
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Give the socket; port 0 is any free one. Raises InputError where there is none."""
+    """Return the socket; port 0 is any free one. Raises InputError where there is none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)

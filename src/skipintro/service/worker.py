@@ -44,7 +44,7 @@ class Worker:
         return slot
 
     async def run(self, slot: ExitStack, task: Task) -> list[Row]:
-        """Give the task's rows, and close the slot when the task has ended.
+        """Return the task's rows, and close the slot when the task has ended.
 
         Raises RefusalError: 504 after the time limit, 503 when the service ends. A task that still
         waits is then dropped. One that has begun cannot be stopped: it keeps its slot, and the

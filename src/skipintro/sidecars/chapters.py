@@ -16,12 +16,12 @@ _SPECIAL = re.compile(r"([=;#\\\n])")
 
 
 def path_for(video: Path) -> Path:
-    """Give the path of the sidecar."""
+    """Return the path of the sidecar."""
     return video.with_suffix(".ffmetadata")
 
 
 def with_intro(known: Sequence[Chapter], interval: Interval, length_s: float) -> list[Chapter]:
-    """Give the chapters with the intro as one of its own; those that it cuts keep their rests.
+    """Return the chapters with the intro as one of its own; those that it cuts keep their rests.
 
     Without any known, the rest is one titled `Episode`: a player that jumps to the next chapter
     needs one after the intro. Where one of the known names an opening, all stay as they are.
@@ -43,7 +43,7 @@ def with_intro(known: Sequence[Chapter], interval: Interval, length_s: float) ->
 
 
 def text(finding: Finding) -> str | None:
-    """Give the file's content, None where there is no intro."""
+    """Return the file's content, None where there is no intro."""
     if finding.interval is None:
         return None
     lines = [";FFMETADATA1"]

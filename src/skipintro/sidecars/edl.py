@@ -11,12 +11,12 @@ COMMERCIAL_BREAK = 3  # skipped once, and may be gone back to; MPlayer knows 0 a
 
 
 def path_for(video: Path) -> Path:
-    """Give the path that a player looks at."""
+    """Return the path that a player looks at."""
     return video.with_suffix(".edl")
 
 
 def text(finding: Finding, action: int = COMMERCIAL_BREAK) -> str | None:
-    """Give the file's content, None where there is no intro."""
+    """Return the file's content, None where there is no intro."""
     if finding.interval is None:
         return None
     start_s, end_s = finding.interval

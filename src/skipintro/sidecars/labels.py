@@ -13,12 +13,12 @@ from skipintro.sidecars.result import Finding
 
 
 def path_for(video: Path) -> Path:
-    """Give the path of the sidecar."""
+    """Return the path of the sidecar."""
     return video.with_suffix(".intro.json")
 
 
 def text(finding: Finding) -> str:
-    """Give the file's content."""
+    """Return the file's content."""
     name = unicodedata.normalize("NFC", finding.video.stem)
     start, end = map(format_time, finding.interval) if finding.interval else (None, None)
     content = {name: {"name": name, "series": finding.series, "start": start, "end": end}}

@@ -25,7 +25,7 @@ COPY = ".chapters"  # stands before the suffix of a copy's name
 
 
 def muxed_place(video: Path) -> Path:
-    """Give the path of a video's copy with chapters."""
+    """Return the path of a video's copy with chapters."""
     return video.with_name(f"{video.stem}{COPY}{video.suffix}")
 
 

@@ -13,12 +13,12 @@ TICKS_PER_MS = 10_000  # a tick is 100 ns
 
 
 def path_for(video: Path) -> Path:
-    """Give the path of the sidecar."""
+    """Return the path of the sidecar."""
     return video.with_suffix(".segments.json")
 
 
 def text(finding: Finding) -> str | None:
-    """Give the file's content, None where there is no intro."""
+    """Return the file's content, None where there is no intro."""
     if finding.interval is None:
         return None
     start, end = (round(second * 1000) * TICKS_PER_MS for second in finding.interval)

@@ -46,7 +46,7 @@ class Params(StageParams):
     search: Search
 
     def embedding(self, truncation_tolerance_s: float) -> EmbeddingConfig:
-        """Give what a detector on these vectors has to go by."""
+        """Return what a detector on these vectors has to go by."""
         return EmbeddingConfig(
             precision=self.precision,
             batch_size=self.batch_size,

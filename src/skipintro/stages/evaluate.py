@@ -170,7 +170,7 @@ def hash_of_test_data(
     videos: Mapping[tuple[str, str], str],
     leaked: Collection[str],
 ) -> str:
-    """Give the hash of all that figures on test depend on, beside the detector.
+    """Return the hash of all that figures on test depend on, beside the detector.
 
     `videos` are hashes by split and id. Train episodes of test's series are siblings that help to
     find. What is leaked belongs to it: the headline leaves that out.
@@ -197,7 +197,7 @@ def hash_of_test_data(
 def hash_of_train_data(
     train: Sequence[LabelledEpisode], videos: Mapping[tuple[str, str], str]
 ) -> str:
-    """Give the hash of all that figures on held-out series depend on, beside the detector."""
+    """Return the hash of all that figures on held-out series depend on, beside the detector."""
     return sha256_of_json(
         [(e.episode.id, e.episode.series, e.truth, videos["train", e.episode.id]) for e in train]
     )
@@ -242,7 +242,7 @@ def _window_table(
 def _with_pictures(
     outcomes: Sequence[Outcome], shared: Mapping[tuple[str, str], SharedEvidence]
 ) -> list[EpisodeRow]:
-    """Give the report's rows, with pictures of the ends where the video can be read."""
+    """Return the report's rows, with pictures of the ends where the video can be read."""
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
     paths = {e.id: e.path for e in ingested.episodes if e.split == "test"}
 
@@ -294,7 +294,7 @@ def _further_trees() -> str:
 
 
 def _columns(history: Sequence[tuple[int, dict[str, float]]]) -> dict[str, list[float]]:
-    """Give the training's curves by name."""
+    """Return the training's curves by name."""
     names = history[0][1]
     return {"epoch": [float(epoch) for epoch, _ in history]} | {
         name: [figures[name] for _, figures in history] for name in names

@@ -164,7 +164,7 @@ def _inspected(
 
 
 def _verdict(path: Path, known: Path, params: Params) -> _Verdict:
-    """Give what is remembered of a content, or find it out. Raises PassingVideoError."""
+    """Return what is remembered of a content, or find it out. Raises PassingVideoError."""
     if (content := read_checked(known)) is not None:
         return _Verdict.model_validate_json(content)
     tolerance_s = params.truncation_tolerance_s

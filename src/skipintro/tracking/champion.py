@@ -24,13 +24,13 @@ def existing_store(experiment: str) -> Store | None:
 
 
 def find_champion(store: Store, model_name: str) -> Candidate | None:
-    """Give the champion, or None where no version holds the alias."""
+    """Return the champion, or None where no version holds the alias."""
     version = version_of(store, model_name, CHAMPION)
     return None if version is None else candidate_of(store, version)
 
 
 def version_of(store: Store, model_name: str, alias: str) -> ModelVersion | None:
-    """Give the version that holds an alias, or None."""
+    """Return the version that holds an alias, or None."""
     try:
         return store.client.get_model_version_by_alias(model_name, alias)
     except MlflowException:
@@ -38,7 +38,7 @@ def version_of(store: Store, model_name: str, alias: str) -> ModelVersion | None
 
 
 def candidate_of(store: Store, version: ModelVersion) -> Candidate:
-    """Give what the gate looks at: of the newest run of this very model, and of its tags."""
+    """Return what the gate looks at: of the newest run of this very model, and of its tags."""
     run, tags = _last_measured(store, version), version.tags
     measured = tags | (run.data.tags if run else {})
     reigns = [(k.removeprefix(REIGN), why) for k, why in tags.items() if k.startswith(REIGN)]
@@ -54,7 +54,7 @@ def candidate_of(store: Store, version: ModelVersion) -> Candidate:
 
 
 def _last_measured(store: Store, version: ModelVersion) -> Run | None:
-    """Give the newest complete run of this very model: its data may have changed since."""
+    """Return the newest complete run of this very model: its data may have changed since."""
     tag = f"tags.`{version.name}.sha256` = '{version.tags.get(MODEL_TAG)}'"
     runs = store.client.search_runs(
         [store.experiment_id],

@@ -89,7 +89,7 @@ def roll_back(
 
 
 def list_versions(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]]:
-    """Give every version with its aliases, the newest first; none of a model that is not there."""
+    """Return every version with its aliases, the newest first; none of a model that is not there."""
     found = store.client.search_model_versions(f"name = '{model_name}'")
     candidates = [candidate_of(store, version) for version in found]
     aliases = store.client.get_registered_model(model_name).aliases if candidates else {}
@@ -100,7 +100,7 @@ def list_versions(store: Store, model_name: str) -> list[tuple[Candidate, list[s
 
 
 def _alone() -> FileLock:
-    """Give the lock that keeps two promotions of one workspace apart."""
+    """Return the lock that keeps two promotions of one workspace apart."""
     return FileLock(cache_dir("locks") / "mlflow-promotion.lock")
 
 

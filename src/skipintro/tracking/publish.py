@@ -71,7 +71,7 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
 
 
 def _unfinished(store: Store, experiment: FinishedExperiment) -> list[Run]:
-    """Give the runs of these weights that wait for their delivery, or were killed within it."""
+    """Return the runs of these weights that wait for their delivery, or were killed within it."""
     found = runs_with(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
     return [run for run in found if run.info.status != "KILLED" or EXPERIMENT_TAG in run.data.tags]
 
@@ -160,7 +160,7 @@ def _register_all(store: Store, run_id: str, experiment: FinishedExperiment) -> 
 def _register(
     store: Store, run_id: str, experiment: FinishedExperiment, model: MadeModel
 ) -> tuple[int, str]:
-    """Give the version with this very model, made where there is none, and its logged model's id.
+    """Return the version with this very model, made where there is none, and its logged model's id.
 
     A delivery before may have made it and been killed before it had its alias.
     """
@@ -191,13 +191,13 @@ def _register(
 
 
 def _same(store: Store, model: MadeModel) -> dict[int, str]:
-    """Give the sources of the versions with this very model."""
+    """Return the sources of the versions with this very model."""
     found = store.client.search_model_versions(f"name = '{model.name}'")
     return {int(v.version): str(v.source) for v in found if v.tags.get(MODEL_TAG) == model.sha256}
 
 
 def _logged(store: Store, run_id: str, model: MadeModel) -> str:
-    """Give the id of the run's logged model, logged where a delivery before has not done so."""
+    """Return the id of the run's logged model, logged where a delivery before has not done so."""
     outputs = store.client.get_run(run_id).outputs
     for output in outputs.model_outputs if outputs else []:
         found = store.client.get_logged_model(output.model_id)

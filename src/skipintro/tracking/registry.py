@@ -22,7 +22,7 @@ class UnusableVersionError(InputError):
 
 
 def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
-    """Give the folder of `models:/name@alias`, `models:/name/version`, `runs:/id`, `runs:/id/name`.
+    """Return the folder of `models:/name@alias`, `models:/name/version`, `runs:/id`, `runs:/id/name`.
 
     And its title with the version, and the hash of all its files as it was registered, or an empty
     one. A run without a name stands for its detector. What lies on a server is
@@ -52,7 +52,7 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
 
 
 def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
-    """Give the URI of the model's artifacts, its title, and its hash or an empty text."""
+    """Return the URI of the model's artifacts, its title, and its hash or an empty text."""
     kind, _, rest = wanted.partition(":/")
     name, _, last = rest.strip("/").partition("/")
     if kind == "runs":

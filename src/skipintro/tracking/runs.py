@@ -31,7 +31,7 @@ def new_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
 
 
 def runs_with(store: Store, tags: Mapping[str, str], *, status: str = "") -> list[Run]:
-    """Give the runs with these tags, the newest first."""
+    """Return the runs with these tags, the newest first."""
     clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     clauses += [f"attributes.status = '{status}'"] if status else []
     newest_first = ["attributes.start_time DESC"]
@@ -54,7 +54,7 @@ class RunRow:
 
 
 def measured_runs(store: Store, n_most: int) -> list[RunRow]:
-    """Give the runs of the experiment, the newest first."""
+    """Return the runs of the experiment, the newest first."""
     found = store.client.search_runs(
         [store.experiment_id], max_results=n_most, order_by=["attributes.start_time DESC"]
     )
@@ -85,7 +85,7 @@ def describe_run(store: Store, run_id: str, params: Mapping[str, Any], origin: O
 
 
 def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
-    """Give all params that shape a result, flat; the encoder's weights are those that it has."""
+    """Return all params that shape a result, flat; the encoder's weights are those that it has."""
     return {**flat_params(), "embed.weights": encoder.weights}
 
 

@@ -69,7 +69,7 @@ class Store:
 
 
 def open_client(uri: str) -> MlflowClient:
-    """Give a client of the store, for this process and all that MLflow does in it by itself.
+    """Return a client of the store, for this process and all that MLflow does in it by itself.
 
     A database is asked first: where it does not answer, MLflow tries for 103 s.
     """
@@ -147,7 +147,7 @@ def translate_errors(
 
 
 def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
-    """Give what may be shown of a store's fault, and the remedy for it, else the usual one.
+    """Return what may be shown of a store's fault, and the remedy for it, else the usual one.
 
     That is SQLite's own words, which hold no address, or the name of the error.
     """

@@ -12,13 +12,13 @@ _FORMAT = "ffmetadata"  # as libav calls it
 
 
 def read_chapters(path: Path) -> list[Chapter]:
-    """Give all chapters in the order of the file. Raises VideoError."""
+    """Return all chapters in the order of the file. Raises VideoError."""
     [found] = decoded(chapters_of, path, USUAL_LIMITS)
     return [Chapter(*told) for told in found]
 
 
 def chapters_of(path: Path) -> list[tuple[float, float, str]]:
-    """Give start, end and title of all chapters, in seconds from the start of playing.
+    """Return start, end and title of all chapters, in seconds from the start of playing.
 
     For a process of its own: see `skipintro.video.isolated_decode`. Raises VideoError.
     """

@@ -69,7 +69,7 @@ class PassingVideoError(VideoError):
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.VideoStream"]]:
-    """Give the container and the video stream that a player shows, which is no cover picture.
+    """Yield the container and the video stream that a player shows, which is no cover picture.
 
     One thread decodes what is opened: where several share a frame, a damaged one may come unmarked,
     and looks otherwise each time.
@@ -85,7 +85,7 @@ def opened(path: Path) -> Iterator[tuple["av.container.InputContainer", "av.Vide
 
 @contextmanager
 def opened_container(path: Path) -> Iterator["av.container.InputContainer"]:
-    """Give the container, whatever streams it has."""
+    """Yield the container, whatever streams it has."""
     try:
         size = path.stat().st_size
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -107,13 +107,13 @@ def opened_container(path: Path) -> Iterator["av.container.InputContainer"]:
 
 @cache
 def _sources() -> dict[str, str]:
-    """Give libav's options by which it reads the file that it is given, and no other."""
+    """Return libav's options by which it reads the file that it is given, and no other."""
     formats = sorted(av.formats_available - _NAMES_OTHER_FILES)
     return {"format_whitelist": ",".join(formats), "protocol_whitelist": "file"}
 
 
 def origin_of(container: "av.container.InputContainer") -> Fraction:
-    """Give the time stamp, in seconds, at which a player begins."""
+    """Return the time stamp, in seconds, at which a player begins."""
     rounded = Fraction(container.start_time or 0, av.time_base)
     # The container's start is rounded to microseconds, its streams' starts are exact.
     starts = [
@@ -136,7 +136,7 @@ def packets_of(
 def declared_duration(
     container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> float | None:
-    """Give the seconds that the container promises of this stream, None where it does not tell.
+    """Return the seconds that the container promises of this stream, None where it does not tell.
 
     What was written to a pipe, and broken off, has a length of 0.
     """
@@ -181,7 +181,7 @@ def check_not_truncated(
 
 
 def fault_of(path: Path, fault: str, error: Exception) -> VideoError:
-    """Give the error for what libav has said, which passes on what the system has.
+    """Return the error for what libav has said, which passes on what the system has.
 
     Of some damage it says that the system failed: whether that is so, reading the file tells.
     """

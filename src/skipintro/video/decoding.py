@@ -127,7 +127,7 @@ def _pictures_of_all(path: Path, view: View, rate: int, max_length_s: float) -> 
 
 
 def thumbnails(path: Path, seconds: Sequence[float]) -> list[bytes | None]:
-    """Give the picture on screen at each time, 0 s or later, as JPEG of 160 pixels' width.
+    """Return the picture on screen at each time, 0 s or later, as JPEG of 160 pixels' width.
 
     None from the end of the video on, and where decoding fails. A whole second has the picture
     that `pictures` gives it. Raises VideoError where the file is missing or is no video.
@@ -151,7 +151,7 @@ def thumbnails(path: Path, seconds: Sequence[float]) -> list[bytes | None]:
 
 
 def length_s(path: Path) -> float | None:
-    """Give the length that the container promises, without decoding; None where it does not tell.
+    """Return the length that the container promises, without decoding; None where it does not tell.
 
     Raises VideoError where the file is missing or is no video.
     """
@@ -218,7 +218,7 @@ def _check_length(path: Path, n_seconds: float, max_length_s: float) -> None:
 def _shown_from_key_frame(
     path: Path, container: "av.container.InputContainer", stream: "av.VideoStream", second: float
 ) -> Iterator[_Shown] | None:
-    """Give the frames from the last key frame before a time on, None where it cannot be found."""
+    """Return the frames from the last key frame before a time on, None where it cannot be found."""
     tick = stream.time_base or Fraction(1, av.time_base)
     container.seek(math.floor((Fraction(second) + origin_of(container)) / tick), stream=stream)
     shown = _shown(path, container, stream)
@@ -247,7 +247,7 @@ def _thumbnails_from_beginning(
     stream: "av.VideoStream",
     seconds: Sequence[float],
 ) -> dict[float, bytes | None]:
-    """Give the thumbnails at rising times; None from where decoding fails on."""
+    """Return the thumbnails at rising times; None from where decoding fails on."""
     found: dict[float, bytes | None] = dict.fromkeys(seconds)
     waiting = iter(seconds)
     second = next(waiting, None)
@@ -264,7 +264,7 @@ def _thumbnails_from_beginning(
 def _thumbnail_at(
     second: float, frames: Iterable[_Shown], stream: "av.VideoStream"
 ) -> bytes | None:
-    """Give the thumbnail at a time, of frames that begin before it; None from the end on."""
+    """Return the thumbnail at a time, of frames that begin before it; None from the end on."""
     for shown in frames:
         if not shown.is_over(second):
             return thumbnail(shown.frame, stream)

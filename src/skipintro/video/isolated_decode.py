@@ -47,13 +47,13 @@ def pictures(
 def thumbnails(
     path: Path, seconds: Sequence[float], limits: DecodingLimits = USUAL_LIMITS
 ) -> list[bytes | None]:
-    """Give the thumbnails of `decoding.thumbnails`."""
+    """Return the thumbnails of `decoding.thumbnails`."""
     [found] = decoded(decoding.thumbnails, path, limits, seconds)
     return found  # type: ignore[no-any-return]  # what its function gives
 
 
 def length_s(path: Path, limits: DecodingLimits = USUAL_LIMITS) -> float | None:
-    """Give the length that `decoding.length_s` gives."""
+    """Return the length that `decoding.length_s` gives."""
     [length] = decoded(decoding.length_s, path, limits)
     return length  # type: ignore[no-any-return]  # what its function gives
 

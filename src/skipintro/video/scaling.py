@@ -26,7 +26,7 @@ def display_shape(frame: "av.VideoFrame", stream: "av.VideoStream") -> tuple[int
 
 
 def square(frame: "av.VideoFrame", stream: "av.VideoStream", size: int) -> Picture:
-    """Give the middle of a frame whose shorter side is brought to `size`, as uint8 (S, S, 3)."""
+    """Return the middle of a frame whose shorter side is brought to `size`, as uint8 (S, S, 3)."""
     width, height = display_shape(frame, stream)
     shorter = min(width, height)
     # Down, not to the nearest: torchvision's Resize cuts the longer side's fraction off.
@@ -37,7 +37,7 @@ def square(frame: "av.VideoFrame", stream: "av.VideoStream", size: int) -> Pictu
 
 
 def scaled(frame: "av.VideoFrame", width: int, height: int) -> Picture:
-    """Give the upright picture, which may be a view with strides of its own."""
+    """Return the upright picture, which may be a view with strides of its own."""
     turned = frame.rotation % 180
     small = frame.reformat(
         width=height if turned else width,
@@ -49,7 +49,7 @@ def scaled(frame: "av.VideoFrame", width: int, height: int) -> Picture:
 
 
 def grey(frame: "av.VideoFrame", _: "av.VideoStream", shape: tuple[int, int]) -> Picture:
-    """Give the upright picture, stretched to (height, width), as uint8 of that shape."""
+    """Return the upright picture, stretched to (height, width), as uint8 of that shape."""
     turned = frame.rotation % 180
     small = frame.reformat(
         width=shape[0] if turned else shape[1],
@@ -62,7 +62,7 @@ def grey(frame: "av.VideoFrame", _: "av.VideoStream", shape: tuple[int, int]) ->
 
 
 def thumbnail(frame: "av.VideoFrame", stream: "av.VideoStream") -> bytes:
-    """Give a frame as JPEG, 160 pixels wide."""
+    """Return a frame as JPEG, 160 pixels wide."""
     width, height = display_shape(frame, stream)
     pixels = scaled(frame, _THUMBNAIL_WIDTH, max(1, round(height * _THUMBNAIL_WIDTH / width)))
     file = io.BytesIO()

@@ -27,19 +27,19 @@ _TITLED_FOR_SOME = re.compile(r"comment|descri(?:ption|bed)|kommentar|комме
 
 
 def shown_stream(streams: "Iterable[av.VideoStream]") -> "av.VideoStream | None":
-    """Give the stream whose pictures a player shows, None where there is none."""
+    """Return the stream whose pictures a player shows, None where there is none."""
     moving = [stream for stream in streams if not stream.disposition & _NO_PICTURES]
     return min(moving, key=_rank, default=None)
 
 
 def heard_stream(streams: "Iterable[av.AudioStream]") -> "av.AudioStream | None":
-    """Give the stream whose sound a player plays, None where none can be decoded."""
+    """Return the stream whose sound a player plays, None where none can be decoded."""
     known = [stream for stream in streams if stream.codec_context is not None]
     return min(known, key=lambda stream: (_is_for_some(stream), _rank(stream)), default=None)
 
 
 def _rank(stream: Any) -> tuple[bool, bool, bool]:
-    """Give what orders streams; the first of those that are equal is chosen."""
+    """Return what orders streams; the first of those that are equal is chosen."""
     return (
         stream.codec_context is None,  # libav has no decoder
         not stream.disposition & _MARK.forced,
