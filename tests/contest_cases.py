@@ -38,7 +38,7 @@ BASELINES = BaselineSettings(
 def drawn_series(
     name: str, n_episodes: int, *, seed: int, first: int = 1, kinds: Sequence[str] = KINDS
 ) -> list[LabelledEpisode]:
-    """Return episodes `<name>-e<number>` from number `first` on, the opening at a second of its own.
+    """Return episodes `<name>-e<number>` from `first` on, the opening at a second of its own.
 
     One seed gives one opening, so that later episodes of a series can be drawn as well.
     """

@@ -72,7 +72,7 @@ def named(name: str) -> Report:
 
 
 def jpeg(colour: tuple[int, int, int] | None = None) -> bytes:
-    """Return a picture as large as a thumbnail: of one colour, or of noise, the largest of files."""
+    """Return a picture as large as a thumbnail: of one colour, or of noise (the largest file)."""
     pixels = np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8)
     image = Image.new("RGB", (160, 90), colour) if colour else Image.fromarray(pixels)
     file = io.BytesIO()

@@ -38,7 +38,7 @@ main()
 
 
 def lying(folder: Path) -> list[Path]:
-    """Return what lies below a folder now; what goes meanwhile does no harm, as it does to rglob."""
+    """Return what lies below a folder now; unlike rglob, bears that files go meanwhile."""
     return [Path(place, name) for place, *names in os.walk(folder) for name in chain(*names)]
 
 

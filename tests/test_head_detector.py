@@ -43,7 +43,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Encoder:
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Return four episodes of 26 s with 16 s of intro, three of them of one series by their names."""
+    """Return 4 episodes of 26 s, 16 s of it intro, three of them of one series by their names."""
     folder = tmp_path_factory.mktemp("videos")
     paths = [folder / f"{id_}.mp4" for id_ in STARTS]
     for seed, (path, start) in enumerate(zip(paths, STARTS.values(), strict=True)):

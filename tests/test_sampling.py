@@ -48,7 +48,7 @@ def on_screen(frames: Sequence[Frame], end: int, rate: int) -> dict[int, int]:
 
 
 def referred(frames: Sequence[Frame], index: int) -> set[int]:
-    """Return what one may need: all from its key packet on, or from the one before that it leads."""
+    """Return what one may need: all from its key packet on, or the key packet before it."""
     keys = [i for i, (_, is_key) in enumerate(frames[: index + 1]) if is_key]
     while len(keys) > 1 and frames[index][0] < frames[keys[-1]][0]:
         keys.pop()

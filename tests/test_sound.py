@@ -331,7 +331,7 @@ Stamp = Callable[[int, float], float | None]
 
 
 def restamped(path: Path, monkeypatch: pytest.MonkeyPatch, stamp: Stamp) -> Wave:
-    """Return all the sound of a file, of which frame i, at a time in seconds, is told another one."""
+    """Return the sound of a file whose frame i, at a time in seconds, is told another one."""
     timed = sound._timed
 
     def otherwise(*source: Any) -> Iterator[tuple[Any, float | None]]:

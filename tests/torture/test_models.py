@@ -56,7 +56,7 @@ WEIGHTS: dict[Kind, str] = {"openings": OPENINGS_WEIGHTS, "head": HEAD_WEIGHTS}
 def made(
     place: Place, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Place:
-    """Return a library, its evidence in a cache, and a detector's folder as `track` assembles it."""
+    """Return a library, its evidence in a cache, and a detector's folder as `track` makes it."""
     folder = tmp_path_factory.mktemp("models")
     head, openings = write_head_detector(folder / "head"), folder / "openings"
     shutil.copytree(place.detector, openings)

@@ -27,7 +27,7 @@ def tracking_uri() -> str:
 
 
 def named_uri(folder: Path) -> str | None:
-    """Return what `MLFLOW_TRACKING_URI` names, None where nothing; a relative file is in `folder`."""
+    """Return what `MLFLOW_TRACKING_URI` names, or None; a relative file is in `folder`."""
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri or (file := file_of(uri)) is None or file.is_absolute() or str(file) == ":memory:":
         return uri or None

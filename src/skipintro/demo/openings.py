@@ -327,7 +327,7 @@ def design(title: str, motif: int, palette: int, entropy: tuple[int, ...]) -> De
 
 
 def opening(canvas: Canvas, style: Design, names: tuple[str, str], length_s: float) -> Scene:
-    """Return a title sequence: a motif, its turned second half, the title and two credits over it."""
+    """Return a title sequence: a motif, its turned second half, the title, two credits over it."""
     palette = PALETTES[style.palette]
     rng = np.random.default_rng(style.entropy)
     halves = [MOTIFS[style.motif](canvas, colours, rng) for colours in (palette, palette.turned())]

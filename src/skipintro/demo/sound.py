@@ -46,7 +46,7 @@ def music(rng: np.random.Generator, n_samples: int, rate: int) -> Samples:
 
 
 def murmur(rng: np.random.Generator, n_samples: int, rate: int) -> Samples:
-    """Return two voices in turns: syllables of a buzz through formants, with hisses between them."""
+    """Return two voices in turn: syllables of a buzz through formants, with hisses between them."""
     out = np.zeros(n_samples, np.float32)
     voices = [(float(hz), float(rng.uniform(0.95, 1.2))) for hz in rng.uniform(95, 230, 2)]
     at, turn = float(rng.uniform(0, 0.5)) * rate, 0

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 
 def maximum_sum_segment(scores: NDArray[np.float64]) -> tuple[int, int] | None:
-    """Return [start, end) of the stretch of `scores` (N,) with the largest sum, or None if all <= 0.
+    """Return [start, end) of the stretch of `scores` (N,) with the largest sum; None if all <= 0.
 
     The maximum-sum segment (Bentley, Programming Pearls, column 8): a short dip does not split
     it. Of equal sums the earliest and shortest wins.

@@ -98,7 +98,7 @@ def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
 
 
 def remembered_vectors(path: Path) -> NDArray[np.float32] | None:
-    """Return the array that was kept, float32 (n_seconds, D); None where it is missing or damaged."""
+    """Return the stored array, float32 (n_seconds, D); None where it is missing or damaged."""
     content = read_checked(path)
     return None if content is None else vectors_of_npy(content)
 

@@ -106,7 +106,7 @@ def series_of_files(videos: Sequence[Path]) -> list[str]:
 
 
 def folder_of_series(video: Path) -> str:
-    """Return the name of the folder of a file's series, in one spelling; seasons are passed over."""
+    """Return the normalized name of the folder of a file's series; seasons are passed over."""
     return next(filter(None, map(_without_season, _folders(video))), "")
 
 

@@ -27,7 +27,7 @@ def drawn(name: str) -> str:
 
 
 def _of_one_alphabet(word: str) -> str:
-    """Return a word that mixes Latin and Cyrillic in the one that it can be read in, Latin first."""
+    """Return a word that mixes Latin and Cyrillic in the one that can spell it, Latin first."""
     if word.isascii() or not (_has("LATIN", word) and _has("CYRILLIC", word)):
         return word
     if not _has("CYRILLIC", latin := word.translate(_TO_LATIN)):

@@ -76,7 +76,7 @@ class _Search:
 
 
 def baselines(settings: BaselineSettings, episodes: Iterable[Episode]) -> dict[str, Baseline]:
-    """Return every baseline by its name; those of sound where any episode has points of its sound."""
+    """Return all baselines by name; those of sound where an episode has points of its sound."""
     has_points = any("chroma" in one.fingerprints.tracks for one in episodes)
     rules = settings.audio_rules.by_name() if has_points else {}
     found: dict[str, Baseline] = {

@@ -25,7 +25,7 @@ class VetoParams(StageParams):
     forgiven_story_s: float = Field(ge=0)  # of test as a whole: of few hours one opening is a lot
 
     def most_story_s_per_hour(self, hours: float) -> float:
-        """Return the limit for so many hours of test; the forgiven seconds matter in few of them."""
+        """Return the limit for so many hours of test; the forgiven seconds matter where few."""
         return self.max_story_s_per_hour + (self.forgiven_story_s / hours if hours > 0 else 0.0)
 
 

@@ -209,7 +209,7 @@ def headline_figures(row: ComparisonRow, name: str) -> HeadlineFigures:
 def beside(
     report: Report, champion: Candidate, *, model_sha256: str, test_data_sha256: str
 ) -> Report:
-    """Return the report of a model with the champion's figures, or with a word why there are none."""
+    """Return the report of a model with the champion's figures, or why there are none."""
     title, figures, told = f"champion, version {champion.version}", None, ""
     false_alarms = champion.metrics.get("detector/test/false_alarms")
     if champion.model_sha256 == model_sha256:

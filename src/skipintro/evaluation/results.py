@@ -51,7 +51,7 @@ class Outcome:
 def outcome_of(
     labelled: LabelledEpisode, prediction: Prediction, *, seen: bool, leaked: bool, corrected: bool
 ) -> Outcome:
-    """Return the outcome of one prediction for a labelled episode; of no intro where none looked."""
+    """Return the outcome of a prediction for a labelled episode; no intro where none looked."""
     probabilities = prediction.probabilities
     n_seconds = len(labelled.episode.vectors) + labelled.n_not_searched
     if probabilities.size:  # fingerprints may end within a second, embeddings before the end

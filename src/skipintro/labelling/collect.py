@@ -160,7 +160,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _real(path: Path) -> str:
-    """Return one name for a file, whatever links lead to it and however its letters are composed."""
+    """Return one name for a file, whatever links lead to it or how its letters are composed."""
     return unicodedata.normalize("NFC", os.path.realpath(path))
 
 

@@ -112,7 +112,7 @@ def find_series(
 
 
 def series_in(folder: Path, given: Collection[Path]) -> dict[Path, str]:
-    """Return the videos of a folder with their series, in order; the `given` ones, whatever they are.
+    """Return the videos of a folder with their series, in order; the `given` ones always.
 
     Raises OSError where the folder cannot be read.
     """

@@ -86,7 +86,7 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
 
 
 def _champion(checkout: Path | None) -> str:
-    """Return the address of the champion: of the detector that the checkout registers, or the usual.
+    """Return the champion's address: of the detector that the checkout registers, or the usual.
 
     Raises InputError where its `params.yaml` cannot be read.
     """

@@ -22,7 +22,7 @@ class Settling:
         self._waiting |= {file: (_stamp(file), now) for file in files}
 
     def settled(self, now: float) -> frozenset[Path]:
-        """Return the files that have not changed for so long, once each; forget those that are gone.
+        """Return the files unchanged for so long, once each; forget those that are gone.
 
         As long as one still changes, it begins anew.
         """

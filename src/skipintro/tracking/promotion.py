@@ -89,7 +89,7 @@ def roll_back(
 
 
 def list_versions(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]]:
-    """Return every version with its aliases, the newest first; none of a model that is not there."""
+    """Return every version with its aliases, newest first; none of a model that is not there."""
     found = store.client.search_model_versions(f"name = '{model_name}'")
     candidates = [candidate_of(store, version) for version in found]
     aliases = store.client.get_registered_model(model_name).aliases if candidates else {}

@@ -22,7 +22,7 @@ class UnusableVersionError(InputError):
 
 
 def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
-    """Return the folder of `models:/name@alias`, `models:/name/version`, `runs:/id`, `runs:/id/name`.
+    """Return the folder of `models:/name@alias`, `models:/name/1`, `runs:/id`, `runs:/id/name`.
 
     And its title with the version, and the hash of all its files as it was registered, or an empty
     one. A run without a name stands for its detector. What lies on a server is

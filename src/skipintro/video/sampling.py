@@ -103,7 +103,7 @@ def required_packets(
 
 
 def n_moments_of_last(time: Fraction, until: Fraction, rate: int) -> int:
-    """Return the moments of a video whose last frame is on screen between these times, in seconds."""
+    """Return the moments of a video whose last frame is on screen between two times, in s."""
     return max(1, math.ceil(time * rate), math.ceil((until - _CLOCK_ROUNDING_S) * rate))
 
 
