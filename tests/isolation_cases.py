@@ -83,7 +83,7 @@ ACCIDENTS: dict[str, tuple[Callable[..., None], tuple[Any, ...], str]] = {
     "end": (leave, (), "ended (exit code 3)"),
     "endless loop": (loop, (), "stood still for 0.5 s"),
     "endless loop in C": (loop_in_c, (), "stood still for 0.5 s"),
-    "memory": (want_memory, (), f"wanted more than {MEMORY_MB} MB of memory"),
+    "memory": (want_memory, (), f"needed more than {MEMORY_MB} MB of memory"),
 }
 
 
@@ -149,7 +149,7 @@ BOOBY_TRAPS = {
     "segfault": "crashed (signal 11)",
     "abort": "crashed (signal 6)",
     "loop": "stood still for 2 s",
-    "bomb": "wanted more than 500 MB of memory",
+    "bomb": "needed more than 500 MB of memory",
 }
 _TRAPS = """
 import ctypes, os

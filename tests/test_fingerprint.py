@@ -192,7 +192,7 @@ def test_what_is_remembered_and_damaged_is_recorded_anew_to_the_same_bytes(
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
     assert n_recorded(caplog) == "3 episodes, 1 of them recorded now"
-    assert f"{damaged}: damaged, not as it was written; made anew" in caplog.text
+    assert f"{damaged}: damaged, not as it was written; made again" in caplog.text
     assert written(workspace) == before
 
 

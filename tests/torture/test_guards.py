@@ -43,8 +43,8 @@ GUARDS = (
     Guard(
         "the temporary name and the renaming",
         "core/files.py",
-        'draft, before = workshop / path.name, workshop / "before"',
-        'draft, before = path, workshop / "before"',
+        'draft, before = work_dir / path.name, work_dir / "before"',
+        'draft, before = path, work_dir / "before"',
         "test_files.py::test_what_is_written_shows_when_it_is_whole_alone",
     ),
     Guard(

@@ -13,7 +13,7 @@ def configure_malloc() -> None:
 
     glibc by itself keeps freed arrays of up to 32 MB among small ones, and for each thread apart;
     where threads make and drop arrays of many sizes, as an encoder does, the holes grow. Huge pages
-    pay for the asking: torch looks at its variable when it makes its first tensor. Elsewhere than
+    need this call: torch looks at its variable when it makes its first tensor. Elsewhere than
     on Linux with glibc nothing happens.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -28,7 +28,7 @@ _PORTABLE = {
     "NPY_DISABLE_CPU_FEATURES": _FEATURES,  # all beyond AVX2 that some numpy knows
     "OMP_NUM_THREADS": str(N_THREADS),
     "MKL_NUM_THREADS": str(N_THREADS),
-    "OPENBLAS_NUM_THREADS": "1",  # it takes no more than there are cores, whatever it is told
+    "OPENBLAS_NUM_THREADS": "1",  # OpenBLAS caps other values at the core count
     "OMP_DYNAMIC": "FALSE",
     "MKL_DYNAMIC": "FALSE",
 }
@@ -45,7 +45,7 @@ _LIBRARIES = ("numpy", "torch")
 
 
 def environment(arithmetic: Arithmetic) -> dict[str, str]:
-    """Return the variables that have a fresh process reckon so."""
+    """Return the variables that set a fresh process to this arithmetic."""
     return {VARIABLE: arithmetic, **(_PORTABLE if arithmetic == "portable" else {})}
 
 
@@ -53,9 +53,9 @@ _has_settled = False
 
 
 def settle(arithmetic: Arithmetic) -> None:
-    """Have this process, and those that it starts, reckon so; the first call decides.
+    """Set the arithmetic of this process and its children; the first call decides.
 
-    Does nothing where a library is loaded: `faults` tells whether it is as it was wanted.
+    Does nothing where a library is loaded: `faults` reports whether the process has it.
     """
     global _has_settled  # noqa: PLW0603  as the environment is of the whole process
     if _has_settled or any(name in sys.modules for name in _LIBRARIES):
@@ -76,7 +76,7 @@ def in_use() -> Arithmetic:
 
 
 def of_environment() -> Arithmetic:
-    """Return what a command is told by the environment: portable, if nothing.
+    """Return the arithmetic that the environment sets; the default is portable.
 
     Raises InputError for an unknown word.
     """
@@ -90,14 +90,14 @@ def known(word: object, place: str) -> Arithmetic:
     return cast(Arithmetic, word)
 
 
-def check(wanted: Arithmetic) -> None:
-    """Raise InputError where this process does not reckon as it is wanted."""
-    found = faults() if wanted == "portable" else []
-    if in_use() != wanted:
+def check(required: Arithmetic) -> None:
+    """Raise InputError where this process does not use the required arithmetic."""
+    found = faults() if required == "portable" else []
+    if in_use() != required:
         found.insert(0, f"this process has settled on {in_use()}")
     if found:
         raise InputError(
-            f"params.yaml: arithmetic: {wanted}, but {'; '.join(found)}. Run it as dvc.yaml does, "
+            f"params.yaml: arithmetic: {required}, but {'; '.join(found)}. Run it as in dvc.yaml, "
             "where nothing imports numpy or torch before it, or set arithmetic: fast"
         )
 
@@ -105,7 +105,7 @@ def check(wanted: Arithmetic) -> None:
 def faults() -> list[str]:
     """Return in words what of this process is not portable; of libraries, as far as loaded.
 
-    On other processors than x86-64 nothing can be told, and other bytes are to be expected.
+    On other processors than x86-64 nothing is detected; expect other bytes.
     """
     if not is_x86_64():
         return []
@@ -136,5 +136,5 @@ def faults() -> list[str]:
 
 
 def is_x86_64() -> bool:
-    """Tell whether this is a processor whose bytes are promised."""
+    """Return whether this is a processor whose bytes are promised."""
     return platform.machine().lower() in {"x86_64", "amd64"}

@@ -1,7 +1,7 @@
 """Resumable work beside the stages' outputs: `.skipintro/` in the main workspace, git-ignored.
 
 DVC deletes a stage's outputs before it runs, so what must survive that (embeddings by content,
-training checkpoints, locks) lies here, keyed by a hash of everything that it depends on.
+training checkpoints, locks) is here, keyed by a hash of everything that it depends on.
 """
 
 import os
@@ -22,6 +22,6 @@ def cache_dir(name: str) -> Path:
 def code_hash(*modules: str, **settings: object) -> str:
     """Hash of the code that results of the named modules depend on, and of JSON-like settings.
 
-    A module is named as it is imported; what it imports counts, as `core.code` tells.
+    A module is named as it is imported; what it imports counts, as `core.code` defines.
     """
     return sha256_of_json({"code": hash_of_code(*modules), **settings})

@@ -1,7 +1,7 @@
 """Which files of this package a result depends on: those that a module imports, directly or not.
 
-The `deps` of DVC's stages and the keys of all that is remembered come from here (`make deps`,
-`code_hash`), so that no list of modules is kept by hand.
+The `deps` of DVC's stages and the keys of all caches come from here (`make deps`,
+`code_hash`), so that no list of modules is maintained by hand.
 """
 
 import ast
@@ -17,18 +17,18 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # work. What they import counts where another module imports it, too.
 APART = frozenset(
     {
-        "skipintro.core.code",  # tells the files, and is none of them
+        "skipintro.core.code",  # lists the files, and is none of them
         "skipintro.core.errors",  # how a fault is shown
-        "skipintro.core.progress",  # what is told of work that goes on
-        "skipintro.core.cache_dir",  # where resumable work lies
-        "skipintro.core.stage",  # how a stage is started, is told of, and ends
+        "skipintro.core.progress",  # reports on work in progress
+        "skipintro.core.cache_dir",  # where resumable work is
+        "skipintro.core.stage",  # how a stage starts, reports and ends
         "skipintro.stages.words",  # what a stage says at its end
         "skipintro.tracking.live",  # MLflow beside a training, which goes on without it
     }
 )
 _BESIDE = (".html.j2", ".css", ".js")
 # Of text as ruff formats it; a test holds both against Python's own parser, which takes too long
-# for a command that answers in a quarter of a second.
+# for a command that finishes in a quarter of a second.
 _FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ ]+.*\n|\n)+", re.MULTILINE)
 _IMPORT = re.compile(
     r"^ *(?:from (?P<module>skipintro[\w.]*) import (?P<names>\([^)]*\)|.+)"
@@ -40,7 +40,7 @@ _IMPORT = re.compile(
 def closure(*modules: str, without: Collection[str] = APART) -> list[Path]:
     """Return the files that importing these modules may run, sorted; also inside functions.
 
-    With what lies beside a module under its name, as templates do. Imports for types alone do not
+    Includes files of the same name beside a module (templates). Imports for types alone do not
     count, nor a package that is a docstring. `without` names modules that are left out, and not
     followed. Raises ModuleNotFoundError for a name that is no module of this package.
     """
@@ -86,7 +86,7 @@ def _file(module: str) -> Path | None:
 
 
 def _parts(file: Path) -> list[Path]:
-    """Return a module and what lies beside it, nothing of a package that only describes itself."""
+    """Return a module and the files beside it; nothing of a package that only describes itself."""
     if file.name == "__init__.py":
         body = ast.parse(file.read_text(encoding="utf-8")).body
         return [] if all(isinstance(line, ast.Expr) for line in body) else [file]

@@ -11,10 +11,10 @@ from skipintro.core.errors import InputError
 def choose_device(name: str) -> torch.device:
     """Return the device for `auto` (in fast arithmetic CUDA where there is one), `cpu` or `cuda`.
 
-    Raises InputError where CUDA is asked for and there is none.
+    Raises InputError where CUDA is requested and not available.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda is asked for, but there is none here; use auto or cpu")
+        raise InputError("device: cuda is requested, but not available; use auto or cpu")
     if name == "auto":
         is_fast = in_use() == "fast"
         name = "cuda" if is_fast and torch.cuda.is_available() else "cpu"

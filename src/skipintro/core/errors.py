@@ -10,7 +10,7 @@ _LONGEST, _HEAD, _TAIL = 2000, 1500, 400  # characters; place and remedy stand a
 
 
 class InputError(Exception):
-    """A fault in what the user gave: it names the place, the fault and the remedy.
+    """A fault in the user's input. The message names the place, the fault and the remedy.
 
     Stages and commands print it as one line and end with exit code 1, without a traceback.
     """
@@ -20,11 +20,11 @@ class InputError(Exception):
         return one_line(super().__str__())
 
 
-def one_line(told: str) -> str:
+def one_line(text: str) -> str:
     """Make a text one line of bounded length that a terminal shows and does not obey."""
-    if len(told) > _LONGEST:
-        told = f"{told[:_HEAD]} … {told[-_TAIL:]}"
-    if told.isprintable():
-        return told
-    joined = _LINE_ENDS.sub(" ", told).strip()
+    if len(text) > _LONGEST:
+        text = f"{text[:_HEAD]} … {text[-_TAIL:]}"
+    if text.isprintable():
+        return text
+    joined = _LINE_ENDS.sub(" ", text).strip()
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), joined)

@@ -48,37 +48,37 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Whatever stood at `path` before stays until then; after an error nothing of the new is left.
     """
     try:
-        workshop = _made_workshop(path.parent)
+        work_dir = _make_work_dir(path.parent)
     except OSError as error:
         error.filename = str(path)
         raise
-    draft, before = workshop / path.name, workshop / "before"
+    draft, before = work_dir / path.name, work_dir / "before"
     try:
         yield draft
         if draft.is_dir() and (path.is_dir() or path.is_symlink()):
             path.rename(before)  # a link itself; where it leads stays as it is
         draft.replace(path)
-    except OSError as error:  # a full disk names no file; else it is the wanted one that counts
+    except OSError as error:  # a full disk names no file; users know the final path alone
         error.filename = str(error.filename or draft).replace(str(draft), str(path))
         error.filename2 = str(error.filename2 or "").replace(str(draft), str(path)) or None
         raise
     finally:
         if os.path.lexists(before) and not os.path.lexists(path):
             before.rename(path)
-        shutil.rmtree(workshop, ignore_errors=True)
+        shutil.rmtree(work_dir, ignore_errors=True)
 
 
 @contextmanager
 def temp_dir(folder: Path) -> Iterator[Path]:
     """Yield an empty folder; `remove_stale` removes those that a killed process left."""
-    workshop = _made_workshop(folder)
+    work_dir = _make_work_dir(folder)
     try:
-        yield workshop
+        yield work_dir
     finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        shutil.rmtree(work_dir, ignore_errors=True)
 
 
-def _made_workshop(folder: Path) -> Path:
+def _make_work_dir(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     prefix = f".draft.{_host()}-{os.getpid()}."
     return Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=folder))
@@ -102,21 +102,21 @@ def remove_stale(folder: Path) -> None:
 
 
 def _host() -> str:
-    """Tell this machine from others that share a folder: their processes are not seen here."""
+    """Identify this machine among those that share a folder: it sees its own processes alone."""
     return sha256_of_json(platform.node())[:8]
 
 
 def append_sum(path: Path) -> None:
-    """Put the hash of a file's content at its end, so that `is_intact` can tell damage."""
+    """Put the hash of a file's content at its end, so that `is_intact` can detect damage."""
     with path.open("r+b") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
         file.write(digest)
 
 
 def is_intact(path: Path) -> bool:
-    """Tell whether a file is there, and as it was when its hash was put at its end.
+    """Return whether a file exists and matches the hash at its end.
 
-    One that is not is told in the log: disks err, and it is made anew.
+    Logs a warning for a damaged file: disks err, and the caller writes it again.
     """
     try:
         with path.open("rb") as file:
@@ -132,7 +132,7 @@ def is_intact(path: Path) -> bool:
     except OSError as error:
         log.warning("%s", describe_os_error(error))
         return False
-    log.warning("%s: damaged, not as it was written; made anew", path)
+    log.warning("%s: damaged, not as it was written; made again", path)
     return False
 
 

@@ -1,8 +1,8 @@
-"""Runs functions in child processes: a crash, an endless loop or a want of memory ends the child.
+"""Runs functions in child processes: a crash, an endless loop or lack of memory ends the child.
 
 A child serves one call after the other, and is replaced when it is lost. It ends with its parent,
 whose Ctrl-C it does not hear. It is a plain `python -c`: a child of `multiprocessing` would import
-its parent's main module anew, torch and all, and a fork would copy torch's threads. It guards
+its parent's main module again, with torch, and a fork would copy torch's threads. It guards
 against accidents and is no sandbox: it reads and writes what its parent may.
 """
 
@@ -35,13 +35,13 @@ _SOURCE = Path(__file__).resolve().parents[2]
 _START_S = 60.0  # a loaded machine takes some
 _END_S = 5.0
 _LOOK_EVERY_S = 1.0  # so that a parent that was suspended finds what came meanwhile
-_TELL_EVERY_S = 0.2
+_REPORT_EVERY_S = 0.2
 _READ_AHEAD = 64  # items
 _STARVED = 77  # a child's exit code
 _READY, _ALIVE, _ITEM, _RAISED, _DONE = range(5)
 
-# What a message may ask for by name, beside classes of InputError, of records and of paths, where
-# it is loaded: who asks for pictures has loaded numpy.
+# What a message may load by name, besides classes of InputError, of records and of paths, where
+# it is loaded: the caller for pictures has loaded numpy.
 _NAMES = {
     ("numpy._core.numeric", "_frombuffer"),
     ("numpy", "dtype"),
@@ -67,12 +67,12 @@ def run_in_subprocess(
     reached: Callable[[float], None] | None = None,
     **kwargs: Any,
 ) -> Iterator[Any]:
-    """Yield what a function gives in a child: one value, or all of an iterator's.
+    """Yield what a function returns in a child: one value, or all of an iterator's.
 
     The child is up to 64 values ahead; `reached` is called now and then with how far it has come.
     Raises what the function raises, and LostError where the child ends, is silent for `stall_s`, or
-    wants more than `memory_mb` (Linux; other systems have no such limit). Who leaves before the end
-    loses the child, too: the next call starts one.
+    needs more than `memory_mb` (Linux; other systems have no such limit). A caller that
+    stops early loses the child, too; the next call starts a new one.
     """
     child = _idle_child(function.__module__)
     is_done = False
@@ -96,7 +96,7 @@ def run_in_subprocess(
 def thread_map(n_calls: int) -> Iterator[Callable[..., Iterator[Any]]]:
     """Yield a `map` that makes so many calls at once, in threads.
 
-    Who leaves before the end waits for none of them: what they run in children is ended.
+    A caller that stops early waits for none of them; their children are ended.
     """
     if n_calls == 1:
         yield map
@@ -116,7 +116,7 @@ _of_thread = local()  # is_over: an Event, where `thread_map` made the thread
 def heartbeat(second: float | None = None) -> None:
     """Let the parent know, if there is one, that the work goes on: cheap, to be called often.
 
-    `second` is how far it has come; None: as far as was told before.
+    `second` is how far it has come; None: as far as reported before.
     """
     if _outbox is not None:
         _outbox.heartbeat(second)
@@ -129,7 +129,7 @@ class _Reader(pickle.Unpickler):
     """
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what a message asks for by name. Raises UnpicklingError for what it may not."""
+        """Return what a message names. Raises UnpicklingError for what it may not."""
         found = getattr(sys.modules.get(module), name, None)
         if (module, name) in _NAMES or (
             isinstance(found, type)
@@ -175,7 +175,7 @@ class _Child:
 
     def send(self, call: _Call) -> None:
         """Hand a call over."""
-        with suppress(OSError):  # it has just died: `receive` tells
+        with suppress(OSError):  # it has just died: `receive` reports it
             self._connection.send(call)
 
     def receive(
@@ -196,8 +196,8 @@ class _Child:
             except (EOFError, OSError):
                 raise LostError(self._last_words(memory_mb)) from None
             except Exception as error:  # of bytes that are no message, whatever they are taken for
-                told = f"{type(error).__name__}: {error}"
-                raise LostError(f"sent what nobody asked for ({told})") from None
+                reason = f"{type(error).__name__}: {error}"
+                raise LostError(f"sent an invalid message ({reason})") from None
             if kind != _ALIVE:
                 return kind, value
             if reached is not None and isinstance(value, float):
@@ -208,7 +208,7 @@ class _Child:
     def end(self) -> None:
         """Kill it, whatever it does."""
         self._process.kill()
-        with suppress(subprocess.TimeoutExpired):  # a disk that does not answer
+        with suppress(subprocess.TimeoutExpired):  # a disk that does not respond
             self._process.wait(_END_S)
         self._connection.close()
 
@@ -217,7 +217,7 @@ class _Child:
             self._process.wait(_END_S)
         code = self._process.poll()
         if code == _STARVED:
-            return f"wanted more than {memory_mb} MB of memory"
+            return f"needed more than {memory_mb} MB of memory"
         if code is not None and code < 0:
             return f"crashed (signal {-code})"
         return f"ended (exit code {code})"
@@ -255,7 +255,7 @@ class _Outbox:
 
     def __init__(self) -> None:
         self._messages: Queue[bytes] = Queue(_READ_AHEAD)
-        self._told = 0.0  # when there was one
+        self._reported = 0.0  # when there was one
         self._reached: float | None = None  # how far the work has come
 
     def begin(self) -> None:
@@ -265,7 +265,7 @@ class _Outbox:
     def put(self, kind: int, value: object = None) -> None:
         """Add a message."""
         self._messages.put(pickle.dumps((kind, value), pickle.HIGHEST_PROTOCOL))
-        self._told = time.monotonic()
+        self._reported = time.monotonic()
 
     def get(self) -> bytes:
         """Take a message, as soon as there is one."""
@@ -274,7 +274,7 @@ class _Outbox:
     def heartbeat(self, second: float | None) -> None:
         """Add a sign of life, unless there is one."""
         self._reached = self._reached if second is None else second
-        if time.monotonic() - self._told > _TELL_EVERY_S and self._messages.empty():
+        if time.monotonic() - self._reported > _REPORT_EVERY_S and self._messages.empty():
             self.put(_ALIVE, self._reached)
 
 
@@ -291,9 +291,9 @@ def serve() -> None:
         lambda: calls.put(connection.recv()),
         lambda: connection.send_bytes(outbox.get()),
     ):
-        Thread(target=_for_ever, args=(step,), daemon=True).start()
+        Thread(target=_repeat, args=(step,), daemon=True).start()
     outbox.put(_READY)
-    _for_ever(lambda: _serve_one(calls.get(), outbox))
+    _repeat(lambda: _serve_one(calls.get(), outbox))
 
 
 def _serve_one(call: _Call, outbox: _Outbox) -> None:
@@ -321,21 +321,21 @@ def _limit_memory(memory_mb: int) -> None:
         import resource  # noqa: PLC0415  not on every system
 
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = memory_mb << 20
-        least = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        limit = memory_mb << 20
+        least = limit if most == resource.RLIM_INFINITY else min(limit, most)
         resource.setrlimit(resource.RLIMIT_DATA, (least, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file behind
 
 
 def _is_of_memory(error: BaseException | None) -> bool:
-    """Whether an exception, or one that led to it, is of want of memory."""
+    """Whether an exception, or one that led to it, is a lack of memory."""
     while error is not None and not isinstance(error, MemoryError):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
-def _for_ever(step: Callable[[], None]) -> None:
-    """Do one step after the other; what cannot be told to the parent ends the process."""
+def _repeat(step: Callable[[], None]) -> None:
+    """Do one step after the other; what cannot be reported to the parent ends the process."""
     while True:
         try:
             step()

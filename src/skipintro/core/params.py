@@ -41,8 +41,8 @@ class StageParams(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, field: ValidationInfo) -> Any:
-        wanted = cls.model_fields[str(field.field_name)].annotation
-        if isinstance(value, bool) and wanted is not bool:  # pydantic would take `yes` as 1
+        expected = cls.model_fields[str(field.field_name)].annotation
+        if isinstance(value, bool) and expected is not bool:  # pydantic would take `yes` as 1
             raise ValueError("expected a number or text, not true or false")
         return value
 
@@ -102,7 +102,7 @@ def flat_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
 
 
 def load_arithmetic(path: Path = PARAMS_FILE) -> Arithmetic:
-    """Return the arithmetic that the file wants. Raises InputError as `read_params_file` does."""
+    """Return the arithmetic of the file. Raises InputError as `read_params_file` does."""
     return known(read_params_file(path).get("arithmetic"), f"{path}: arithmetic")
 
 

@@ -4,9 +4,9 @@ import psutil
 
 
 def is_alive(pid: int, begun: float | None = None) -> bool:
-    """Tell whether a process of this machine runs; a zombie has ended.
+    """Return whether a process of this machine runs; a zombie has ended.
 
-    `begun`, as psutil gives it, tells it from a later one that was given the same number.
+    `begun`, as psutil reports it, distinguishes it from a later one with the same number.
     """
     try:
         process = psutil.Process(pid)

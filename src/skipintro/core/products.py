@@ -1,8 +1,8 @@
 """Products of matrices that are the same on every processor and any number of cores.
 
-torch multiplies by MKL, which takes other kernels on processors that Intel has not made, whatever
-it is told ("Getting Started with Conditional Numerical Reproducibility" in its guide). In portable
-arithmetic numpy's OpenBLAS does it, in two halves that are always the same, each by one thread.
+torch multiplies by MKL, which takes other kernels on processors that Intel has not made.
+No setting changes that ("Getting Started with Conditional Numerical Reproducibility" in its guide).
+In portable arithmetic numpy's OpenBLAS does it, in two fixed halves, each by one thread.
 Half precision, GPUs and fast arithmetic stay torch's.
 """
 
@@ -47,10 +47,10 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, Tensor | None]:
         a, b = (saved.detach().numpy() for saved in ctx.saved_tensors)
         back = given.numpy()
-        is_wanted_of_a, is_wanted_of_b = ctx.needs_input_grad
+        needs_a, needs_b = ctx.needs_input_grad
         return (
-            torch.from_numpy(_multiplied(back, b.swapaxes(-1, -2))) if is_wanted_of_a else None,
-            torch.from_numpy(_multiplied(a.swapaxes(-1, -2), back)) if is_wanted_of_b else None,
+            torch.from_numpy(_multiplied(back, b.swapaxes(-1, -2))) if needs_a else None,
+            torch.from_numpy(_multiplied(a.swapaxes(-1, -2), back)) if needs_b else None,
         )
 
 

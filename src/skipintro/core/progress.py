@@ -14,7 +14,7 @@ from skipintro.core.errors import one_line
 
 T = TypeVar("T")
 
-_TELL_EVERY_S = 30.0
+_LOG_EVERY_S = 30.0
 _LONG_S = 3.0  # of work within one file, from which on it is spoken of
 _LONGEST_NAME = 40  # characters
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Unit(StrEnum):
-    """What is counted, by its name in the plural."""
+    """What is counted, in the plural."""
 
     EPISODES = "episodes"
     SERIES = "series"
@@ -31,19 +31,19 @@ class Unit(StrEnum):
 
 
 def progress(items: Iterable[T], total: int, unit: Unit) -> Iterator[T]:
-    """Yield the items; an item counts as done when the next one is asked for.
+    """Yield the items; an item counts as done when the next one is requested.
 
-    Without a terminal, work of less than half a minute is not spoken of.
+    Without a terminal, work of less than half a minute is not logged.
     """
     if sys.stderr.isatty():
         yield from tqdm(items, unit, total)
         return
-    told = time.monotonic()
+    logged_at = time.monotonic()
     for n_done, item in enumerate(items, 1):
         yield item
-        if n_done < total and time.monotonic() - told >= _TELL_EVERY_S:
+        if n_done < total and time.monotonic() - logged_at >= _LOG_EVERY_S:
             log.info("%d of %d %s", n_done, total, unit)
-            told = time.monotonic()
+            logged_at = time.monotonic()
 
 
 @contextmanager
@@ -63,8 +63,8 @@ def progress_within(name: str) -> Iterator[Callable[[float], None] | None]:
         if time.monotonic() - began < _LONG_S:
             return
         if bar is None:
-            told = one_line(name)[:_LONGEST_NAME]
-            bar = tqdm(desc=told, leave=False, bar_format="{desc}: {n:.0f} s decoded, {elapsed}")
+            label = one_line(name)[:_LONGEST_NAME]
+            bar = tqdm(desc=label, leave=False, bar_format="{desc}: {n:.0f} s decoded, {elapsed}")
         bar.n = second
         bar.refresh()
 
@@ -75,11 +75,11 @@ def progress_within(name: str) -> Iterator[Callable[[float], None] | None]:
             bar.close()
 
 
-def tell_epoch(epoch: int, epochs: int, figures: Mapping[str, float]) -> None:
+def log_epoch(epoch: int, epochs: int, figures: Mapping[str, float]) -> None:
     """Log how far a training has come: losses and F1."""
     names = [name for name in figures if name.endswith(("loss", "f1"))]
-    told = ", ".join(f"{name} {figures[name]:.4f}" for name in names)
-    log.info("epoch %d/%d: %s", epoch, epochs, told)
+    figures_text = ", ".join(f"{name} {figures[name]:.4f}" for name in names)
+    log.info("epoch %d/%d: %s", epoch, epochs, figures_text)
 
 
 def epochs_after(n_done: int, n_epochs: int) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Runs a stage: logging, params, and faults told in one line."""
+"""Runs a stage: logging, params, and faults reported in one line."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ _WATCH_EVERY_S, _LAST_S = 0.2, 30.0
 
 
 def begin_stage() -> None:
-    """Settle on the arithmetic that params.yaml wants; `run_stage` tells where that is at fault."""
+    """Settle on the arithmetic of params.yaml; `run_stage` reports a fault in it."""
     try:
         arithmetic.settle(load_arithmetic())
     except InputError:
@@ -111,7 +111,7 @@ def _end_with_dvc() -> None:
 
 
 def _dvc_is_gone() -> bool:
-    """Tell whether the DVC that runs this stage has ended; there is none where a person runs it."""
+    """Return whether the DVC that runs this stage has ended; False where a person runs it."""
     return "DVC_STAGE" in os.environ and not is_alive(int(os.environ[_DVC]))
 
 

@@ -1,4 +1,4 @@
-"""Where the MLflow store is, told without loading MLflow.
+"""Where the MLflow store is, found without loading MLflow.
 
 The store is `MLFLOW_TRACKING_URI` where that is set, else `mlflow.db` beside `dvc.yaml` of the
 main workspace, also for experiments that DVC runs in a temporary folder.
@@ -13,7 +13,7 @@ _SQLITE = "sqlite:///"  # what follows is a path, and options behind a "?"
 
 
 class NotRegisteredError(InputError):
-    """A store that answers, and knows no such model."""
+    """The store responds, and has no such model."""
 
 
 def workspace() -> Path:
@@ -53,7 +53,7 @@ def file_of(uri: str) -> Path | None:
 
 
 def is_missing(uri: str) -> bool:
-    """Tell whether a store is a file that was never made."""
+    """Return whether a store is a file that was never made."""
     file = file_of(uri)
     return file is not None and not file.exists()
 

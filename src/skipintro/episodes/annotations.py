@@ -1,4 +1,4 @@
-"""Turns raw labels into corrected annotations; a label is never changed, its correction is told."""
+"""Turns raw labels into corrected annotations; no label is changed, each correction is recorded."""
 
 import math
 import unicodedata
@@ -90,7 +90,7 @@ def correct(
 ) -> tuple[float | None, float | None, Status, str]:
     """Return (start_s, end_s, status, reason) of a raw label; an override wins over the rule.
 
-    Where start > end, `inversion_shift_s` is taken from start; if that gives start < end it is
+    Where start > end, `inversion_shift_s` is taken from start; if then start < end it is
     the label (the rule of the public label files of this task). Start and end are None for
     no intro and for a label that cannot be used.
     """
@@ -102,11 +102,11 @@ def correct(
     status, reason = Status.AS_LABELLED, "start lies before end"
     if start > end:
         shifted = start - rule.inversion_shift_s
-        told = f"start {start:g} s lies after end {end:g} s"
+        fault = f"start {start:g} s lies after end {end:g} s"
         if not 0 <= shifted < end:
-            return None, None, Status.UNUSABLE, f"{told}, and shifting it does not repair that"
+            return None, None, Status.UNUSABLE, f"{fault}, and shifting it does not repair that"
         start, status = shifted, Status.SHIFTED
-        reason = f"{told}; {rule.inversion_shift_s:g} s taken from start"
+        reason = f"{fault}; {rule.inversion_shift_s:g} s taken from start"
     length = round(end - start, 6)  # times have six decimals at most; 2.3 - 1.3 is one second
     if not max(rule.min_length_s, 1e-9) <= length <= rule.max_length_s:
         bounds = f"{rule.min_length_s:g} to {rule.max_length_s:g} s"

@@ -11,9 +11,9 @@ from skipintro.video.info import DecodingLimits, VideoInfo
 
 
 class IngestedEpisode(BaseModel):
-    """One labelled episode; `problem` tells why its video is set aside, else None.
+    """One labelled episode; `problem` says why its video is set aside, else None.
 
-    `path` is relative to the root of the checkout (`ingest.mode: copy`) or as the source gives it.
+    `path` is relative to the root of the checkout (`ingest.mode: copy`) or as in the source.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -20,7 +20,7 @@ class EncoderIdentity(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    weights: str  # a tag, `untrained`, or `file` for a checkpoint file, whose hash tells the rest
+    weights: str  # a tag, `untrained`, or `file` for a checkpoint file, which its hash identifies
     weights_sha256: str
     trained: bool
     dimension: int
@@ -35,7 +35,7 @@ class EmbeddingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    precision: Literal["auto", "fp32", "bf16"]  # as it was asked for
+    precision: Literal["auto", "fp32", "bf16"]  # as requested
     batch_size: int = Field(ge=1)
     search: Search
     truncation_tolerance_s: float = Field(ge=0)  # as ingest had it
@@ -51,7 +51,7 @@ class EmbeddingConfig(BaseModel):
 
 
 class EmbeddedEpisode(BaseModel):
-    """Where one episode's array lies, and the video that it was made from."""
+    """Where one episode's array is, and the video that it was made from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -109,7 +109,7 @@ def vectors_of_npy(content: bytes) -> NDArray[np.float32]:
 
 
 def npy_bytes(vectors: NDArray[np.float32]) -> bytes:
-    """Return the bytes of an .npy file; NumPy itself does not tell why it cannot write one."""
+    """Return the bytes of an .npy file; NumPy itself does not say why it cannot write one."""
     buffer = BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
     return buffer.getvalue()

@@ -1,8 +1,8 @@
-"""Which series a video file belongs to, told by its name and its folders.
+"""Which series a video file belongs to, from its name and its folders.
 
 guessit knows how files of series are named. Ours is what it cannot do: to find the folder of the
 series, some numberings, and speed. It takes 6 ms a name, so that a name is cut at its numbering
-where a mark tells that (`S01E02`, `Folge 3`, a date), and guessit is asked once a series.
+where a mark shows that (`S01E02`, `Folge 3`, a date), and guessit runs once a series.
 """
 
 import re
@@ -57,43 +57,43 @@ _NUMBERED = {"season", "episode", "date", "part", "absolute_episode"}
 _TITLED = {"title", "alternative_title", "film_title"}
 
 
-_Match = tuple[str, int, int, Any]  # what it is, where it begins and ends, what it tells
+_Match = tuple[str, int, int, Any]  # what it is, where it begins and ends, its value
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a name tells: a title, and what tells it from another series of the same title."""
+class _Parsed:
+    """The parts of a name: a title, and what distinguishes series of the same title."""
 
     title: str = ""
     country: str = ""
     year: str = ""
 
 
-_NOTHING = _Told()
+_NOTHING = _Parsed()
 
 
 def series_of_file(video: Path) -> str:
-    """Return the title that the episodes of one series share, as far as one file tells it.
+    """Return the title that the episodes of one series share, as far as one file shows it.
 
     It stands before the numbering. A file whose name begins with the numbering (`S01E02.mkv`,
-    `03.mp4`), or that has none and lies in the folder of a season, a disc or one episode, belongs
+    `03.mp4`), or that has none and is in the folder of a season, a disc or one episode, belongs
     to the folder of its series. A film without any numbering is a series of its own.
     """
-    return _told(video).title
+    return _parsed(video).title
 
 
 def series_of_files(videos: Sequence[Path]) -> list[str]:
     """Return the name of the series of each file: its title.
 
-    Series of one title are told apart by countries or years, where the files tell several. A file
-    that tells none goes with those in its folder.
+    Countries or years distinguish series of one title, where the files have several. A file
+    that has none goes with those in its folder.
     """
-    told = [_told(video) for video in videos]
-    names = [each.title for each in told]
+    parsed = [_parsed(video) for video in videos]
+    names = [each.title for each in parsed]
     by_title = defaultdict(list)
-    for place, each in enumerate(told):
+    for place, each in enumerate(parsed):
         by_title[each.title].append(place)
-    countries, years = [each.country for each in told], [each.year for each in told]
+    countries, years = [each.country for each in parsed], [each.year for each in parsed]
     for places in by_title.values():
         for marks in (countries, years):
             if len({marks[place] for place in places} - {""}) < 2:
@@ -110,33 +110,33 @@ def folder_of_series(video: Path) -> str:
     return next(filter(None, map(_without_season, _folders(video))), "")
 
 
-def _told(video: Path) -> _Told:
-    told = _of_file(video)
+def _parsed(video: Path) -> _Parsed:
+    parsed = _of_file(video)
     folder = folder_of_series(video)
-    if told.title and (folder == told.title or not folder.startswith(told.title)):
-        return told  # the folder has nothing to add
+    if parsed.title and (folder == parsed.title or not folder.startswith(parsed.title)):
+        return parsed  # the folder has nothing to add
     of_folders = map(_of_folder, _folders(video))
     of_folder = next((found for found in of_folders if found.title), _NOTHING)
-    if told.title not in {"", of_folder.title}:
-        return told
-    country, year = told.country or of_folder.country, told.year or of_folder.year
-    return _Told(of_folder.title, country, year)
+    if parsed.title not in {"", of_folder.title}:
+        return parsed
+    country, year = parsed.country or of_folder.country, parsed.year or of_folder.year
+    return _Parsed(of_folder.title, country, year)
 
 
 def _folders(video: Path) -> list[str]:
-    """Return the names of the folders that a file lies in, but the one that is called as itself."""
+    """Return the names of the folders of a file, except one of the file's own name."""
     return [folder.name for folder in video.absolute().parents if folder.name != video.stem]
 
 
-def _of_file(video: Path) -> _Told:
-    """Return what a file's own name tells: nothing where the folder tells of which series it is."""
+def _of_file(video: Path) -> _Parsed:
+    """Return the parts of a file's own name: none where the folder names the series."""
     name = _ENCODING.sub("", _readable(video.stem))
     numbering = _numbering(name, _NUMBERINGS)
     if numbering is not None:
         return _titled(name[:numbering])
     if _is_numbered_folder(video.absolute().parent.name):
         return _NOTHING
-    return _guessed(name) if re.search(r"\d", name) else _Told(normalize_title(name))
+    return _guessed(name) if re.search(r"\d", name) else _Parsed(normalize_title(name))
 
 
 @lru_cache(maxsize=4096)
@@ -145,7 +145,7 @@ def _without_season(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _of_folder(name: str) -> _Told:
+def _of_folder(name: str) -> _Parsed:
     plain = _OF_SEASON.sub("", _readable(name))
     return _titled(_ENCODING.sub("", plain)[: _numbering(plain, _BY_A_MARK)])
 
@@ -166,40 +166,40 @@ def _readable(name: str) -> str:
     return unicodedata.normalize("NFC", drawn(name)).replace("_", " ")
 
 
-def _titled(head: str) -> _Told:
+def _titled(head: str) -> _Parsed:
     """Return what stands before a numbering: the title, without a group's name, year or country."""
     head = head.rstrip(" .-,([")
     return _title(head) if normalize_title(head) else _NOTHING
 
 
 @lru_cache(maxsize=4096)
-def _title(head: str) -> _Told:
+def _title(head: str) -> _Parsed:
     # Every numbering is written as the one that guessit knows best.
     return _of_guess(head, _guess(f"{head} S01E01"), len(head))
 
 
-def _guessed(name: str) -> _Told:
-    """Return what guessit tells of a name without a mark: a film, or `Show.103.hdtv`."""
+def _guessed(name: str) -> _Parsed:
+    """Return what guessit finds in a name without a mark: a film, or `Show.103.hdtv`."""
     found = _guess(name)
     numbers = [start for kind, start, _, _ in found if kind in _NUMBERED]
     like_a_year = _LIKE_A_YEAR.search(name)
     if like_a_year and any(like_a_year.start() <= start < like_a_year.end() for start in numbers):
-        return _Told(normalize_title(name[: like_a_year.end()]))  # Blade Runner 2049
+        return _Parsed(normalize_title(name[: like_a_year.end()]))  # Blade Runner 2049
     if numbers and min(numbers) == 0:
-        return _Told(normalize_title(name))  # 12 Angry Men
+        return _Parsed(normalize_title(name))  # 12 Angry Men
     return _of_guess(name, found, min(numbers, default=len(name)))
 
 
-def _of_guess(name: str, found: Sequence[_Match], end: int) -> _Told:
+def _of_guess(name: str, found: Sequence[_Match], end: int) -> _Parsed:
     """Return title, country and year of what stands before the numbering, at `end`."""
     titles = [(start, stop) for kind, start, stop, _ in found if kind in _TITLED and start < end]
-    told = name[:end]
+    title = name[:end]
     if titles:
-        told = name[min(start for start, _ in titles) : min(end, max(stop for _, stop in titles))]
+        title = name[min(start for start, _ in titles) : min(end, max(stop for _, stop in titles))]
     marks = {kind: str(value).casefold() for kind, start, _, value in found if start < end}
     if not titles:
-        return _Told(normalize_title(told))  # 1923 S01E01: the year is all that there is
-    return _Told(normalize_title(told), marks.get("country", ""), marks.get("year", ""))
+        return _Parsed(normalize_title(title))  # 1923 S01E01: the year is all that there is
+    return _Parsed(normalize_title(title), marks.get("country", ""), marks.get("year", ""))
 
 
 def _guess(name: str) -> list[_Match]:
@@ -208,8 +208,8 @@ def _guess(name: str) -> list[_Match]:
 
     options = {"type": "episode", "advanced": True, "no_user_config": True}
     try:
-        told = guessit(f"{name}.mkv", options)
+        found = guessit(f"{name}.mkv", options)
     except GuessitException:  # of a name that it stumbles over
         return []
-    each = ((kind, m) for kind, ms in told.items() for m in (ms if isinstance(ms, list) else [ms]))
+    each = ((kind, m) for kind, ms in found.items() for m in (ms if isinstance(ms, list) else [ms]))
     return [(kind, *match.span, match.value) for kind, match in each]

@@ -1,4 +1,4 @@
-"""One spelling for the names of series, however their letters are written."""
+"""Normalizes the names of series, however their letters are written."""
 
 import re
 import unicodedata
@@ -10,15 +10,15 @@ _TO_LATIN, _TO_CYRILLIC = str.maketrans(_CYRILLIC, _LATIN), str.maketrans(_LATIN
 
 
 def normalize_title(name: str) -> str:
-    """Return one spelling for `Show.Name`, `Show_Name -` and `show name`.
+    """Return the same title for `Show.Name`, `Show_Name -` and `show name`.
 
     However its letters are composed, with signs that are not drawn, and with look-alikes of another
     alphabet within a word. It may be empty.
     """
     composed = unicodedata.normalize("NFKC", drawn(name))
     plain = re.sub(r"[\s._]+", " ", composed).lstrip(" -").rstrip(" -,[(")
-    alike = re.sub(r"\w+", lambda word: _of_one_alphabet(word[0]), plain)
-    return unicodedata.normalize("NFKC", alike.casefold())
+    letters = re.sub(r"\w+", lambda word: _of_one_alphabet(word[0]), plain)
+    return unicodedata.normalize("NFKC", letters.casefold())
 
 
 def drawn(name: str) -> str:

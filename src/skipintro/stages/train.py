@@ -23,7 +23,7 @@ from skipintro.core.files import (
 )
 from skipintro.core.layout import HEAD_WEIGHTS
 from skipintro.core.params import StageParams
-from skipintro.core.progress import tell_epoch
+from skipintro.core.progress import log_epoch
 from skipintro.core.stage import run_stage, stage_output
 from skipintro.core.versions import versions
 from skipintro.model.config import HeadConfig
@@ -97,7 +97,7 @@ def main(params: Params) -> None:
     checkpoint = cache_dir("checkpoints") / f"{key}.pt"
 
     def told(row: EpochRow) -> None:
-        tell_epoch(row.epoch, params.epochs, row.flat())
+        log_epoch(row.epoch, params.epochs, row.flat())
         live.log(row.epoch, row.flat())
 
     with followed(params.epochs, manifest.encoder) as live:

@@ -14,7 +14,7 @@ _FORMAT = "ffmetadata"  # as libav calls it
 def read_chapters(path: Path) -> list[Chapter]:
     """Return all chapters in the order of the file. Raises VideoError."""
     [found] = decoded(chapters_of, path, USUAL_LIMITS)
-    return [Chapter(*told) for told in found]
+    return [Chapter(*fields) for fields in found]
 
 
 def chapters_of(path: Path) -> list[tuple[float, float, str]]:

@@ -1,4 +1,4 @@
-"""Opens videos, and tells what their containers do. What cannot be read is a VideoError.
+"""Opens videos and reads their containers. A video that cannot be read is a VideoError.
 
 Of the project's modules this package, and `sidecars/mux.py`, alone import PyAV.
 """
@@ -19,14 +19,14 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file
 from skipintro.video.streams import shown_stream
 
-# Containers whose index tells exactly which key frame lies before a time; the clock of others may
-# jump back, so that a time stamp alone does not tell when a frame is on screen.
+# Containers whose index shows exactly which key frame is before a time; the clock of others may
+# jump back, so that a time stamp alone does not show when a frame is on screen.
 SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
 
 # Formats whose files name other files, or addresses, to be read in their place.
 _NAMES_OTHER_FILES = {"concat", "dash", "hls", "imf", "rtsp", "sap", "sdp"}
 
-# What the system says of a file that it cannot give just now.
+# What the system says of a file that it cannot read just now.
 _SYSTEM_REFUSES = {
     errno.EACCES,
     errno.EIO,
@@ -44,7 +44,7 @@ _SYSTEM_REFUSES = {
 
 _SEE_TO_IT = "see to its disk and your right to read it, then run again"
 
-# How Matroska's tags give the length of one track: 00:41:02.500000000.
+# How Matroska's tags hold the length of one track: 00:41:02.500000000.
 _TRACK_LENGTH = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -127,7 +127,7 @@ def origin_of(container: "av.container.InputContainer") -> Fraction:
 def packets_of(
     container: "av.container.InputContainer", stream: "av.VideoStream | av.AudioStream"
 ) -> "Iterator[av.Packet[Any]]":
-    """Yield the packets of a stream, and one that asks the decoder for what it still holds."""
+    """Yield the packets of a stream, and one that drains the decoder."""
     # Where another stream appeared midway, PyAV may stumble over it after the last packet.
     with suppress(IndexError):
         yield from container.demux(stream)
@@ -136,7 +136,7 @@ def packets_of(
 def declared_duration(
     container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> float | None:
-    """Return the seconds that the container promises of this stream, None where it does not tell.
+    """Return the seconds that the container promises of this stream, None where it has none.
 
     What was written to a pipe, and broken off, has a length of 0.
     """
@@ -153,7 +153,7 @@ def _stated_length(
         return float(stream.duration * (stream.time_base or Fraction(0)))
     if container.duration is None:
         return None
-    # Matroska gives the length of its longest track, and a track's own in a tag, both from time
+    # Matroska stores the length of its longest track, and a track's own in a tag, both from time
     # stamp 0 on. https://www.matroska.org/technical/tagging.html
     length = container.duration / av.time_base
     if tag := _TRACK_LENGTH.match(stream.metadata.get("DURATION", "")):
@@ -167,15 +167,15 @@ def check_not_truncated(
     found_s: float,
     promised_s: float | None,
     tolerance_s: float,
-    wanted_s: float | None = None,
+    requested_s: float | None = None,
 ) -> None:
     """Raise VideoError where less was decoded than the container promises.
 
-    `wanted_s` is the beginning that was asked for; None: all.
+    `requested_s` is the length of the beginning to decode; None: all.
     """
     if promised_s is None:
         return
-    least_s = promised_s if wanted_s is None else min(promised_s, wanted_s)
+    least_s = promised_s if requested_s is None else min(promised_s, requested_s)
     if found_s < least_s - tolerance_s:
         raise VideoError(path, f"truncated: {found_s:.1f} s can be decoded of {promised_s:.1f} s")
 
@@ -183,12 +183,12 @@ def check_not_truncated(
 def fault_of(path: Path, fault: str, error: Exception) -> VideoError:
     """Return the error for what libav has said, which passes on what the system has.
 
-    Of some damage it says that the system failed: whether that is so, reading the file tells.
+    For some damage it reports a failure of the system: reading the file shows whether that is so.
     """
-    told = f"{fault} ({_reason(error)})"
+    message = f"{fault} ({_reason(error)})"
     if getattr(error, "errno", None) in _SYSTEM_REFUSES and not _is_readable(path):
-        return PassingVideoError(path, told, _SEE_TO_IT)
-    return VideoError(path, told)
+        return PassingVideoError(path, message, _SEE_TO_IT)
+    return VideoError(path, message)
 
 
 def _is_readable(path: Path) -> bool:

@@ -77,7 +77,7 @@ def pictures(
     The shorter side is brought to `size` with a bicubic filter and the middle is cut out, as in
     CLIP's own preprocessing (https://github.com/openai/CLIP, `_transform`). Memory does not
     grow with the length of the video. Every frame is decoded where less does not bring as many
-    pictures, so that there are as many as `inspect` counts; damage that lies in what need not be
+    pictures, so that there are as many as `inspect` counts; damage in what need not be
     decoded shows in none.
 
     Raises VideoError where the file is missing, longer than `max_length_s` or decoding fails.
@@ -130,7 +130,7 @@ def thumbnails(path: Path, seconds: Sequence[float]) -> list[bytes | None]:
     """Return the picture on screen at each time, 0 s or later, as JPEG of 160 pixels' width.
 
     None from the end of the video on, and where decoding fails. A whole second has the picture
-    that `pictures` gives it. Raises VideoError where the file is missing or is no video.
+    that `pictures` yields for it. Raises VideoError where the file is missing or is no video.
     """
     found: dict[float, bytes | None] = {}
     unread = sorted(set(seconds))
@@ -151,7 +151,7 @@ def thumbnails(path: Path, seconds: Sequence[float]) -> list[bytes | None]:
 
 
 def length_s(path: Path) -> float | None:
-    """Return the length that the container promises, without decoding; None where it does not tell.
+    """Return the length that the container promises, without decoding; None where it has none.
 
     Raises VideoError where the file is missing or is no video.
     """
@@ -183,7 +183,7 @@ def frames_between(
 
 @dataclass(frozen=True)
 class _Shown:
-    """A frame, the times between which it is on screen, and how many moments lie before its end."""
+    """A frame, the times between which it is on screen, and how many moments are before its end."""
 
     frame: "av.VideoFrame"
     since: Fraction  # s, from the start of playing

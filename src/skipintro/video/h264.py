@@ -1,4 +1,4 @@
-"""What packets of H.264 tell of themselves: ITU-T H.264, in the units of ISO/IEC 14496-15."""
+"""Reads the headers of H.264 packets: ITU-T H.264, in the units of ISO/IEC 14496-15."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Packets:
         self._header = header
         # By what begins otherwise, units have no lengths before them.
         self._length_bytes = (header[4] & 3) + 1 if header[:1] == b"\x01" and len(header) > 4 else 0
-        self._builds: set[bytes] | None = None  # of the encoder, as the first packet tells
+        self._builds: set[bytes] | None = None  # of the encoder, from the first packet
 
     def begins_group(self, packet: memoryview) -> bool:
         """Tell whether decoding can begin at a packet that is a key frame.
@@ -36,14 +36,14 @@ class Packets:
         units = list(_units(packet, self._length_bytes))
         if any(kind in _PARAMETERS and content not in self._header for kind, content in units):
             raise IrregularStreamError
-        told = {
+        builds = {
             build
             for kind, content in units
             if kind == _ENCODER_TOLD
             for build in _X264_BUILD.findall(content)
         }
-        self._builds = told if self._builds is None else self._builds
-        if not told <= self._builds:
+        self._builds = builds if self._builds is None else self._builds
+        if not builds <= self._builds:
             raise IrregularStreamError
         return bool(units) and units[-1][0] == _IDR_SLICE
 

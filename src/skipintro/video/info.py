@@ -1,4 +1,4 @@
-"""What is told of a video, and within which limits it is decoded."""
+"""The facts of a video, and the limits within which it is decoded."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,7 +9,7 @@ class DecodingLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     stall_s: float = Field(gt=0)  # without any progress
-    memory_mb: int = Field(gt=0)  # of the process that decodes; kept to on Linux alone
+    memory_mb: int = Field(gt=0)  # of the process that decodes; enforced on Linux alone
     max_length_h: float = Field(gt=0)
 
     @property
@@ -23,7 +23,7 @@ USUAL_LIMITS = DecodingLimits(stall_s=60, memory_mb=4000, max_length_h=24)
 
 
 class VideoInfo(BaseModel):
-    """What decoding a whole file tells of it; its pictures are those at t = 0 … n_seconds - 1 s."""
+    """The facts from decoding a whole file; its pictures are those at t = 0 … n_seconds - 1 s."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

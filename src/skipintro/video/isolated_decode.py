@@ -1,6 +1,6 @@
 """Decodes videos of users: the functions of `decoding`, at work in a child process.
 
-Whatever a file does to libav, this process lives: the fault is told as a VideoError.
+Whatever a file does to libav, this process lives: the fault becomes a VideoError.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ from skipintro.video.scaling import Picture
 
 
 class DecoderLostError(PassingVideoError):
-    """A file over which the decoder crashed, stood still or wanted too much.
+    """A file over which the decoder crashed, stood still or needed too much.
 
     On another machine, or another day, it may not.
     """
@@ -32,7 +32,7 @@ def inspect(path: Path, limits: DecodingLimits, *, truncation_tolerance_s: float
         truncation_tolerance_s=truncation_tolerance_s,
         max_length_s=limits.max_length_s,
     )
-    return info  # type: ignore[no-any-return]  # what its function gives
+    return info  # type: ignore[no-any-return]  # what its function returns
 
 
 def pictures(
@@ -49,13 +49,13 @@ def thumbnails(
 ) -> list[bytes | None]:
     """Return the thumbnails of `decoding.thumbnails`."""
     [found] = decoded(decoding.thumbnails, path, limits, seconds)
-    return found  # type: ignore[no-any-return]  # what its function gives
+    return found  # type: ignore[no-any-return]  # what its function returns
 
 
 def length_s(path: Path, limits: DecodingLimits = USUAL_LIMITS) -> float | None:
-    """Return the length that `decoding.length_s` gives."""
+    """Return the length of `decoding.length_s`."""
     [length] = decoded(decoding.length_s, path, limits)
-    return length  # type: ignore[no-any-return]  # what its function gives
+    return length  # type: ignore[no-any-return]  # what its function returns
 
 
 def frames_between(
@@ -73,7 +73,7 @@ def frames_between(
 def decoded(
     function: Callable[..., Any], path: Path, limits: DecodingLimits, *args: Any, **kwargs: Any
 ) -> Iterator[Any]:
-    """Yield what a function gives of a file. Raises VideoError as it does, and DecoderLostError."""
+    """Yield what a function returns for a file. Raises its VideoErrors, and DecoderLostError."""
     try:
         with progress_within(path.name) as reached:
             yield from run_in_subprocess(

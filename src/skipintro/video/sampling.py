@@ -24,7 +24,7 @@ _CLOCK_ROUNDING_S = Fraction(2, 1000)
 
 
 class IrregularStreamError(Exception):
-    """A video that does not tell beforehand which packets its pictures take, or breaks its word."""
+    """A video that does not show in advance which packets its pictures take, or is inconsistent."""
 
 
 @dataclass
@@ -33,14 +33,14 @@ class Sample(Generic[P]):
 
     packet: P
     pts: int
-    dts: int | None  # None: not told, as of a file's first packets
+    dts: int | None  # None: unknown, as of a file's first packets
     is_key: bool  # nothing decoded before it is referred to by it, or after it but for its leads
     is_shown: bool  # not only there to be referred to
     n_moments: int = 0  # that show its frame
     is_last: bool = False  # the length goes by its frame: it has to be there
 
     @property
-    def is_asked(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether its frame must be seen."""
         return self.is_last or self.n_moments > 0
 
@@ -56,8 +56,8 @@ def required_packets(
 ) -> Iterator[Sample[P]]:
     """Yield the packets that must be decoded, each with the moments that show its frame.
 
-    Left out is what lies between the last picture asked for and the next key packet. `tick_of`
-    gives the last tick at or before moment k, `moments_of_last` the number of moments in the
+    Packets between the last requested picture and the next key packet are left out. `tick_of`
+    returns the last tick at or before moment k, `moments_of_last` the number of moments in the
     video, from its last frame. About the packets of two moments are held at a time.
 
     Raises IrregularStreamError where the time stamps are repeated or out of order, or the first
@@ -72,7 +72,7 @@ def required_packets(
         return max(tick_of(moment), first.pts)
 
     waiting: deque[Sample[P]] = deque()
-    shown: list[Sample[P]] = []  # by time; those that may still be asked for
+    shown: list[Sample[P]] = []  # by time; those that may still be requested
     moment = 0  # the next one whose picture is not known
     last_dts: int | None = None
     for sample in chain([first], samples):
@@ -80,21 +80,21 @@ def required_packets(
             if sample.pts < sample.dts or (last_dts is not None and sample.dts <= last_dts):
                 raise IrregularStreamError
             last_dts = sample.dts
-            while sample.is_shown and limit(moment) < sample.dts:  # others may lie after the end
-                shown = _ask(shown, limit(moment))
+            while sample.is_shown and limit(moment) < sample.dts:  # others may be after the end
+                shown = _request(shown, limit(moment))
                 moment += 1
         if sample.pts < first.pts and tick_of(0) < first.pts:
             raise IrregularStreamError
         waiting.append(sample)
         if sample.is_shown:
             _insert(shown, sample, limit(moment - 1) if moment else None)
-        # No longer on screen, and a moment later: it is known which packet is asked for next.
+        # No longer on screen, and a moment later: it is known which packet is requested next.
         while moment >= 2 and waiting[0].pts < min(shown[0].pts, limit(moment - 2) + 1):
             if _is_needed(waiting, limit(moment - 1)):
                 yield waiting[0]
             waiting.popleft()
     for later in range(moment, moments_of_last(shown[-1])):
-        shown = _ask(shown, limit(later))
+        shown = _request(shown, limit(later))
     shown[-1].is_last = True
     while waiting:
         if _is_needed(waiting, None):
@@ -115,7 +115,7 @@ def _insert(shown: list[Sample[P]], sample: Sample[P], decided: int | None) -> N
     shown.insert(place, sample)
 
 
-def _ask(shown: list[Sample[P]], tick: int) -> list[Sample[P]]:
+def _request(shown: list[Sample[P]], tick: int) -> list[Sample[P]]:
     """Count a moment for the frame on screen at a tick, and forget the frames before it."""
     place = bisect.bisect_right(shown, tick, key=lambda sample: sample.pts)
     if not place:
@@ -125,15 +125,15 @@ def _ask(shown: list[Sample[P]], tick: int) -> list[Sample[P]]:
 
 
 def _is_needed(waiting: "deque[Sample[P]]", decided: int | None) -> bool:
-    """Whether the first packet's frame, or one that may refer to it, is asked for."""
+    """Whether the first packet's frame, or one that may refer to it, is requested."""
     following = iter(waiting)
-    if next(following).is_asked:
+    if next(following).is_requested:
         return True
     for sample in following:
         if sample.is_key:
             if decided is not None and sample.pts > decided:
-                return True  # its leading frames may yet be asked for
-            return any(later.leads(sample) and later.is_asked for later in following)
-        if sample.is_asked:
+                return True  # its leading frames may yet be requested
+            return any(later.leads(sample) and later.is_requested for later in following)
+        if sample.is_requested:
             return True
     return decided is not None

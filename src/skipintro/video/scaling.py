@@ -56,7 +56,7 @@ def grey(frame: "av.VideoFrame", _: "av.VideoStream", shape: tuple[int, int]) ->
         height=shape[1] if turned else shape[0],
         format="gray",
         interpolation="AREA",
-        threads=1,  # more are started anew for every frame
+        threads=1,  # more are started again for every frame
     )
     return np.ascontiguousarray(np.rot90(small.to_ndarray(), k=frame.rotation // 90))
 

@@ -36,14 +36,14 @@ Samples: TypeAlias = NDArray[np.float32]  # one channel, in [-1, 1]
 _Timed: TypeAlias = tuple["av.AudioFrame", float | None]
 
 _BLOCK_S = 10
-_TAKEN_EVERY_S = 1  # from the resampler: to ask it costs more than a frame does
+_TAKEN_EVERY_S = 1  # from the resampler: one call costs more than a frame does
 
 # By what time stamps may be off before they are believed: containers round, and encoders drop. An
-# overlap up to the second is cut out; beyond it the clock has begun anew, and tells nothing.
+# overlap up to the second is cut out; beyond it the clock has restarted, and shows nothing.
 _SLACK_S = 0.1
 _LONGEST_OVERLAP_S = 1
 
-# libav's want of memory is one of them: most often, of a size that is damaged.
+# libav's lack of memory is one of them: most often, of a size that is damaged.
 _FAULTS = (av.error.FFmpegError, ValueError)
 
 
@@ -59,7 +59,7 @@ def has_sound(path: Path) -> bool:
 def is_undecodable(path: Path) -> bool:
     """Return whether there is sound, and a decoder for none of it.
 
-    libav may know the codec's name; PyAV tells nothing of a stream without a decoder.
+    libav may know the codec's name; PyAV says nothing of a stream without a decoder.
     """
     with opened_container(path) as container:
         return bool(container.streams.audio) and heard_stream(container.streams.audio) is None
@@ -83,7 +83,7 @@ def samples(path: Path, rate: int = 16_000, *, max_length_s: float = math.inf) -
 def _timed(
     path: Path, container: "av.container.InputContainer", stream: "av.AudioStream"
 ) -> "Iterator[_Timed]":
-    """Yield what can be decoded, with its time in seconds, None where it is not told.
+    """Yield what can be decoded, with its time in seconds, None where it is unknown.
 
     Raises PassingVideoError where the file cannot be read any more.
     """
@@ -117,7 +117,7 @@ def _timed(
 def _pieces(timed: "Iterable[_Timed]", rate: int) -> Iterator[int | Samples]:
     """Yield pieces of sound that follow on each other, and where they do not, the next one's place.
 
-    A jump ahead is believed where the next time stamp does not lie before it.
+    A jump ahead is believed where the next time stamp is not before it.
     """
     mixer: _Mixer | None = None
     is_placed = False  # what comes next follows on what was given
@@ -205,7 +205,7 @@ class _Mixer:
         yield from self._taken()
 
     def _taken(self) -> Iterator[Samples]:
-        with suppress(av.error.BlockingIOError, av.error.EOFError):  # wants more; has no more
+        with suppress(av.error.BlockingIOError, av.error.EOFError):  # needs more; has no more
             while True:
                 yield np.nan_to_num(self._graph.pull().to_ndarray()[0]).clip(-1, 1)
 

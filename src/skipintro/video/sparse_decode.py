@@ -1,4 +1,4 @@
-"""Decodes what the picture of every moment takes, and no more, where a file tells what that is."""
+"""Decodes what the picture of every moment takes, and no more, where a file shows what that is."""
 
 import bisect
 import math
@@ -27,9 +27,9 @@ from skipintro.video.scaling import Picture, View
 
 _PacketSample: TypeAlias = Sample["av.Packet[av.VideoStream]"]
 
-# Codecs whose decoder can tell from a packet alone that no other frame refers to it. HEVC is not
+# Codecs whose decoder can detect from a packet alone that no other frame refers to it. HEVC is not
 # one: what its sub-layer non-reference pictures hold, a higher layer may refer to.
-_TELLS_REFERENCES = {"h264"}
+_MARKS_REFERENCES = {"h264"}
 
 # Decoders of one video that are at work side by side, each on a group of pictures of its own, and
 # the bytes of packets, and seconds, up to which a group waits for its end to become known.
@@ -45,8 +45,8 @@ def pictures_of_needed(
 
     There are `rate` moments a second: `skipintro.video.sampling`.
 
-    Raises IrregularStreamError where the file does not tell in advance what that is, or does not
-    keep its word, and libav's errors; what was yielded before stands.
+    Raises IrregularStreamError where the file does not show in advance what that is, or is
+    inconsistent, and libav's errors; what was yielded before stands.
     """
     with opened(path) as (container, stream):
         if container.format.name not in SEEKABLE or stream.codec_context is None:
@@ -95,12 +95,12 @@ def _decoded_in_groups(
     """Yield the pictures of what is needed, of which each stream decodes a group at a time.
 
     A group begins with a key frame, and no frame of it refers to another group. From one on that
-    is too large to wait for its end, or has more than `longest` pictures, or is the last that is
-    wanted, one stream decodes all.
+    is too large to wait for its end, or has more than `longest` pictures, or is the last that
+    is required, one stream decodes all.
     Raises IrregularStreamError where a group's time stamps reach into the one before.
     """
     first = next(samples)
-    for stream in streams[1:]:  # what the first packet tells of the encoder holds for all
+    for stream in streams[1:]:  # what the first packet says of the encoder holds for all
         list(_frames([first], stream.codec_context, deque()))
         stream.codec_context.flush_buffers()
     free: SimpleQueue[av.VideoStream] = SimpleQueue()
@@ -112,7 +112,7 @@ def _decoded_in_groups(
         try:
             return list(_decoded(group, stream, view))
         finally:
-            stream.codec_context.flush_buffers()  # the next group begins anew
+            stream.codec_context.flush_buffers()  # the next group starts fresh
             free.put(stream)
 
     running: deque[Future[list[Picture]]] = deque()
@@ -145,38 +145,38 @@ def _decoded_in_groups(
 def _decoded(
     samples: "Iterable[_PacketSample]", stream: "av.VideoStream", view: View
 ) -> Iterator[Picture]:
-    """Decode packets, and yield the pictures that they are asked for.
+    """Decode packets, and yield the requested pictures.
 
-    Raises IrregularStreamError where one does not come as it was told.
+    Raises IrregularStreamError where one does not come as announced.
     """
-    asked: deque[tuple[int, int]] = deque()  # time stamp, moments that show the frame
-    for frame in _frames(samples, stream.codec_context, asked):
+    requested: deque[tuple[int, int]] = deque()  # time stamp, moments that show the frame
+    for frame in _frames(samples, stream.codec_context, requested):
         heartbeat(frame.time)
-        is_late = frame.pts is None or (asked and frame.pts > asked[0][0])
+        is_late = frame.pts is None or (requested and frame.pts > requested[0][0])
         if is_late or frame.is_corrupt:
             raise IrregularStreamError
-        if asked and frame.pts == asked[0][0]:
+        if requested and frame.pts == requested[0][0]:
             picture = view(frame, stream)
-            yield from repeat(picture, asked.popleft()[1])
-    if asked:
+            yield from repeat(picture, requested.popleft()[1])
+    if requested:
         raise IrregularStreamError
 
 
 def _frames(
     samples: "Iterable[_PacketSample]",
     decoder: "av.VideoCodecContext",
-    asked: deque[tuple[int, int]],
+    requested: deque[tuple[int, int]],
 ) -> Iterator["av.VideoFrame"]:
-    """Decode packets, and put down before which of their frames are asked for."""
+    """Decode packets, and note beforehand which frames are requested."""
     if not decoder.is_open:
         # A concealed error is not for this way to judge.
         decoder.options = {"err_detect": "explode"}
-    skips = decoder.name in _TELLS_REFERENCES
+    skips = decoder.name in _MARKS_REFERENCES
     for sample in samples:
-        if sample.is_asked:
-            bisect.insort(asked, (sample.pts, sample.n_moments))
+        if sample.is_requested:
+            bisect.insort(requested, (sample.pts, sample.n_moments))
         if skips:
-            decoder.skip_frame = "DEFAULT" if sample.is_asked else "NONREF"
+            decoder.skip_frame = "DEFAULT" if sample.is_requested else "NONREF"
         yield from decoder.decode(sample.packet)
     yield from decoder.decode(None)
 
@@ -188,7 +188,7 @@ def _samples(
     h264 = Packets(context.extradata or b"") if context.name == "h264" else None
     for packet in container.demux(stream):
         if not packet.size:
-            continue  # asks the decoder for what it still holds
+            continue  # drains the decoder
         heartbeat()
         if packet.pts is None or packet.pts > last_tick or packet.is_corrupt:
             raise IrregularStreamError

@@ -22,7 +22,7 @@ _FOR_SOME = (
     | _MARK.karaoke
     | _MARK.clean_effects
 )
-# Of files that mark no such thing, a title may tell it.
+# In files without such marks, a title may show it.
 _TITLED_FOR_SOME = re.compile(r"comment|descri(?:ption|bed)|kommentar|коммент|тифло", re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""Which chapter is the opening, told by its title in one of several languages.
+"""Which chapter is the opening, from its title in one of several languages.
 
 Whole words count, whatever their case and accents.
 """
@@ -45,8 +45,8 @@ def _plain(text: str) -> str:
 
 
 def _any_of(names: tuple[str, ...], ending: str = "") -> re.Pattern[str]:
-    told = "|".join(re.escape(_plain(name)) for name in names)
-    return re.compile(rf"\b(?:{told}){ending}\b")
+    choices = "|".join(re.escape(_plain(name)) for name in names)
+    return re.compile(rf"\b(?:{choices}){ending}\b")
 
 
 _OPENING = _any_of(_OPENING_NAMES, r"\d{0,2}")  # Opening02
