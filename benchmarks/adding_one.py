@@ -1,8 +1,8 @@
-"""The embed stage on a library of 40 episodes: all anew, one added to those remembered, none new.
+"""The embed stage on a library of 40 episodes: all new, one added to a filled cache, none new.
 
     python benchmarks/adding_one.py [SECONDS]
 
-The episodes are the demo's, each repeated until it lasts 300 s, or as long as is asked for. What
+The episodes are the demo's, each repeated until it lasts 300 s, or as long as requested. What
 does not depend on their length (starting Python, loading the encoder) stands in the last row.
 """
 
@@ -19,7 +19,7 @@ from skipintro.core.files import sha256_of_file, write_json
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.video.info import USUAL_LIMITS
 from skipintro.video.isolated_decode import inspect
-from tables import tell
+from tables import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
 N_EPISODES, LENGTH_S = 40, 300
@@ -72,11 +72,11 @@ def main(length_s: int) -> None:
         (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
         ingest(folder, length_s)
         took = {"all": run(folder)}
-        remembered = sorted((folder / ".skipintro/embeddings").glob("*/*.npy"))
-        remembered[0].unlink()
-        took[f"one added to {len(remembered) - 1}"] = run(folder)
+        cached = sorted((folder / ".skipintro/embeddings").glob("*/*.npy"))
+        cached[0].unlink()
+        took[f"one added to {len(cached) - 1}"] = run(folder)
         took["none"] = run(folder)
-    tell(
+    print_table(
         "adding_one",
         [{"embedded": k, "s": s, "of all": s / took["all"]} for k, s in took.items()],
     )

@@ -31,7 +31,7 @@ from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.model.config import HeadConfig
 from skipintro.model.head import IntroHead
 from skipintro.model.training import Learner
-from tables import tell
+from tables import print_table
 
 ROUNDS, SIDE = 15, 2048
 BATCH, N_BATCHES = 16, 8  # embed.batch_size, and enough of them for each thread to have several
@@ -170,7 +170,7 @@ def main() -> None:
     rows: list[dict[str, float | str]] = []
     for works in (encodings, trainings):
         rows += measured(works)
-    tell("arithmetic", rows)
+    print_table("arithmetic", rows)
 
 
 def measured(works: dict[str, Work]) -> list[dict[str, float | str]]:

@@ -32,7 +32,7 @@ def _frames(sources: Sequence[Path]) -> Iterator[av.VideoFrame]:
 
 
 def repeat(path: Path, clip: Path, length_s: int) -> None:
-    """Write a clip over and over, without encoding it anew, until `length_s` is reached."""
+    """Write a clip over and over, without encoding it again, until `length_s` is reached."""
     with av.open(str(path), "w") as container:
         copy, played_s = None, Fraction(0)
         while played_s < length_s:

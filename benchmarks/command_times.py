@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from tables import tell
+from tables import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
@@ -44,7 +44,7 @@ def main() -> None:
         {"command": command, "median s": median(column), "least s": min(column)}
         for command, column in zip(COMMANDS, zip(*times, strict=True), strict=True)
     ]
-    tell("command_times", rows)
+    print_table("command_times", rows)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python benchmarks/cost.py
 
 Reads reports/bench/embedding_speed.json of this machine, where it has no GPU: by its decoding, the
-rows of a GPU tell what the cores beside one can feed it. Core-hours are those at work; days and
+rows of a GPU show what the cores beside one can feed it. Core-hours are those at work; days and
 hours are those that pass, in which a core may have to wait.
 """
 
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from tables import FOLDER, tell
+from tables import FOLDER, print_table
 
 EPISODES, EPISODE_S = 10_000, 2_700
 SECONDS = EPISODES * EPISODE_S
@@ -59,7 +59,7 @@ def main() -> None:
             "value": SECONDS * 224 * 224 * 3 / 1e9,
         },
     ]
-    tell("cost", rows)
+    print_table("cost", rows)
 
 
 if __name__ == "__main__":

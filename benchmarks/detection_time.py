@@ -1,4 +1,4 @@
-"""From a 1080p file to its interval by `skipintro detect`: first run, and with vectors remembered.
+"""From a 1080p file to its interval by `skipintro detect`: first run, and with vectors cached.
 
     python benchmarks/detection_time.py [VIDEO ...]
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from clips import DEMO, compose, repeat
 from memory import PeakMemory
-from tables import tell
+from tables import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
 LENGTHS_S = (600, 2700)
@@ -44,8 +44,8 @@ def main(sources: list[Path]) -> None:
         for length_s in LENGTHS_S:
             video, cache = Path(folder) / f"Show S01E01 {length_s}.mp4", Path(folder) / "cache"
             repeat(video, clip, length_s)
-            for state in ("cold", "vectors remembered", "all remembered"):
-                if state == "vectors remembered":
+            for state in ("cold", "vectors cached", "all cached"):
+                if state == "vectors cached":
                     (cache / "answers.sqlite").unlink()
                 took, peak = detect(video, cache)
                 rows.append(
@@ -58,7 +58,7 @@ def main(sources: list[Path]) -> None:
                 )
             shutil.rmtree(cache)
             video.unlink()
-    tell("detection_time", rows)
+    print_table("detection_time", rows)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from skipintro.encoder import load_encoder
 from skipintro.encoder.clip import ARCHITECTURE, load_clip
 from skipintro.encoder.embedding import embed_video, encoded
 from skipintro.video.isolated_decode import pictures
-from tables import tell
+from tables import print_table
 
 BATCH, OURS, ROUNDS = 32, 16, 2
 DEVICE = choose_device("auto")
@@ -115,7 +115,7 @@ def main(sources: Sequence[Path]) -> None:
     whole, decoding, encoding = (
         best[f"ours{part}"].s for part in ("", ", decoding alone", ", encoding alone")
     )
-    tell(
+    print_table(
         "embedding_speed",
         [
             {
@@ -135,7 +135,9 @@ def main(sources: Sequence[Path]) -> None:
         "least cosine to the obvious way": cosine(found["obvious"], found["ours"]),
         f"frames a second, encoding in {encoder.precision}": LENGTH_S / encoding,
     }
-    tell("embedding_ratios", [{"ratio": name, "value": value} for name, value in ratios.items()])
+    print_table(
+        "embedding_ratios", [{"ratio": name, "value": value} for name, value in ratios.items()]
+    )
 
 
 if __name__ == "__main__":

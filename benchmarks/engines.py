@@ -14,7 +14,7 @@ from skipintro.encoder.spec import EncoderSpec
 from skipintro.engines.base import ComputeParams, Job, RayParams
 from skipintro.engines.choice import open_engine
 from skipintro.video.decoding import inspect
-from tables import tell
+from tables import print_table
 
 SPEC = EncoderSpec(
     name="efficientnet-lite0",
@@ -56,7 +56,7 @@ def main() -> None:
         rows.append(
             {"engine": name, "s": took, "frames/s": n_seconds / took, "of local": took / first}
         )
-    tell("engines", rows)
+    print_table("engines", rows)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from clips import DEMO, compose, repeat
 from memory import peak_resident
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
-from tables import tell
+from tables import print_table
 
 LENGTHS_S = (600, 7200)
 
@@ -42,8 +42,8 @@ def main(sources: list[Path]) -> None:
         for length_s in LENGTHS_S:
             repeat(path, clip, length_s)
             words = [sys.executable, __file__, "--embed", str(path)]
-            told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
-            n_seconds, *peaks = json.loads(told)
+            printed = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
+            n_seconds, *peaks = json.loads(printed)
             encoding, decoding = (size / 2**20 for size in peaks)
             peak_mib = encoding + decoding
             first = float(rows[0]["peak MiB"]) if rows else peak_mib
@@ -56,7 +56,7 @@ def main(sources: list[Path]) -> None:
                     "to the first": peak_mib / first,
                 }
             )
-    tell("episode_memory", rows)
+    print_table("episode_memory", rows)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from skipintro.detectors.openings import load_openings
 from skipintro.encoder import load_encoder
 from skipintro.encoder.embedding import embed_video
 from skipintro.evidence.recording import record
-from tables import tell
+from tables import print_table
 
 N_RUNS = 3
 
@@ -39,7 +39,7 @@ def main() -> None:
         rows.append(
             {"embedding s": embedding, "fingerprints s": recording, "ratio": recording / embedding}
         )
-    tell("fingerprint_speed", rows)
+    print_table("fingerprint_speed", rows)
 
 
 if __name__ == "__main__":

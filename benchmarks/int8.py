@@ -18,7 +18,7 @@ from arithmetic import BATCH, medians, seconds
 from embedding_speed import cosine
 from skipintro.encoder import TorchEncoder
 from skipintro.encoder.clip import load_clip
-from tables import tell
+from tables import print_table
 
 
 def in_int8(encoder: TorchEncoder) -> TorchEncoder:
@@ -47,7 +47,7 @@ def main() -> None:
         }
         for name, each in encoders.items()
     ]
-    tell("int8", rows)
+    print_table("int8", rows)
 
 
 if __name__ == "__main__":

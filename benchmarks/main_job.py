@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from memory import PeakMemory
-from tables import tell
+from tables import print_table
 
 ROOT = Path(__file__).resolve().parents[1]
 GIB = 2**30
@@ -73,7 +73,7 @@ def main() -> None:
                 for row in timed(clone, "dvc repro, nothing to do", dvc, "repro")
             ),
         ]
-        tell("main_job", rows)
+        print_table("main_job", rows)
 
 
 if __name__ == "__main__":

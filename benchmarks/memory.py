@@ -14,8 +14,8 @@ def peak_resident(process: int | str) -> int:
     Raises OSError where there is no such process.
     """
     status = Path("/proc", str(process), "status").read_text(encoding="utf-8")
-    told = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
-    return int(told[1]) * 1024 if told else 0  # a process that has ended has none
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0  # a process that has ended has none
 
 
 class PeakMemory:

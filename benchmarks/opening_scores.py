@@ -37,39 +37,39 @@ COLUMNS = ("openings", "reports", "1s", "3s", "useful", "story", "hours", "alarm
 
 def main() -> None:
     """Print one table a library, and one of them all."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("libraries", nargs="+", type=Path)
-    asked.add_argument("--at-hand", type=int, default=0, help="episodes; else whole series")
-    asked.add_argument("--without", choices=["pictures", "sound"], action="append", default=[])
-    asked.add_argument("--rules", action="store_true")
-    asked.add_argument("--model", type=Path, default=SHIPPED)
-    asked.add_argument("--wrong", action="store_true", help="list what is not right within 1 s")
-    said = asked.parse_args()
-    detector = load_openings(said.model)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("libraries", nargs="+", type=Path)
+    parser.add_argument("--available", type=int, default=0, help="episodes; else whole series")
+    parser.add_argument("--without", choices=["pictures", "sound"], action="append", default=[])
+    parser.add_argument("--rules", action="store_true")
+    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--wrong", action="store_true", help="list what is not right within 1 s")
+    arguments = parser.parse_args()
+    detector = load_openings(arguments.model)
     together: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0.0))
-    for library in said.libraries:
+    for library in arguments.libraries:
         truth = json.loads((library / "truth.json").read_text(encoding="utf-8"))
-        if said.rules:
+        if arguments.rules:
             tables = by_rules(library, truth, detector)
         else:
             folder = library / "fingerprints"
             evidence = recorded(library, truth, detector.config.fingerprint, folder)
             kept = {
                 key: Evidence(
-                    {kind: t for kind, t in one.tracks.items() if kind not in said.without},
+                    {kind: t for kind, t in one.tracks.items() if kind not in arguments.without},
                     one.length_s,
                 )
                 for key, one in evidence.items()
             }
-            tables = {"": by_detector(detector, kept, said.at_hand)}
+            tables = {"": by_detector(detector, kept, arguments.available)}
         for name, found in tables.items():
-            scored = score(truth, found, wrong=said.wrong)
-            tell(f"{library.name} {name}".strip(), scored)
+            scored = score(truth, found, wrong=arguments.wrong)
+            print_table(f"{library.name} {name}".strip(), scored)
             for tag, row in scored.items():
                 for column, value in row.items():
                     together[f"{name} {tag}".strip()][column] += value
-    if len(said.libraries) > 1:
-        tell("all libraries", together)
+    if len(arguments.libraries) > 1:
+        print_table("all libraries", together)
 
 
 def recorded(
@@ -97,26 +97,26 @@ def videos(library: Path, truth: dict[str, Any]) -> dict[str, Path]:
     return {key: found[key] for key in truth}
 
 
-def parts_of(keys: list[str], at_hand: int) -> Iterator[list[str]]:
+def parts_of(keys: list[str], available: int) -> Iterator[list[str]]:
     """Yield the episodes of each series, or parts of so many; a rest is filled up with others."""
     series = defaultdict(list)
     for key in keys:
         series[key.split("_")[0]].append(key)
     for its_own in series.values():
-        if not at_hand or len(its_own) <= at_hand:
+        if not available or len(its_own) <= available:
             yield its_own
             continue
-        for first in range(0, len(its_own), at_hand):
-            begin = min(first, len(its_own) - at_hand)
-            yield its_own[begin : begin + at_hand]
+        for first in range(0, len(its_own), available):
+            begin = min(first, len(its_own) - available)
+            yield its_own[begin : begin + available]
 
 
-def by_detector(detector: OpeningDetector, evidence: dict[str, Evidence], at_hand: int) -> Found:
-    """Return the intervals that a detector tells; of an episode seen twice, the later ones."""
+def by_detector(detector: OpeningDetector, evidence: dict[str, Evidence], available: int) -> Found:
+    """Return the intervals that a detector predicts; of an episode seen twice, the later ones."""
     found: Found = {}
-    for keys in parts_of(list(evidence), at_hand):
+    for keys in parts_of(list(evidence), available):
         predictions = detector.detect([evidence[key] for key in keys])
-        found |= {key: told.interval for key, told in zip(keys, predictions, strict=True)}
+        found |= {key: one.interval for key, one in zip(keys, predictions, strict=True)}
     return found
 
 
@@ -140,32 +140,34 @@ def score(truth: dict[str, Any], found: Found, *, wrong: bool) -> dict[str, dict
     for key, fact in truth.items():
         openings = [] if fact["start_s"] is None else [(fact["start_s"], fact["end_s"])]
         openings += [tuple(other) for other in fact["others"]]
-        told = found[key]
+        predicted = found[key]
         counts = dict.fromkeys(COLUMNS, 0.0) | {
             "openings": len(openings),
             "hours": fact["duration_s"] / 3600,
         }
-        if told is not None:
-            off = [(abs(told[0] - o[0]), abs(told[1] - o[1])) for o in openings]
-            inside = sum(max(0.0, min(told[1], o[1]) - max(told[0], o[0])) for o in openings)
+        if predicted is not None:
+            off = [(abs(predicted[0] - o[0]), abs(predicted[1] - o[1])) for o in openings]
+            inside = sum(
+                max(0.0, min(predicted[1], o[1]) - max(predicted[0], o[0])) for o in openings
+            )
             counts |= {
                 "reports": 1,
                 "1s": any(max(ends) <= 1 for ends in off),
                 "3s": any(max(ends) <= 3 for ends in off),
                 "useful": any(start <= 15 and end <= 5 for start, end in off),
-                "story": told[1] - told[0] - inside,
+                "story": predicted[1] - predicted[0] - inside,
                 "alarms": not openings,
-                "half": told[1] - told[0] > fact["duration_s"] / 2,
+                "half": predicted[1] - predicted[0] > fact["duration_s"] / 2,
             }
-        if wrong and (bool(openings) or told is not None) and not counts["1s"]:
-            print(f"    {key} {fact['trait']}: {openings}, told {told}")
+        if wrong and (bool(openings) or predicted is not None) and not counts["1s"]:
+            print(f"    {key} {fact['trait']}: {openings}, predicted {predicted}")
         for tag in (fact["trait"], "all"):
             for column, value in counts.items():
                 rows[tag][column] += value
     return rows
 
 
-def tell(title: str, rows: dict[str, dict[str, float]]) -> None:
+def print_table(title: str, rows: dict[str, dict[str, float]]) -> None:
     """Print a table in Markdown."""
     print(f"\n{title}\n")
     print(

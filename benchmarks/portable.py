@@ -78,8 +78,8 @@ def measured(word: arithmetic.Arithmetic) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure both by turns, and tell the medians."""
-    from tables import tell  # noqa: PLC0415  a measuring process runs without
+    """Measure both by turns, and print the medians."""
+    from tables import print_table  # noqa: PLC0415  a measuring process runs without
 
     rounds = [(measured("fast"), measured("portable")) for _ in range(ROUNDS)]
     rows: list[dict[str, float | str]] = []
@@ -88,7 +88,7 @@ def main() -> None:
         rows.append(
             {"work": work, "fast, s": fast, "portable, s": portable, "ratio": portable / fast}
         )
-    tell("portable", rows)
+    print_table("portable", rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Seconds from remembered fingerprints to intervals: a season of 10 episodes of 42 minutes.
+"""Seconds from cached fingerprints to intervals: a season of 10 episodes of 42 minutes.
 
 The tracks are drawn: shots of 2 to 8 s whose pictures drift, sound without repetition, an opening
 of 60 s and a closing roll of 40 s that all episodes share, and three shots that come back.
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skipintro.detectors import SHIPPED
 from skipintro.detectors.openings import load_openings
 from skipintro.evidence.track import Evidence, Rows, Track, unit_rows
-from tables import tell
+from tables import print_table
 
 N_EPISODES, LENGTH_S, RATE, DIMENSION = 10, 42 * 60, 4, 64
 N_RUNS = 3
@@ -30,7 +30,7 @@ def pictures(generator: np.random.Generator, n: int) -> Rows:
 
 
 def sound(generator: np.random.Generator, n: int) -> Rows:
-    """Draw rows of which neighbours are alike, as patches that overlap are."""
+    """Draw rows of which neighbours are similar, as patches that overlap are."""
     steps = generator.standard_normal((n + 7, DIMENSION))
     patches = np.lib.stride_tricks.sliding_window_view(steps, 8, axis=0).mean(axis=2)
     return unit_rows(patches, np.ones(n, bool))
@@ -57,13 +57,13 @@ def main() -> None:
     times = []
     for _ in range(N_RUNS):
         began = time.perf_counter()
-        told = detector.detect(season)
+        predictions = detector.detect(season)
         times.append(time.perf_counter() - began)
     found = sum(
         one.interval is not None and abs(one.interval[0] - 30 - 40 * seed) <= 1
-        for seed, one in enumerate(told)
+        for seed, one in enumerate(predictions)
     )
-    tell(
+    print_table(
         "season_time",
         [{"season": "10 x 42 min", "median s": sorted(times)[N_RUNS // 2], "found": float(found)}],
     )

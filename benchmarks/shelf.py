@@ -20,7 +20,7 @@ import numpy as np
 
 from skipintro.episodes.naming import series_of_files
 from skipintro.video.encoding import encode_h264
-from tables import tell
+from tables import print_table
 
 N_SHOWS, N_EPISODES, RATE, LENGTH_S = 200, 10, 5, 20
 WORDS = [a + b for a in ("Am", "Co", "Del", "Em") for b in ("ber", "ral", "ta", "on")]
@@ -82,7 +82,7 @@ def main() -> None:
         words = [command, "detect", f"{folder}/shelf", "--cache", f"{folder}/cache"]
         detect = partial(subprocess.run, words, stdout=subprocess.DEVNULL, check=True)
         rows += [measured(f"detect, {what}", detect) for what in ("at first", "nothing new")]
-    tell("shelf", rows)
+    print_table("shelf", rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[1] / "reports/bench"
 
 
-def tell(name: str, rows: Sequence[Mapping[str, float | str]]) -> None:
+def print_table(name: str, rows: Sequence[Mapping[str, float | str]]) -> None:
     """Print a table of rows with the same columns, and write `<name>.json`."""
     columns = list(rows[0])
     cells = [columns, *([_cell(row[column]) for column in columns] for row in rows)]

@@ -22,7 +22,7 @@ from skipintro.encoder.hardware import encoder_precision, n_at_once
 from skipintro.encoder.spec import EncoderSpec
 from skipintro.engines.base import Job
 from skipintro.engines.local import LocalEngine
-from tables import tell
+from tables import print_table
 
 LENGTH_S, LEAST_FILES = 100, 4
 
@@ -66,7 +66,7 @@ def main(sources: Sequence[Path]) -> None:
             )
     if len(made) != 1:
         sys.exit("the vectors differ")
-    tell("videos_at_once", rows)
+    print_table("videos_at_once", rows)
 
 
 if __name__ == "__main__":

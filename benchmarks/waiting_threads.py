@@ -12,7 +12,7 @@ import time
 import torch
 from torch import nn
 
-from tables import tell
+from tables import print_table
 
 STEPS = 3
 
@@ -57,7 +57,7 @@ def main() -> None:
             {"load": load, "threads wait": way, "s a step": s, "ratio": s / spinning}
             for way, s in (("spinning", spinning), ("sleeping", sleeping))
         ]
-    tell("waiting_threads", rows)
+    print_table("waiting_threads", rows)
 
 
 if __name__ == "__main__":
