@@ -163,7 +163,7 @@ def test_the_key_follows_all_that_shapes_the_bytes_and_no_engine(
 
 def test_what_differs_in_a_worker_is_told_in_words(local: LocalEngine[EncoderOrigin]) -> None:
     ours = local.origin
-    assert ours.unlike(ours) == []
+    assert ours.differences(ours) == []
     theirs = replace(
         ours,
         identity=ours.identity.model_copy(update={"weights_sha256": "0" * 64}),
@@ -171,7 +171,7 @@ def test_what_differs_in_a_worker_is_told_in_words(local: LocalEngine[EncoderOri
         versions={**ours.versions, "torch": "2.0"},
     )
     packages = f"torch 2.0 (here {ours.versions['torch']})"
-    assert ours.unlike(theirs) == ["code of skipintro", packages, "weights"]
+    assert ours.differences(theirs) == ["code of skipintro", packages, "weights"]
 
 
 def test_the_key_of_fingerprints_follows_settings_code_and_packages() -> None:
@@ -184,7 +184,7 @@ def test_the_key_of_fingerprints_follows_settings_code_and_packages() -> None:
     ]
     assert len({origin.key, *(other.key for other in others)}) == 1 + len(others)
     assert open_engine(with_ray(), FINGERPRINTS).origin.key == origin.key
-    assert origin.unlike(others[0]) == ["settings"]
+    assert origin.differences(others[0]) == ["settings"]
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_without_ray_the_remedy_is_the_command_that_installs_it(
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("127.0.0.1:{port}", "no Ray cluster answers (Connection refused); start one"),
-        ("ray://127.0.0.1:{port}", "no Ray cluster answers"),
+        ("127.0.0.1:{port}", "no Ray cluster responds (Connection refused); start one"),
+        ("ray://127.0.0.1:{port}", "no Ray cluster responds"),
         ("head", "expected host:port, got 'head'; correct it"),
     ],
 )
@@ -392,7 +392,7 @@ def test_more_than_any_machine_has_is_refused(
 ) -> None:
     spec = replace(SPEC, device="cuda")
     wanted = cluster.params(gpus_per_worker=64)
-    with pytest.raises(InputError, match="a worker wants 1 CPUs and 64 GPUs, but the largest"):
+    with pytest.raises(InputError, match="a worker needs 1 CPUs and 64 GPUs, but the largest"):
         list(open_engine(wanted, spec).run(jobs_for(videos, tmp_path)))
 
 

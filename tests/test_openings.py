@@ -51,8 +51,8 @@ from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,
     load_openings,
+    required_features,
     save_openings,
-    wanted_features,
 )
 from skipintro.detectors.trees import fit_trees
 from skipintro.evidence.track import Evidence
@@ -575,7 +575,7 @@ def test_the_same_detector_is_written_as_the_same_bytes(folder: Path, tmp_path: 
 
 def test_a_detector_is_read_as_it_was_fitted(detector: OpeningDetector) -> None:
     fitted, config = small_fit(), detector.config
-    assert config.features == wanted_features(config)
+    assert config.features == required_features(config)
     assert (config.calibration_scores, config.calibration_shares) == fitted.calibration
     assert (config.matching, config.candidates) == (MATCHING, CANDIDATES)
     for own, read in ((fitted.alone, detector.alone), (fitted.agreed, detector.agreed)):

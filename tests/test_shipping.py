@@ -192,7 +192,7 @@ def test_other_weights_at_hand_are_a_fault_where_they_have_to_go_along(
     head: Path, identity: EncoderIdentity, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = identity.model_copy(update={"weights_sha256": "0" * 64})
-    with pytest.raises(InputError, match=r"at hand are .*, the head was trained on 0{12}"):
+    with pytest.raises(InputError, match=r"weights of .* are .*, the head was trained on 0{12}"):
         bring_encoder(head, other, "always")
     bring_encoder(head, other, "auto")
     assert "goes without its encoder" in caplog.text

@@ -23,7 +23,7 @@ class LabelledData:
     def episodes(self, split: str) -> list[LabelledEpisode]:
         """Return the episodes whose truth is known and whose video could be used.
 
-        They stand in the order of the labels. Raises InputError where an array is damaged.
+        They are in the order of the labels. Raises InputError where an array is damaged.
         """
         entries = {e.id: e for e in self.embedded.episodes if e.split == split}
         found = []

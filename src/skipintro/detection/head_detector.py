@@ -46,26 +46,26 @@ def load_same_encoder(
 
     The folder may bring its weights. Where the encoder bears either precision, it has the one that
     is fast here. `weights` is for one that was loaded from a checkpoint file: that file. Raises
-    InputError where the weights at hand are others.
+    InputError where the available weights differ.
     """
-    wanted = detector.encoder
-    trained_on = f"{place}: trained on {wanted.name}"
-    if weights is not None and wanted.weights == "imagenet":
+    required = detector.encoder
+    trained_on = f"{place}: trained on {required.name}"
+    if weights is not None and required.weights == "imagenet":
         raise InputError(f"{trained_on}, which brings its weights; leave `encoder_weights` out")
     if weights is not None and not Path(weights).is_file():
         raise InputError(f"{weights}: no such file; correct `encoder_weights`")
-    precision = "auto" if wanted.name in TOLERATE_BF16 else detector.config.embedding.precision
+    precision = "auto" if required.name in TOLERATE_BF16 else detector.config.embedding.precision
     if weights is None and (stored := place / ENCODER_WEIGHTS).is_file():
-        return load_stored(stored, wanted, device, precision)
-    if weights is None and wanted.weights == "file":
+        return load_stored(stored, required, device, precision)
+    if weights is None and required.weights == "file":
         raise InputError(
             f"{trained_on} with weights of a checkpoint file; name that file as `encoder_weights`"
         )
-    usual = HUB_WEIGHTS if wanted.weights == "imagenet" else wanted.weights
+    usual = HUB_WEIGHTS if required.weights == "imagenet" else required.weights
     try:
-        encoder = load_encoder(wanted.name, weights or usual, device=device, precision=precision)
+        encoder = load_encoder(required.name, weights or usual, device=device, precision=precision)
     except InputError as error:
-        if weights is not None or wanted.name not in ENCODERS:
+        if weights is not None or required.name not in ENCODERS:
             raise
         raise InputError(
             f"{trained_on} with weights {usual!r}, which are neither in the local cache nor can "
@@ -73,11 +73,11 @@ def load_same_encoder(
             "them as a file: `encoder_weights`"
         ) from error
     found = encoder.identity
-    if found.weights_sha256 != wanted.weights_sha256:
+    if found.weights_sha256 != required.weights_sha256:
         raise InputError(
-            f"{trained_on} with weights {wanted.weights_sha256[:12]}…, but those at hand are "
+            f"{trained_on} with weights {required.weights_sha256[:12]}…, but available are "
             f"{found.weights_sha256[:12]}…; give the same weights as `encoder_weights`, or train "
-            "anew"
+            "again"
         )
     return encoder
 
@@ -87,7 +87,7 @@ def embed_checked(
 ) -> NDArray[np.float32]:
     """Return the vectors of as much of a video as `config.search` says, as float32 (n_seconds, D).
 
-    `promised_s` is the length that the container tells. Raises VideoError where the video cannot be
+    `promised_s` is the length of the container. Raises VideoError where the video cannot be
     decoded, or ends before that.
     """
     n_seconds = seconds_to_decode(config.search, promised_s)

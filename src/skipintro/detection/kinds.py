@@ -22,7 +22,7 @@ FILES: dict[Kind, tuple[str, ...]] = {
 
 
 def kind_of(folder: Path) -> Kind:
-    """Return the kind of detector that lies in a folder. Raises InputError where a file misses."""
+    """Return the kind of detector in a folder. Raises InputError where a file misses."""
     kind: Kind = "openings" if (folder / OPENINGS_CONFIG).is_file() else "head"
     for name in FILES[kind]:
         if not (folder / name).is_file():
@@ -33,6 +33,6 @@ def kind_of(folder: Path) -> Kind:
 def identity_of(folder: Path, content: Callable[[Path], str] = sha256_of_file) -> str:
     """Return the hash of the files that a detector has to have, by which the registry knows it.
 
-    `content` gives the sha256 of one file.
+    `content` returns the sha256 of one file.
     """
     return sha256_of_json({name: content(folder / name) for name in FILES[kind_of(folder)]})

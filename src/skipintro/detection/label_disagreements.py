@@ -21,7 +21,7 @@ class OutOfFoldPrediction(BaseModel):
     confidence: float | None
 
     def error_s(self) -> float:
-        """How far the farther end lies from the label's; without a label the whole interval."""
+        """How far the farther end is from the label's; without a label the whole interval."""
         if self.interval is None:
             return 0.0
         if self.label is None:
@@ -43,6 +43,6 @@ def read_out_of_fold(path: Path) -> list[OutOfFoldPrediction]:
 def contradicted(
     held_out: Iterable[OutOfFoldPrediction], tolerance_s: float
 ) -> list[OutOfFoldPrediction]:
-    """Return the episodes for which another interval is told, the surest first."""
-    found = [told for told in held_out if told.error_s() > tolerance_s]
-    return sorted(found, key=lambda told: (-(told.confidence or 0.0), told.id))
+    """Return the episodes with another predicted interval, the surest first."""
+    found = [one for one in held_out if one.error_s() > tolerance_s]
+    return sorted(found, key=lambda one: (-(one.confidence or 0.0), one.id))

@@ -1,4 +1,4 @@
-"""Bounds that a user sets on what is told of an episode, beside the detector's own."""
+"""Bounds that a user sets on the interval of an episode, beside the detector's own."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """What an interval must have to be told."""
+    """What an interval must have to be reported."""
 
-    min_confidence: float | None = None  # None: as much as the detector asks for
+    min_confidence: float | None = None  # None: as much as the detector requires
     min_length_s: float = 0.0
     max_length_s: float = float("inf")
 
     def allow(self, start_s: float, end_s: float) -> bool:
-        """Tell whether an interval is neither too short nor too long."""
+        """Return whether an interval is neither too short nor too long."""
         return self.min_length_s <= end_s - start_s <= self.max_length_s
 
-    def kept(self, prediction: "Prediction") -> "Prediction":
+    def applied_to(self, prediction: "Prediction") -> "Prediction":
         """Return a prediction without its interval where that is not allowed.
 
         For a detector that has one candidate an episode; others leave out candidates before.

@@ -1,6 +1,6 @@
 """Candidate intervals of one episode, from the runs that it shares with its siblings.
 
-Runs over the same stretch are one group. Where a group begins and ends is told in several ways: by
+Runs over the same stretch are one group. Where a group begins and ends is found in several ways: by
 one run, by what half of the siblings share, by what any shares, by each kind of evidence alone,
 and each moved to the cut or change of sound nearby. All pairs of those ends are candidates; a
 ranker decides (`skipintro.detectors.openings`).
@@ -62,10 +62,10 @@ class Candidates:
 
 
 KIND_FEATURES = (
-    "alike",  # share of the siblings that are alike, over the interval
+    "alike",  # share of the siblings that are similar, over the interval
     "cosine",  # mean
     "says",  # share of the interval of which the kind says something
-    "alike_said",  # share alike, of that
+    "alike_said",  # share that is similar, of that
     "alike_before",  # within 1 s beyond either end, and within either end
     "alike_after",
     "alike_first",
@@ -116,8 +116,8 @@ FEATURES = (
     "cover",
     "log_episode",
     "repeats",  # runs of the episode itself that cover the interval
-    "start_of_half",  # how far the ends lie from those that half of the siblings, any, or the
-    "end_of_half",  # strongest run tell, in moments
+    "start_of_half",  # how far the ends are from those of half of the siblings, any, or the
+    "end_of_half",  # strongest run, in moments
     "start_of_any",
     "end_of_any",
     "start_of_run",
@@ -172,14 +172,14 @@ def stretched(features: Floats, factor: float, n_features: int) -> Floats:
     `factor` is a share: with 1.1 an opening of 10 s, 50 s into its episode, is one of 11 s at 55 s.
     """
     columns = {name: n_features - len(FEATURES) + k for k, name in enumerate(FEATURES)}
-    told = features.copy()
+    stretched = features.copy()
     for name in _SECONDS:
-        told[:, columns[name]] *= factor
+        stretched[:, columns[name]] *= factor
     for name in _LOG1P_SECONDS:
-        told[:, columns[name]] = np.log1p(factor * np.expm1(told[:, columns[name]]))
+        stretched[:, columns[name]] = np.log1p(factor * np.expm1(stretched[:, columns[name]]))
     for name in _LOG_SECONDS:
-        told[:, columns[name]] += np.log(factor)
-    return told
+        stretched[:, columns[name]] += np.log(factor)
+    return stretched
 
 
 def find_candidates(
@@ -221,7 +221,7 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run with a sibling: `[start, stop)` of the episode, and where it lies in the sibling."""
+    """A run with a sibling: `[start, stop)` of the episode, and where it is in the sibling."""
 
     start: int
     stop: int
@@ -235,9 +235,9 @@ def _groups(season: Season, position: int, settings: CandidateSettings) -> list[
     rows = []
     for sibling in season.siblings[position]:
         shared_with = season.match(position, sibling)
-        for start, stop, offset, n_alike in shared_with.runs.tolist():
+        for start, stop, offset, n_similar in shared_with.runs.tolist():
             where = (max(0, start), min(n, stop), offset)
-            rows.append((-n_alike, sibling, *where, shared_with.speed))
+            rows.append((-n_similar, sibling, *where, shared_with.speed))
     groups: list[_Group] = []
     bounds = np.zeros((settings.n_groups, 2), np.int64)
     for _, sibling, start, stop, offset, speed in sorted(rows):
@@ -277,7 +277,7 @@ class _View:
         for sibling, run in group.runs.items():
             theirs, speed, offset = season.episodes[sibling], run.speed, run.offset
             other = there(at, speed, offset)
-            alike = np.zeros(len(at), bool)
+            is_similar = np.zeros(len(at), bool)
             for kind, level in matching.alike.items():
                 if kind in episode.tracks and kind in theirs.tracks:
                     rows = episode.tracks[kind].rows, theirs.tracks[kind].rows
@@ -285,8 +285,8 @@ class _View:
                 else:
                     cosine = np.zeros(len(at), np.float32)
                 cosines[kind].append(cosine)
-                alike |= cosine > level
-            joined.append(_bridged(alike, self._gap))
+                is_similar |= cosine > level
+            joined.append(_bridged(is_similar, self._gap))
             self.links[sibling] = (speed, offset)
             starts.append(group.start * speed + offset)
             rests.append(theirs.n - (group.stop * speed + offset))
@@ -302,7 +302,7 @@ class _View:
 
     @cached_property
     def ends(self) -> "_Ends":
-        """Return the ends that are told in several ways."""
+        """Return the ends that are found in several ways."""
         start, stop = self.group.start - self.first, self.group.stop - self.first
 
         def run(mask: NDArray[np.bool_]) -> Span | None:
@@ -351,7 +351,7 @@ class _Signals:
 
     @cached_property
     def edges(self) -> Floats:
-        """Return (n,): how much of a cut, or of a change of sound, lies before each moment."""
+        """Return (n,): how much of a cut, or of a change of sound, is before each moment."""
         return np.asarray(sum(percentile**4 for percentile in self.percentile.values()))
 
     @cached_property
@@ -396,7 +396,7 @@ class _Signals:
 
 
 def _blank_to(blank: NDArray[np.bool_], at: int, most: int, step: int) -> int:
-    """Return where a blank stretch ends that lies beside a moment, one way; not too far away."""
+    """Return where a blank stretch ends beside a moment, one way; not too far away."""
     n_steps = 0
     while n_steps < most and 0 <= at - (step < 0) < len(blank) and blank[at - (step < 0)]:
         at, n_steps = at + step, n_steps + 1
@@ -407,14 +407,14 @@ def _spans(
     view: _View, signals: _Signals, matching: MatchingSettings, settings: CandidateSettings
 ) -> Ints:
     """Return int64 (C, 2): all pairs of ends that make an interval of a usual length."""
-    told = view.ends.spans()
-    starts, stops = ({span[end] + view.first for span in told} for end in (0, 1))
+    found = view.ends.spans()
+    starts, stops = ({span[end] + view.first for span in found} for end in (0, 1))
     starts |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in starts}
     stops |= {min(max(signals.snapped(at, settings), view.first), view.last) for at in stops}
     starts |= {signals.blank_before(at, settings) for at in starts}
     stops |= {signals.blank_after(at, settings) for at in stops}
-    starts |= {signals.still_after(at, settings) for at in (view.first + s[0] for s in told)}
-    stops |= {signals.still_before(at, settings) for at in (view.first + s[1] for s in told)}
+    starts |= {signals.still_after(at, settings) for at in (view.first + s[0] for s in found)}
+    stops |= {signals.still_before(at, settings) for at in (view.first + s[1] for s in found)}
     spans = np.array([(a, b) for a in sorted(starts) for b in sorted(stops)], np.int64)
     length = spans[:, 1] - spans[:, 0]
     longest = min(settings.max_length_s * matching.rate, settings.max_share * signals.n)
@@ -444,7 +444,7 @@ def _features(view: _View, signals: _Signals, spans: Ints, matching: MatchingSet
         shared = np.minimum(high, stop[:, None]) - np.maximum(low, start[:, None])
         covered += (shared > 0.5 * length[:, None]).sum(axis=1)
     same = np.ones(len(spans))
-    n_alike = len(view.links)
+    n_similar = len(view.links)
     general = {
         "any_alike": within.mean(start, stop),
         "any_least": np.min([within.mean(a, b) for a, b in pairwise(marks)], axis=0),
@@ -453,12 +453,12 @@ def _features(view: _View, signals: _Signals, spans: Ints, matching: MatchingSet
         "any_before": within.mean(start - 4 * second, start),
         "any_after": within.mean(stop, stop + 4 * second),
         "n_siblings": same * view.n_siblings,
-        "n_alike": same * n_alike,
-        "share": same * n_alike / view.n_siblings,
+        "n_alike": same * n_similar,
+        "share": same * n_similar / view.n_siblings,
         "sibling_start": same * np.log1p(max(0.0, float(np.median(starts_there))) / second),
         "sibling_rest": same * np.log1p(max(0.0, view.sibling_rest) / second),
         "sibling_place": same * view.sibling_place,
-        "offset_spread": same * (offsets.std() / second if n_alike > 1 else -1.0),
+        "offset_spread": same * (offsets.std() / second if n_similar > 1 else -1.0),
         "start_spread": same
         * np.log1p(float(np.append(starts_there, view.group.start).std()) / second),
         "length": length / second,
@@ -483,27 +483,27 @@ def _features(view: _View, signals: _Signals, spans: Ints, matching: MatchingSet
 
 def _kind_columns(view: _View, signals: _Signals, kind: str, spans: Ints) -> list[Floats]:
     (start, stop), second = spans.T, signals.rate
-    alike, cosine = _Means(view.kinds[kind], view.first), _Means(view.cosine[kind], view.first)
+    similar, cosine = _Means(view.kinds[kind], view.first), _Means(view.cosine[kind], view.first)
     said = signals.says[kind]
-    says, said_alike = _Means(said, 0), _Means(view.kinds[kind] * said[view.first : view.last], 0)
+    says, said_similar = _Means(said, 0), _Means(view.kinds[kind] * said[view.first : view.last], 0)
     change, level = _Means(signals.change[kind], 0), _Means(signals.level[kind], 0)
     says_share = says.mean(start, stop)
-    alike_said = said_alike.mean(start - view.first, stop - view.first)
+    similar_said = said_similar.mean(start - view.first, stop - view.first)
     around = signals.change[kind].mean() if signals.n else 0.0
     inside = change.mean(start, stop)
     percentile = signals.percentile[kind]
     last = np.minimum(stop, signals.n - 1)
     found = {
-        "alike": alike.mean(start, stop),
+        "alike": similar.mean(start, stop),
         "cosine": cosine.mean(start, stop),
         "says": says_share,
-        "alike_said": alike_said / np.maximum(says_share, 1e-6),
-        "alike_before": alike.mean(start - second, start),
-        "alike_after": alike.mean(stop, stop + second),
-        "alike_first": alike.mean(start, start + second),
-        "alike_last": alike.mean(stop - second, stop),
-        "alike_head": alike.mean(start, start + (stop - start) // 4),
-        "alike_tail": alike.mean(stop - (stop - start) // 4, stop),
+        "alike_said": similar_said / np.maximum(says_share, 1e-6),
+        "alike_before": similar.mean(start - second, start),
+        "alike_after": similar.mean(stop, stop + second),
+        "alike_first": similar.mean(start, start + second),
+        "alike_last": similar.mean(stop - second, stop),
+        "alike_head": similar.mean(start, start + (stop - start) // 4),
+        "alike_tail": similar.mean(stop - (stop - start) // 4, stop),
         "change_at_start": percentile[np.minimum(start, signals.n - 1)],
         "change_at_end": percentile[last],
         "change_by_start": _around(percentile, start, 1).max(axis=1),
@@ -548,7 +548,7 @@ def _around(curve: Floats, at: Ints, reach: int) -> Floats:
 
 
 def _put_in_context(candidates: Candidates) -> None:
-    """Fill in the features that tell of the candidates of other groups."""
+    """Fill in the features that depend on candidates of other groups."""
     if not len(candidates):
         return
     column = dict(zip(FEATURES, range(-len(FEATURES), 0), strict=True))
@@ -578,7 +578,7 @@ def _put_in_context(candidates: Candidates) -> None:
     def most(values: Floats, where: NDArray[np.bool_]) -> Floats:
         return np.asarray(np.where(where, values, 0).max(axis=1))
 
-    told = {
+    context = {
         "group": group,
         "n_groups": np.full(len(group), len(candidates.links)),
         "strength": strength,
@@ -600,7 +600,7 @@ def _put_in_context(candidates: Candidates) -> None:
         "after_share_moving": most(share, is_after & moving & inside),
         "longest_share": features[:, column["length"]] / max(1.0, float(shared.max())),
     }
-    for name, values in told.items():
+    for name, values in context.items():
         features[:, column[name]] = values
 
 

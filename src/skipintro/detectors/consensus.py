@@ -1,4 +1,4 @@
-"""What the siblings of an episode hold its candidates for, after each has been asked alone."""
+"""How siblings rate an episode's candidates, after each was scored alone."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from skipintro.matching.pairs import Ints
 CONSENSUS = (
     "agreed",  # probability of the match of an interval as the sibling's: mean and most
     "agreed_most",
-    "elsewhere",  # probability of an interval of the sibling's that lies elsewhere, mean
+    "elsewhere",  # probability of an interval of the sibling's that is elsewhere, mean
     "n_asked",
     "agreed_relative",  # probability of the match in relation to the sibling's best, mean
-    "alone",  # probability before siblings were asked; of the best; rank; best with the same ends
+    "alone",  # probability without siblings; of the best; rank; best with the same ends
     "alone_relative",
     "alone_rank",
     "alone_near",
@@ -33,43 +33,43 @@ def with_consensus(
     `alone` holds for each episode of the season the probabilities (C,) of its candidates.
     """
     own, p = candidates[position], alone[position]
-    told = np.zeros((len(own), len(CONSENSUS)))
+    added = np.zeros((len(own), len(CONSENSUS)))
     if not len(own):
-        return np.hstack([own.features, told])
+        return np.hstack([own.features, added])
     column = {name: place for place, name in enumerate(CONSENSUS)}
     for group, links in enumerate(own.links):
         rows = np.flatnonzero(own.group == group)
-        asked = [
-            _asked(own.spans[rows], candidates[sibling], alone[sibling], link, rate)
+        opinions = [
+            _opinion(own.spans[rows], candidates[sibling], alone[sibling], link, rate)
             for sibling, link in links.items()
             if len(candidates[sibling])
         ]
-        if asked and len(rows):
-            same, elsewhere, best = np.array(asked).transpose(1, 0, 2)  # (siblings, candidates)
-            told[rows, column["agreed"]] = same.mean(axis=0)
-            told[rows, column["agreed_most"]] = same.max(axis=0)
-            told[rows, column["elsewhere"]] = elsewhere.mean(axis=0)
-            told[rows, column["n_asked"]] = len(asked)
-            told[rows, column["agreed_relative"]] = (same / np.maximum(best, 1e-3)).mean(axis=0)
+        if opinions and len(rows):
+            same, elsewhere, best = np.array(opinions).transpose(1, 0, 2)  # (siblings, candidates)
+            added[rows, column["agreed"]] = same.mean(axis=0)
+            added[rows, column["agreed_most"]] = same.max(axis=0)
+            added[rows, column["elsewhere"]] = elsewhere.mean(axis=0)
+            added[rows, column["n_asked"]] = len(opinions)
+            added[rows, column["agreed_relative"]] = (same / np.maximum(best, 1e-3)).mean(axis=0)
     order = np.argsort(-p, kind="stable")
     start, stop = own.spans.T
     apart = np.maximum(np.abs(start - start[:, None]), np.abs(stop - stop[:, None]))
     shared = np.minimum(stop, stop[:, None]) - np.maximum(start, start[:, None])
     hull = np.maximum(stop, stop[:, None]) - np.minimum(start, start[:, None])
-    told[:, column["alone"]] = p
-    told[:, column["alone_relative"]] = p / max(float(p.max()), 1e-3)
-    told[order, column["alone_rank"]] = np.log1p(np.arange(len(own)))
+    added[:, column["alone"]] = p
+    added[:, column["alone_relative"]] = p / max(float(p.max()), 1e-3)
+    added[order, column["alone_rank"]] = np.log1p(np.arange(len(own)))
     for name, where in (
         ("alone_near", apart <= _NEAR_S * rate),
         ("alone_elsewhere", shared <= 0.1 * hull),
         ("alone_before", stop <= start[:, None]),
         ("alone_after", start >= stop[:, None]),
     ):
-        told[:, column[name]] = np.where(where, p, 0).max(axis=1)
-    return np.hstack([own.features, told])
+        added[:, column[name]] = np.where(where, p, 0).max(axis=1)
+    return np.hstack([own.features, added])
 
 
-def _asked(
+def _opinion(
     spans: Ints, theirs: Candidates, p: Floats, link: tuple[float, int], rate: int
 ) -> tuple[Floats, Floats, Floats]:
     """Return for each span how likely a sibling holds its match for the intro, another one, any."""

@@ -38,7 +38,7 @@ class Trial(BaseModel):
 
 
 class FitManifest(BaseModel):
-    """What the fit stage made, and what it stood on."""
+    """What the fit stage made, and its inputs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -123,15 +123,15 @@ class _Library:
                 ]
         return scores
 
-    def further(self, kept: Sequence[int], n_trees: int) -> Trees:
-        """Return trees fitted on what the detector leaves unexplained of the kept seasons."""
+    def further(self, chosen: Sequence[int], n_trees: int) -> Trees:
+        """Return trees fitted on what the detector leaves unexplained of the chosen seasons."""
         rows, grades, weights = learned_rows(
-            [self._seasons[k] for k in kept],
-            [self._tables[k] for k in kept],
+            [self._seasons[k] for k in chosen],
+            [self._tables[k] for k in chosen],
             self._settings,
             self._rate,
         )
-        if not len(rows):  # nothing comes back in the kept seasons
+        if not len(rows):  # nothing comes back in the chosen seasons
             return Trees.none()
         trees = self._settings.trees.model_copy(update={"max_iter": n_trees})
         unexplained = grades - self._start.agreed.predict(rows)

@@ -1,4 +1,4 @@
-"""Why an opening detector tells this interval of an episode, or none: one line for a person."""
+"""Why an opening detector predicts this interval of an episode, or none: one line for a person."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from skipintro.detectors.openings import OpeningDetector, matched, season_candid
 from skipintro.episodes.annotations import format_interval
 from skipintro.evidence.track import Evidence
 from skipintro.matching.pairs import Ints, MatchingSettings
-from skipintro.matching.shared import alike_by_kind
+from skipintro.matching.shared import similar_by_kind
 from skipintro.matching.siblings import Season
 
 _SHARES = 0.5  # of what a kind says of an interval: with more, a sibling counts as one that has it
@@ -32,14 +32,14 @@ def explained(
     candidates = season_candidates(episodes, config, season)
     scores = detector.scores(candidates)
     return [
-        _told(detector, season, position, found=found, scores=score, limits=limit)
+        _explained(detector, season, position, found=found, scores=score, limits=limit)
         for position, (found, score, limit) in enumerate(
             zip(candidates, scores, limits, strict=True)
         )
     ]
 
 
-def _told(
+def _explained(
     detector: OpeningDetector,
     season: Season,
     position: int,
@@ -59,33 +59,33 @@ def _told(
     best = int(np.where(allowed, scores, -np.inf).argmax() if allowed.any() else scores.argmax())
     confidence = config.confidence(float(scores[best]))
     least = config.min_confidence if limits.min_confidence is None else limits.min_confidence
-    told = f"{_span(found.spans[best], config.matching.rate)}, confidence {confidence:.2f}"
+    message = f"{_span(found.spans[best], config.matching.rate)}, confidence {confidence:.2f}"
     if not allowed.any():
-        told = f"none: {told}, too short or too long for what is set"
+        message = f"none: {message}, too short or too long for what is set"
     elif confidence < least:
-        told = f"none: {told}, below the least confidence {least:.2f}"
-    told += f"; {_siblings(season, position, found.spans[best], config.matching)}"
+        message = f"none: {message}, below the least confidence {least:.2f}"
+    message += f"; {_siblings(season, position, found.spans[best], config.matching)}"
     others = np.flatnonzero(found.group != found.group[best])
     if len(others):
         second = others[scores[others].argmax()]
         confidence = config.confidence(float(scores[second]))
-        told += f"; next {_span(found.spans[second], config.matching.rate)}, {confidence:.2f}"
-    return told
+        message += f"; next {_span(found.spans[second], config.matching.rate)}, {confidence:.2f}"
+    return message
 
 
 def _siblings(season: Season, position: int, found: Ints, matching: MatchingSettings) -> str:
     """Say how many siblings have an interval, by kind of evidence."""
     start, stop = found.tolist()
     says = season.episodes[position].says
-    told = []
-    for kind, alike in alike_by_kind(season, position, matching).items():
+    parts = []
+    for kind, similar in similar_by_kind(season, position, matching).items():
         said = says[kind][start:stop]
         if not said.any():
-            told.append(f"no {kind}")
+            parts.append(f"no {kind}")
             continue
-        n_alike = int((alike[:, start:stop][:, said].mean(axis=1) > _SHARES).sum())
-        told.append(f"{kind} in {n_alike}")
-    return f"{', '.join(told)} of {len(season.siblings[position])} siblings"
+        n_similar = int((similar[:, start:stop][:, said].mean(axis=1) > _SHARES).sum())
+        parts.append(f"{kind} in {n_similar}")
+    return f"{', '.join(parts)} of {len(season.siblings[position])} siblings"
 
 
 def _span(found: Ints, rate: int) -> str:

@@ -19,7 +19,7 @@ from skipintro.detectors.consensus import with_consensus
 from skipintro.detectors.openings import (
     OpeningConfig,
     OpeningDetector,
-    wanted_features,
+    required_features,
 )
 from skipintro.detectors.trees import Trees, fit_trees
 
@@ -89,17 +89,17 @@ def fit_openings(
     folds = folds_of(seasons, settings)
     plain = [[found.features for found in season.candidates] for season in seasons]
     alone_scores = _held_out(seasons, plain, folds, settings, rate)
-    told = [
+    with_siblings = [
         [
             with_consensus(position, season.candidates, scores, rate)
             for position in range(len(season.candidates))
         ]
         for season, scores in zip(seasons, alone_scores, strict=True)
     ]
-    agreed_scores = _held_out(seasons, told, folds, settings, rate)
+    agreed_scores = _held_out(seasons, with_siblings, folds, settings, rate)
     return FittedOpenings(
         alone=_fitted(seasons, plain, settings, rate),
-        agreed=_fitted(seasons, told, settings, rate),
+        agreed=_fitted(seasons, with_siblings, settings, rate),
         calibration=_calibration(seasons, agreed_scores, settings, rate),
         held_out=tuple(tuple(scores) for scores in agreed_scores),
     )
@@ -112,7 +112,7 @@ def fitted_detector(fitted: FittedOpenings, config: OpeningConfig) -> OpeningDet
         update={
             "calibration_scores": scores,
             "calibration_shares": shares,
-            "features": wanted_features(config),
+            "features": required_features(config),
         }
     )
     return OpeningDetector(whole, fitted.alone, fitted.agreed)
@@ -138,7 +138,7 @@ def grades_of(
 
 
 def errors_of(candidates: Candidates, openings: Sequence[Interval], rate: int) -> Floats:
-    """Return float64 (C,): how far the worse end lies from that of the nearest opening, in s."""
+    """Return float64 (C,): how far the worse end is from that of the nearest opening, in s."""
     errors = np.full(len(candidates), np.inf)
     for opening in openings:
         apart = np.abs(candidates.spans / rate - np.array(opening)).max(axis=1)
@@ -156,8 +156,8 @@ def _held_out(
     """Return the scores of all candidates by trees that were fitted without their show."""
     scores: list[list[Floats]] = [[] for _ in seasons]
     for fold in range(settings.folds):
-        kept = np.flatnonzero(folds != fold).tolist()
-        trees = _fitted([seasons[k] for k in kept], [features[k] for k in kept], settings, rate)
+        others = np.flatnonzero(folds != fold).tolist()
+        trees = _fitted([seasons[k] for k in others], [features[k] for k in others], settings, rate)
         for place in np.flatnonzero(folds == fold).tolist():
             scores[place] = [trees.predict(rows) for rows in features[place]]
     return scores
@@ -198,13 +198,13 @@ def learned_rows(
             wrong = np.flatnonzero(grades <= 0)
             if len(wrong) > settings.max_wrong:
                 wrong = generator.choice(wrong, settings.max_wrong, replace=False)
-            kept = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
-            lasting = table[kept]
+            chosen = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
+            lasting = table[chosen]
             if settings.stretch:
                 lasting = stretched(lasting, factor, found.features.shape[1])
             rows.append(lasting)
-            targets.append(grades[kept])
-            weights.append(np.full(len(kept), season.weight))
+            targets.append(grades[chosen])
+            weights.append(np.full(len(chosen), season.weight))
     return np.concatenate(rows), np.concatenate(targets), np.concatenate(weights)
 
 

@@ -1,7 +1,7 @@
 """The opening detector: the intro of each episode of a season, by what its siblings share.
 
 Candidates are ranked twice: each by itself, and again when it is known what the siblings hold
-their matches for. The best one is told where it is likely enough to be right.
+their matches for. The best one is reported where it is likely enough to be right.
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ class OpeningConfig(SeasonSettings):
         return float(np.interp(score, self.calibration_scores, self.calibration_shares))
 
 
-def wanted_features(config: OpeningConfig) -> tuple[str, ...]:
+def required_features(config: OpeningConfig) -> tuple[str, ...]:
     """Return the names of the features that today's code makes, for the kinds of a detector."""
     return (*names(tuple(config.matching.alike)), *CONSENSUS)
 
@@ -87,7 +87,7 @@ def season_candidates(
 ) -> tuple[Candidates, ...]:
     """Return the candidates of each episode; all are of one series, in the order of the season.
 
-    `season` is what `matched` gives for them, where that was done before.
+    `season` is the result of `matched` for them, where that was done before.
     """
     season = matched(episodes, settings) if season is None else season
     return tuple(
@@ -158,7 +158,7 @@ class OpeningDetector:
         """
         learned = {"calibration_scores", "calibration_shares", "features", "learned_from"}
         update = {name: getattr(self.config, name) for name in learned}
-        if wanted_features(config) != self.config.features:
+        if required_features(config) != self.config.features:
             raise InputError(
                 f"{place}: learned from {', '.join(self.config.matching.alike)}, but params.yaml: "
                 f"fit.matching.alike names {', '.join(config.matching.alike)}; correct it, or set "
@@ -212,7 +212,7 @@ def load_openings(folder: Path) -> OpeningDetector:
     """Read what `save_openings` wrote. Raises InputError naming the file at fault."""
     config = read_model(OpeningConfig, folder / OPENINGS_CONFIG)
     path = folder / OPENINGS_WEIGHTS
-    remedy = "install skipintro anew, or fit it anew"
+    remedy = "install skipintro again, or fit it again"
     content = (folder / OPENINGS_CONFIG).read_bytes()
     if config.sha256 and (config.sha256 != config.own_sha256() or content != as_json(config)):
         raise InputError(
@@ -226,8 +226,8 @@ def load_openings(folder: Path) -> OpeningDetector:
             f"{path}: its content is not that of {OPENINGS_CONFIG} beside it (sha256 "
             f"{found[:12]}…, expected {config.weights_sha256[:12]!r}…); {remedy}"
         )
-    if (wanted := wanted_features(config)) != config.features:
-        odd = sorted(set(wanted) ^ set(config.features))[:3] or ["their order"]
+    if (required := required_features(config)) != config.features:
+        odd = sorted(set(required) ^ set(config.features))[:3] or ["their order"]
         raise InputError(
             f"{folder / OPENINGS_CONFIG}: features: of another version ({', '.join(odd)}); {remedy}"
         )
@@ -238,7 +238,7 @@ def load_openings(folder: Path) -> OpeningDetector:
         raise InputError(f"{path}: broken ({error}); {remedy}") from error
     if surplus := set(arrays) - {key for name in trees for key in trees[name].arrays(name)}:
         raise InputError(f"{path}: broken ({min(surplus)} is of no tree); {remedy}")
-    n_features = {"alone": len(wanted) - len(CONSENSUS), "agreed": len(wanted)}
+    n_features = {"alone": len(required) - len(CONSENSUS), "agreed": len(required)}
     for name, each in trees.items():
         if each.feature.max() >= n_features[name]:
             raise InputError(f"{path}: {name}.feature: no such feature; {remedy}")

@@ -13,7 +13,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class IntroDetector(PythonModel):
-    """`predict(["S01E01.mp4"])` gives the columns `video, start_s, end_s, confidence`.
+    """`predict(["S01E01.mp4"])` returns the columns `video, start_s, end_s, confidence`.
 
     A video without an intro is a row with empty times. `model_config` takes `device` (`auto`,
     `cpu`, `cuda`) and `encoder_weights` (a checkpoint file, where the encoder was loaded from one).
@@ -35,13 +35,13 @@ class IntroDetector(PythonModel):
     def predict(  # type: ignore[override]  # mlflow reads the schema off this signature
         self, model_input: list[str], params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Detect the intro of each video file; give the episodes of a series together."""
+        """Detect the intro of each video file; pass the episodes of a series together."""
         del params
         rows: list[tuple[str, float | None, float | None, float | None]] = []
         found = self._detector.detect([Path(video) for video in model_input])
-        for video, told in zip(model_input, found, strict=True):
-            start_s, end_s = told.interval or (None, None)
-            rows.append((video, start_s, end_s, told.confidence))
+        for video, prediction in zip(model_input, found, strict=True):
+            start_s, end_s = prediction.interval or (None, None)
+            rows.append((video, start_s, end_s, prediction.confidence))
         columns = {"video": str, "start_s": float, "end_s": float, "confidence": float}
         return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 

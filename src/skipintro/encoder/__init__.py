@@ -58,7 +58,7 @@ class TorchEncoder:
         self._shift = (torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1).to(device)
         self._of_thread = local()  # stream: its own, once it has one
         if device.type == "cuda":
-            torch.cuda.synchronize(device)  # all is there, whatever stream asks for it
+            torch.cuda.synchronize(device)  # all is there, whatever stream uses it
 
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn uint8 (B, S, S, 3) RGB pictures into float32 (B, dimension) vectors."""

@@ -62,7 +62,7 @@ def load_clip(weights: str, device: torch.device, precision: Precision) -> Torch
 
 
 def load_tower(weights: str) -> tuple[nn.Module, str]:
-    """Load the image tower as published, and tell the kind of its weights; raises as above."""
+    """Load the image tower as published, and return the kind of its weights; raises as above."""
     model, kind = _load(weights)
     return cast(nn.Module, model.visual), kind
 

@@ -23,7 +23,7 @@ from skipintro.episodes.embeddings import EncoderIdentity
 IMAGE_SIZE = 224  # pixels
 DIMENSION = 512
 _FEATURES = 1280
-_CLASSES = 1000  # of ImageNet; their layer comes with the weights and gives no vector
+_CLASSES = 1000  # of ImageNet; their layer comes with the weights and makes no vector
 _PROJECTION_SEED = 0  # part of the encoder's identity: its hash covers the projection
 _STEM = 32  # channels
 _STAGES = (  # blocks, kernel, stride of the first block, expansion, channels

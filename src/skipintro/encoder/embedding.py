@@ -51,7 +51,7 @@ def encoded(
     As many are encoded side by side as torch has threads, but four at most: a number that shows in
     no byte.
     """
-    with _looking:  # while threads are made, torch gives their number, which is not ours
+    with _looking:  # while threads are made, torch returns their number, which is not ours
         n_threads = torch.get_num_threads()
         pool = _pool(n_threads)
     running: deque[Future[NDArray[np.float32]]] = deque()

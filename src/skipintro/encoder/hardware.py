@@ -13,8 +13,8 @@ from skipintro.engines.base import ComputeParams
 def encoder_device(compute: ComputeParams, device: str) -> Literal["cpu", "cuda"]:
     """Return the kind of device that the engine's encoders work on.
 
-    Ray's workers see the GPUs that they ask for, and no others. Raises InputError where the
-    device that is wanted is not there, or is not asked for.
+    Ray's workers see the GPUs that they request, and no others. Raises InputError where the
+    required device is not available, or not requested.
     """
     if compute.engine == "local":
         return "cuda" if choose_device(device).type == "cuda" else "cpu"
@@ -22,7 +22,7 @@ def encoder_device(compute: ComputeParams, device: str) -> Literal["cpu", "cuda"
     if (device == "cuda") != (n_gpus > 0) and device != "auto":
         raise InputError(
             f"params.yaml: embed.device: {device}, but compute.ray.gpus_per_worker is "
-            f"{n_gpus:g}; a worker has the GPUs that it asks for: correct one"
+            f"{n_gpus:g}; a worker has the GPUs that it requests: correct one"
         )
     return "cuda" if n_gpus > 0 else "cpu"
 
@@ -36,6 +36,6 @@ def encoder_precision(
 
 
 def n_at_once(device: str) -> int:
-    """Return how many videos feed an encoder here: a CPU's wants as many cores as decoding."""
+    """Return how many videos feed an encoder here: a CPU's needs as many cores as decoding."""
     n_threads = torch.get_num_threads()
     return n_threads if device == "cuda" else max(1, n_threads // 2)

@@ -34,7 +34,7 @@ def store_encoder(path: Path, identity: EncoderIdentity, weights: str) -> None:
         module = pretrained()
     if (found := sha256_of_weights(module)) != identity.weights_sha256:
         raise InputError(
-            f"the weights of {identity.name} at hand are {found[:12]}…, the head was trained on "
+            f"the available weights of {identity.name} are {found[:12]}…, the head was trained on "
             f"{identity.weights_sha256[:12]}…; run `dvc repro` with one and the same, or set "
             "track.with_encoder: never"
         )
@@ -75,8 +75,8 @@ def _fill(module: nn.Module, path: Path) -> None:
     try:
         module.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        told = (str(error) or type(error).__name__).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{path}: no weights of this encoder ({told}); restore the file, or pull the version "
+            f"{path}: no weights of this encoder ({reason}); restore the file, or pull the version "
             "again"
         ) from error

@@ -60,7 +60,7 @@ class Origin(ABC):
 
     @property
     def key(self) -> str:
-        """Return the hash by which targets are remembered."""
+        """Return the hash by which targets are cached."""
         return sha256_of_json(
             {
                 **self.settings(),
@@ -70,7 +70,7 @@ class Origin(ABC):
             }
         )
 
-    def unlike(self, theirs: "Origin") -> list[str]:
+    def differences(self, theirs: "Origin") -> list[str]:
         """Return what differs in another origin of the same kind, in words."""
         found = {
             f"{name} {version} (here {self.versions[name]})"
@@ -149,6 +149,6 @@ def made(maker: Maker[Origin], job: Job) -> bytes:
     if not job.path.is_file() or sha256_of_file(job.path) != job.sha256:
         raise InputError(
             f"{job.path}: gone or changed since it was ingested; put it back, or run "
-            "`dvc repro` once more to ingest it anew"
+            "`dvc repro` once more to ingest it again"
         )
     return maker.make(job)

@@ -6,7 +6,7 @@ from skipintro.engines.local import LocalEngine
 
 
 def open_engine(compute: ComputeParams, spec: Spec[OriginT]) -> Engine[OriginT]:
-    """Return the engine for a spec. Raises InputError where Ray is wanted and not installed."""
+    """Return the engine for a spec. Raises InputError where Ray is required and not installed."""
     if compute.engine == "local":
         return LocalEngine(spec, spec.n_at_once)
     try:

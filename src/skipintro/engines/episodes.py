@@ -1,4 +1,4 @@
-"""Evidence of all usable episodes: made once for each content, and remembered from run to run."""
+"""Evidence of all usable episodes: made once for each content, and cached from run to run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class EpisodeJob:
         content = read_checked(self.job.target)
         if content is None:
             raise InputError(
-                f"{self.job.target}: gone or damaged meanwhile; run `dvc repro` to make it anew"
+                f"{self.job.target}: gone or damaged meanwhile; run `dvc repro` to make it again"
             )
         return content
 
@@ -55,9 +55,9 @@ def episode_jobs(ingested: IngestManifest, memory: Path, suffix: str) -> list[Ep
 
 
 def make_missing(engine: Engine[Origin], episodes: Iterable[EpisodeJob]) -> int:
-    """Make what is not remembered whole; returns how much that was.
+    """Make what is not cached intact; returns how much that was.
 
-    A leaked episode stands in two splits, and is made once.
+    A leaked episode is in two splits, and is made once.
     """
     by_content: dict[str, Job] = {}
     for episode in episodes:

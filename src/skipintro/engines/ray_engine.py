@@ -1,6 +1,6 @@
 """Makes evidence in Ray's workers, on this machine or on many; the only importer of ray.
 
-A worker is a process with one maker. It reads videos and gives bytes; this process writes them. A
+A worker is a process with one maker. It reads videos and returns bytes; this process writes them. A
 worker that is lost (killed, out of memory, its machine gone) is replaced, and its episode is done
 again.
 """
@@ -31,7 +31,7 @@ from skipintro.engines.base import Job, Origin, OriginT, RayParams, Spec, made
 
 _ATTEMPTS = 3  # of one episode; what ends its worker that often will do so again
 _CONNECT_S = 5.0
-_TELL_EVERY_S = 30.0
+_REPORT_EVERY_S = 30.0
 _OBJECT_STORE = 256 * 2**20  # bytes; the evidence of an hour is some MB
 _SOURCE = Path(__file__).resolve().parents[2]
 
@@ -50,7 +50,7 @@ class Worker:
             os.chdir(folder)
         except OSError:
             return InputError(
-                f"{socket.gethostname()}: {folder}: not there; the checkout has to lie at the "
+                f"{socket.gethostname()}: {folder}: not there; the checkout has to be at the "
                 "same place on every machine of the cluster"
             )
         try:
@@ -94,7 +94,7 @@ class RayEngine(Generic[OriginT]):
         for _ in range(workers):
             self._start(running)
         while waiting or any(job for _, job in running.values()):
-            done, _ = ray.wait(list(running), timeout=_TELL_EVERY_S)
+            done, _ = ray.wait(list(running), timeout=_REPORT_EVERY_S)
             if not done:
                 log.info("%d workers of Ray's at work or waiting for room", len(running))
             for reference in done:
@@ -145,12 +145,12 @@ class RayEngine(Generic[OriginT]):
         running[worker.prepare.remote(Path.cwd(), self._spec)] = (worker, None)
 
     def _bury(self, job: Job | None, error: RayError, n_losses: int, workers: int) -> None:
-        """Tell of a lost worker. Raises InputError where one more would be lost as well."""
+        """Log a lost worker. Raises InputError where one more would be lost as well."""
         reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
         if "ModuleNotFoundError" in str(error):
             raise InputError(
                 f"{_SOURCE}: Ray's workers cannot import skipintro from here, or not all that it "
-                "needs; the checkout and its environment have to lie at the same place on every "
+                "needs; the checkout and its environment have to be at the same place on every "
                 "machine of the cluster"
             )
         if job is None and n_losses < _ATTEMPTS * workers:
@@ -174,19 +174,19 @@ class RayEngine(Generic[OriginT]):
             return
         host, _ = ray.get(worker.where.remote())
         raise InputError(
-            f"{host}: a worker with other {', '.join(self.origin.unlike(theirs))}; install "
+            f"{host}: a worker with other {', '.join(self.origin.differences(theirs))}; install "
             "requirements.lock and the same commit on every machine of the cluster"
         )
 
     def _check_room(self) -> None:
         """Refuse workers that no machine of the cluster could ever hold."""
-        wanted = {"CPU": self._params.cpus_per_worker, "GPU": self._n_gpus}
+        needed = {"CPU": self._params.cpus_per_worker, "GPU": self._n_gpus}
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's
-        if not any(all(m.get(k, 0) >= n for k, n in wanted.items()) for m in machines):
-            largest = {kind: max(m.get(kind, 0) for m in machines) for kind in wanted}
+        if not any(all(m.get(k, 0) >= n for k, n in needed.items()) for m in machines):
+            largest = {kind: max(m.get(kind, 0) for m in machines) for kind in needed}
             raise InputError(
-                f"params.yaml: compute.ray: a worker wants {wanted['CPU']:g} CPUs and "
-                f"{wanted['GPU']:g} GPUs, but the largest machine of the cluster has "
+                f"params.yaml: compute.ray: a worker needs {needed['CPU']:g} CPUs and "
+                f"{needed['GPU']:g} GPUs, but the largest machine of the cluster has "
                 f"{largest['CPU']:g} and {largest['GPU']:g}; correct cpus_per_worker or "
                 "gpus_per_worker, or start a larger machine"
             )
@@ -196,7 +196,7 @@ class RayEngine(Generic[OriginT]):
 def _cluster(params: RayParams) -> Iterator[None]:
     """Start a cluster on this machine, or join the one at an address; leave it at the end."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    told_to_end = signal.getsignal(signal.SIGTERM)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         if params.address is None:
             ray.init(
@@ -208,12 +208,12 @@ def _cluster(params: RayParams) -> Iterator[None]:
             )
         else:
             _join(params.address, quiet)
-        if callable(told_to_end):
-            signal.signal(signal.SIGTERM, told_to_end)  # Ray has put its own there
+        if callable(on_sigterm):
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own there
         yield
     except SystemExit:
-        if callable(told_to_end):  # Ray's calls turn every exit code into 1: leave once more
-            told_to_end(signal.SIGTERM, None)
+        if callable(on_sigterm):  # Ray's calls turn every exit code into 1: leave once more
+            on_sigterm(signal.SIGTERM, None)
         raise
     finally:
         ray.shutdown()
@@ -237,7 +237,7 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
             ) from error
         except OSError as error:
             raise InputError(
-                f"params.yaml: compute.ray.address: {address}: no Ray cluster answers "
+                f"params.yaml: compute.ray.address: {address}: no Ray cluster responds "
                 f"({error.strerror or error}); {remedy}"
             ) from error
     try:
@@ -246,7 +246,7 @@ def _join(address: str, quiet: dict[str, Any]) -> None:
         fault = next((line for line in str(error).splitlines() if line), type(error).__name__)
         reasons = f"{error} {error.__cause__} {error.__context__}"
         if "AuthToken" in reasons or "AUTH_TOKEN" in reasons:
-            fault = "it wants a token"
+            fault = "it requires a token"
             remedy = (
                 "copy ~/.ray/auth_token from its first machine, and `export RAY_AUTH_MODE=token`"
             )

@@ -4,7 +4,7 @@ After Chromaprint (Lukas Lalinsky, https://acoustid.org/chromaprint), in numpy: 
 algorithm, TEST2, with the constants of src/fingerprinter_configuration.cpp. Sound of 11,025 Hz is
 cut into frames that overlap by two thirds; the energies of each one's frequencies are summed to
 the twelve notes, whatever their octave. Of this picture, smoothed over five frames and brought to
-one length, 16 filters compare the notes of neighbouring areas, and each gives two bits.
+one length, 16 filters compare the notes of neighbouring areas, and each returns two bits.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ POINT_S = _HOP / _RATE  # s: from one point to the next
 N_BITS = 32
 
 Samples = NDArray[np.float32]
-Points = NDArray[np.uint32]  # (n,); point k tells of the 2.6 s or so from t = k * POINT_S on
+Points = NDArray[np.uint32]  # (n,); point k covers the 2.6 s or so from t = k * POINT_S on
 
 _LOWEST_HZ, _HIGHEST_HZ, _A_HZ = 28, 3520, 27.5
 _N_NOTES = 12
@@ -44,7 +44,7 @@ _SHAPES = (
     ((-1,), (1,), (-1,)),
     ((-1, 1, -1),),
 )
-# A filter's shape, first note, notes, rows of time; and the values that part its four answers.
+# A filter's shape, first note, notes, rows of time; and the values that part its four results.
 _FILTERS = (
     (0, 4, 3, 15, (1.98215, 2.35817, 2.63523)),
     (4, 4, 6, 15, (-1.03809, -0.651211, -0.282167)),
@@ -63,7 +63,7 @@ _FILTERS = (
     (1, 9, 2, 12, (-0.272556, 0.019424, 0.302559)),
     (3, 4, 2, 14, (-0.164292, -0.0321188, 0.0846339)),
 )
-_GRAY = np.array([0, 1, 3, 2], np.uint32)  # the bits of answers 0 to 3: neighbours differ in one
+_GRAY = np.array([0, 1, 3, 2], np.uint32)  # the bits of results 0 to 3: neighbours differ in one
 
 _UP, _DOWN = 441, 640  # 11,025 of 16,000
 _REACH = 4  # samples on either side of a filter for resampling, more or less
@@ -143,7 +143,7 @@ class _Resampled:
         self._waiting = np.zeros(_DOWN, np.float32)
 
     def of(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what can be told after a block, but for the last few hundredths of a second."""
+        """Return the samples known after a block, but for the last few hundredths of a second."""
         self._waiting = np.concatenate([self._waiting, block])
         n_steps = max(0, (len(self._waiting) - 2 * _DOWN) // _DOWN)
         found = self._inner(n_steps)
@@ -167,9 +167,9 @@ class _Resampled:
 
 @cache
 def _low_pass() -> NDArray[np.float32]:
-    """Return a filter that leaves what lies below 3.5 kHz, and nothing that would be mixed into it.
+    """Return a filter that leaves the tones below 3.5 kHz, and nothing that would be mixed into it.
 
-    What lies between becomes weaker, or another tone above the notes.
+    Tones between become weaker, or other tones above the notes.
     """
     taps = firwin(2 * _REACH * _DOWN + 1, 1 / _DOWN, window=("kaiser", 5.0))
     return np.asarray(taps, np.float32)
@@ -216,8 +216,8 @@ def points_of_notes(notes: NDArray[np.float32]) -> Points:
             along = sums[:, note + high] - sums[:, note + low]
             for sign, (since, until) in zip(row, _parts(n_wide, len(row)), strict=True):
                 parts[sign] += along[until : until + n_points] - along[since : since + n_points]
-        answers = np.searchsorted(limits, np.log1p(parts[1]) - np.log1p(parts[-1]), side="right")
-        points = (points << np.uint32(2)) | _GRAY[answers]
+        results = np.searchsorted(limits, np.log1p(parts[1]) - np.log1p(parts[-1]), side="right")
+        points = (points << np.uint32(2)) | _GRAY[results]
     return points
 
 

@@ -12,7 +12,7 @@ from skipintro.evidence.track import Evidence
 
 
 class FingerprintedEpisode(BaseModel):
-    """Where one episode's evidence lies, and the video that it was made from."""
+    """Where one episode's evidence is, and the video that it was made from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -54,7 +54,7 @@ def picture_track(thumbnails: Thumbnails, settings: PictureSettings) -> Track:
 
 
 def _active_part(thumbnails: Thumbnails, border: float) -> NDArray[np.float32]:
-    """Return float32 (n, 18, 32): what lies within the rows and columns that ever change."""
+    """Return float32 (n, 18, 32): the rows and columns that ever change."""
     spread = thumbnails[::4].astype(np.float32).std(axis=0)
     rows = np.flatnonzero(np.median(spread, axis=1) > border)
     columns = np.flatnonzero(np.median(spread, axis=0) > border)

@@ -2,7 +2,7 @@
 
 Log energies of bands, less their running mean, so that equalisation and steady noise do not count;
 the low frequencies of their cosine transform over time and over bands are what is compared. A bed
-of speech over the same music leaves them alike, and so does the pitch of PAL's speed.
+of speech over the same music leaves them similar, and so does the pitch of PAL's speed.
 """
 
 from collections.abc import Iterable

@@ -12,10 +12,10 @@ Curve = NDArray[np.float32]  # (n,)
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """Evidence of one kind, `rate` rows a second; row k tells of t = k / rate s.
+    """Evidence of one kind, `rate` rows a second; row k is of t = k / rate s.
 
-    rows: what is compared by cosine; a row of zeros says nothing (a black picture, silence), which
-    is not the same as unlike. level: how bright or loud, in the kind's own unit. change: how much
+    rows: what is compared by cosine; a row of zeros says nothing (a black picture, silence), it
+    does not differ. level: how bright or loud, in the kind's own unit. change: how much it
     differs from the row before, in the kind's own unit, so that cuts stand out.
     """
 

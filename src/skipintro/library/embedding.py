@@ -80,7 +80,7 @@ class Embedder:
         return [
             (
                 self._length_s(answer, len(episode.vectors)),
-                answer.local.limits.kept(prediction),
+                answer.local.limits.applied_to(prediction),
             )
             for answer, episode, prediction in zip(
                 answers, episodes, self._detector.detect(episodes), strict=True

@@ -29,8 +29,8 @@ class SharedEvidence:
     def share_between(self, start_s: float, end_s: float) -> float:
         """Return the share of an interval that some sibling shows or plays; 0 where it is empty."""
         first, stop = round(start_s * self.rate), round(end_s * self.rate)
-        told = [np.nan_to_num(curve[first:stop]) > 0 for curve in self.kinds.values()]
-        return float(np.any(told, axis=0).mean()) if told and len(told[0]) else 0.0
+        present = [np.nan_to_num(curve[first:stop]) > 0 for curve in self.kinds.values()]
+        return float(np.any(present, axis=0).mean()) if present and len(present[0]) else 0.0
 
 
 def shared_by_kind(
@@ -43,8 +43,8 @@ def shared_by_kind(
     """
     episode = season.episodes[position]
     shares = {
-        kind: alike.mean(axis=0) if len(alike) else np.zeros(episode.n)
-        for kind, alike in alike_by_kind(season, position, matching).items()
+        kind: similar.mean(axis=0) if len(similar) else np.zeros(episode.n)
+        for kind, similar in similar_by_kind(season, position, matching).items()
     }
     return {
         kind: np.where(episode.says[kind], share, np.nan).astype(np.float32)
@@ -52,7 +52,7 @@ def shared_by_kind(
     }
 
 
-def alike_by_kind(
+def similar_by_kind(
     season: Season, position: int, matching: MatchingSettings
 ) -> Mapping[str, NDArray[np.bool_]]:
     """Return by kind (siblings, n): which siblings show or play each moment somewhere."""

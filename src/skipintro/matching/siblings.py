@@ -1,7 +1,7 @@
-"""Who is whose sibling: an episode and its copy, sample, cut or other quality are one episode.
+"""Finds the siblings of each episode; a copy, sample, cut or other quality is no sibling.
 
-Two files are of one episode where most of the shorter one lies within the runs that they share:
-however shifted, whatever stands before or within.
+Two files are of one episode where most of the shorter one is within the runs that they share:
+however shifted, whatever is before or within.
 """
 
 import os
@@ -29,13 +29,13 @@ _STILL_S = 2.0
 
 
 class SiblingSettings(BaseModel):
-    """Who counts as a sibling; a part of a detector's settings."""
+    """Which episodes count as siblings; a part of a detector's settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     copy_share: float = Field(gt=0, le=1)  # of what a file shows: with more it is a copy
     copy_share_heard: float = Field(gt=0, le=1)  # of what it shows, where it sounds like a copy
-    min_said_s: float = Field(ge=0)  # of which a kind must say something, to be asked
+    min_said_s: float = Field(ge=0)  # of which a kind must say something, to count
     n_siblings: int = Field(ge=1)  # nearest ones that are looked at
 
 
@@ -62,14 +62,14 @@ class Season:
 def season_of(
     episodes: Sequence[Moments], matching: MatchingSettings, settings: SiblingSettings
 ) -> Season:
-    """Match each episode with those near to it, and tell copies from siblings."""
+    """Match each episode with those near to it, and separate copies from siblings."""
     n = len(episodes)
     near = [_nearest(position, n, settings.n_siblings) for position in range(n)]
-    wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
+    pairs = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
     # A product of matrices that takes all cores beside others that do waits for them.
     with threadpool_limits(1), thread_map(os.cpu_count() or 1) as mapped:
-        found = mapped(lambda pair: match(episodes[pair[0]], episodes[pair[1]], matching), wanted)
-        matches = dict(zip(wanted, found, strict=True))
+        found = mapped(lambda pair: match(episodes[pair[0]], episodes[pair[1]], matching), pairs)
+        matches = dict(zip(pairs, found, strict=True))
         repeats = tuple(mapped(lambda episode: match_itself(episode, matching), episodes))
     origin = list(range(n))  # of each episode the first file that shows it
     for (a, b), shared in matches.items():
@@ -100,11 +100,11 @@ def _is_copy(
     settings: SiblingSettings,
 ) -> bool:
     least = settings.min_said_s * matching.rate
-    asked = {
-        kind: _share(first, second, found, kind, alike=alike, least=least)
-        for kind, alike in matching.alike.items()
+    share_of = {
+        kind: _share(first, second, found, kind, threshold=threshold, least=least)
+        for kind, threshold in matching.alike.items()
     }
-    shares = {kind: share for kind, share in asked.items() if share is not None}
+    shares = {kind: share for kind, share in share_of.items() if share is not None}
     if "sound" in shares and shares["sound"] > settings.copy_share:
         return shares.get("pictures", 1.0) > settings.copy_share_heard
     return any(share > settings.copy_share for kind, share in shares.items() if kind != "sound")
@@ -116,17 +116,17 @@ def _share(
     found: Match,
     kind: str,
     *,
-    alike: float,
+    threshold: float,
     least: float,
 ) -> float | None:
     """Return the share of either file's moving moments in common runs, the larger of the two.
 
-    What stands still tells no copy: slides, a static set and a desktop are alike for long. None
+    Still pictures show no copy: slides, a static set and a desktop stay the same for long. None
     where one of them moves too little by this kind.
     """
     if kind not in first.tracks or kind not in second.tracks:
         return None
-    said_here, said_there = (_moving(each, kind, alike) for each in (first, second))
+    said_here, said_there = (_moving(each, kind, threshold) for each in (first, second))
     if min(said_here.sum(), said_there.sum()) <= least:
         return None
     here, over_there = np.zeros(first.n, bool), np.zeros(second.n, bool)
@@ -134,17 +134,17 @@ def _share(
         at = np.arange(max(0, start), min(stop, first.n))
         other = there(at, found.speed, offset)
         rows = first.tracks[kind].rows, second.tracks[kind].rows
-        same = best_along(*rows, at, other) > alike
+        same = best_along(*rows, at, other) > threshold
         here[at[same]] = True
         over_there[_inside(other[same], second.n)] = True
     return float(max(here[said_here].mean(), over_there[said_there].mean()))
 
 
-def _moving(episode: Moments, kind: str, alike: float) -> NDArray[np.bool_]:
-    """Return the moments that are unlike what the kind said some seconds before."""
+def _moving(episode: Moments, kind: str, threshold: float) -> NDArray[np.bool_]:
+    """Return the moments that differ from what the kind said some seconds before."""
     rows, steps = episode.tracks[kind].rows, round(_STILL_S * episode.rate)
     before = np.roll(rows, steps, axis=0)
-    moving = np.einsum("nd,nd->n", rows, before) <= alike
+    moving = np.einsum("nd,nd->n", rows, before) <= threshold
     moving[:steps] = True
     return np.asarray(moving & episode.says[kind])
 

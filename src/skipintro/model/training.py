@@ -87,7 +87,7 @@ class EpochRow(BaseModel):
 
 
 class TrainManifest(BaseModel):
-    """What a training stood on, and what came of it."""
+    """The inputs of a training, and its results."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,7 +100,7 @@ class TrainManifest(BaseModel):
 
 
 class Windows:
-    """The windows of one sequence, balanced or whole, cut when asked for."""
+    """The windows of one sequence, balanced or whole, cut on request."""
 
     def __init__(
         self, sequence: FrameSequence, length: int, stride: int, device: torch.device
@@ -151,8 +151,8 @@ def train(
     """Return the trained head and its history.
 
     After an epoch, but for CHECKPOINT_SHARE of the time at most, the state is stored at
-    `checkpoint`; where one lies there, the loop goes on from it and calls `on_epoch` for its
-    epochs again, in order. One that is damaged is told in the log, and training begins anew.
+    `checkpoint`; where there is one, the loop goes on from it and calls `on_epoch` for its
+    epochs again, in order. Logs a warning for a damaged one, and training begins again.
     """
     torch.use_deterministic_algorithms(mode=True)
     # Takes a tenth of a step, and nothing here reads memory that it has not written.
@@ -214,7 +214,7 @@ class Learner:
         )
 
     def step(self, frames: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Learn from embeddings (B, T, D) and labels (B, T); give the loss and logits (B, T)."""
+        """Learn from embeddings (B, T, D) and labels (B, T); return the loss and logits (B, T)."""
         self._worker.train()
         logits = self._worker(frames.to(self._type)).float()  # (B, T)
         loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
@@ -243,7 +243,7 @@ def evaluate_windows(head: IntroHead, windows: Windows, batch_size: int) -> Spli
 
 
 class _Tally:
-    """Collects batches; frames that stand in several windows count in each, as in the write-up."""
+    """Collects batches; frames that are in several windows count in each, as in the write-up."""
 
     def __init__(self) -> None:
         self._loss, self._windows = 0.0, 0
