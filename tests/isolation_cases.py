@@ -81,8 +81,8 @@ ACCIDENTS: dict[str, tuple[Callable[..., None], tuple[Any, ...], str]] = {
     "abort": (crash, (signal.SIGABRT,), "crashed (signal 6)"),
     "killed": (crash, (signal.SIGKILL,), "crashed (signal 9)"),
     "end": (leave, (), "ended (exit code 3)"),
-    "endless loop": (loop, (), "stood still for 0.5 s"),
-    "endless loop in C": (loop_in_c, (), "stood still for 0.5 s"),
+    "endless loop": (loop, (), "made no progress for 0.5 s"),
+    "endless loop in C": (loop_in_c, (), "made no progress for 0.5 s"),
     "memory": (want_memory, (), f"needed more than {MEMORY_MB} MB of memory"),
 }
 
@@ -148,7 +148,7 @@ def _runs(pid: int) -> bool:
 BOOBY_TRAPS = {
     "segfault": "crashed (signal 11)",
     "abort": "crashed (signal 6)",
-    "loop": "stood still for 2 s",
+    "loop": "made no progress for 2 s",
     "bomb": "needed more than 500 MB of memory",
 }
 _TRAPS = """

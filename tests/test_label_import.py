@@ -82,7 +82,7 @@ def test_each_kind_of_source_is_read_and_the_label_reader_takes_the_result(
     code, out, err = run(library)
     assert (code, err) == (0, "")
     assert "4 of 5 videos labelled, of 2 series: 1 from csv, 1 from edl, 1 from segments, 1" in out
-    assert "1 left out, nothing tells of them: Other Show S01E02.mp4" in out
+    assert "1 left out, no source names them: Other Show S01E02.mp4" in out
     found = read_labels(tmp_path / "labels.json")
     assert {name: (label.start_s, label.end_s) for name, label in found.items()} == {
         name: INTERVALS[name] for name in INTERVALS if name != "Other Show S01E02"
@@ -358,8 +358,8 @@ def test_sources_that_disagree_are_both_named_and_nothing_is_written(
         second.write_text(f"video,start,end\nShow S01E01.mkv,{row}\n")
         code, out, err = run(shows, *NO_CHAPTERS)
         assert (code, out) == (1, "")
-        assert f"{second}: line 2 tells {told}" in err
-        assert f"{first} tells 0:00:05 to 0:00:12; correct or remove one, or name" in err
+        assert f"{second}: line 2 says {told}" in err
+        assert f"{first} says 0:00:05 to 0:00:12; correct or remove one, or name" in err
         assert not (tmp_path / "labels.json").exists()
     assert run(shows, "--from", "edl")[0] == 0
 
@@ -421,7 +421,7 @@ def test_where_nothing_is_told_or_there_is_no_video_the_remedy_is_named(
 ) -> None:
     code, _, err = run(shows, "--from", "edl")
     assert code == 1
-    assert "nothing tells an intro of its 3 videos (looked for: edl); write a labels.csv" in err
+    assert "no source has an intro of its 3 videos (looked for: edl); write a labels.csv" in err
     (tmp_path / "empty").mkdir()
     for place, fault in (("empty", "no video in it; correct"), ("gone", "no such file or folder")):
         code, _, err = run(tmp_path / place)

@@ -81,7 +81,7 @@ def test_series_that_share_a_content_go_together_through_third_ones_too() -> Non
 def test_one_series_cannot_be_dealt_however_it_is_spelt() -> None:
     given = [Episode("1", "Show.Name", NOWHERE, {}), Episode("2", "show name", NOWHERE, {})]
     assert spellings(given) == [["Show.Name", "show name"]]
-    with pytest.raises(InputError, match=r"2 episodes of 1 series \('Show.Name'\); a split wants"):
+    with pytest.raises(InputError, match=r"2 episodes of 1 series \('Show.Name'\); a split needs"):
         deal(given, (), test_share=0.3, seed=0)
 
 
@@ -183,7 +183,7 @@ def test_what_leaks_is_told_and_equal_contents_stay_on_one_side(tmp_path: Path, 
     [
         (
             ("a/a S01E01.mkv", "a/a S01E02.mkv"),
-            "2 episodes of 1 series ('a'); a split wants 2: add",
+            "2 episodes of 1 series ('a'); a split needs 2: add",
         ),
         ((), "holds no label; make one with `skipintro labels import`"),
     ],

@@ -52,5 +52,5 @@ class FinishedExperiment:
         )
 
     def data_tags(self) -> dict[str, str]:
-        """Return the tags of what its figures stand on."""
+        """Return the tags of the inputs of its figures."""
         return {tag: self.data_sha256[split] for split, tag in DATA_TAGS.items()}

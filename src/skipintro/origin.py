@@ -43,7 +43,7 @@ class Origin:
 
 
 def origin_of(dataset: str) -> Origin:
-    """Tell it of the checkout that this process works in; `dataset` names the data."""
+    """Set it to the checkout that this process works in; `dataset` names the data."""
     tags = {"dataset": dataset, "arithmetic": arithmetic.in_use()}
     if name := os.environ.get("DVC_EXP_NAME"):
         tags[NAME_TAG] = name

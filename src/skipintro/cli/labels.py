@@ -51,10 +51,10 @@ def labels_import(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
 ) -> None:
-    """Make a label file of what lies beside videos or in them.
+    """Make a label file from files beside videos or from their chapters.
 
-    The first source that tells of a video gives its times; one that says otherwise by more than a
-    second is an error. With any error nothing is written. A video of which nothing is told is left
+    The first source that has a video sets its times; one that differs by more than a
+    second is an error. With any error nothing is written. A video without any source is left
     out.
 
     Example: skipintro labels import /media/shows --out labels.json
@@ -66,8 +66,8 @@ def labels_import(
     if out.exists() and (out.is_dir() or not force):
         remedy = "name a file" if out.is_dir() else "name another file, or replace it with --force"
         raise InputError(f"{out}: exists; {remedy}")
-    wanted = [kind for kind in Kind if not kinds or kind in kinds]
-    found = collect(folders, wanted)
+    required = [kind for kind in Kind if not kinds or kind in kinds]
+    found = collect(folders, required)
     for fault in found.faults:
         typer.echo(f"error: {one_line(fault)}", err=True)
     if found.faults:
@@ -76,17 +76,17 @@ def labels_import(
         typer.echo(f"warning: its chapters are not read: {one_line(fault)}", err=True)
     if not found.labels:
         raise InputError(
-            f"{', '.join(map(str, folders))}: nothing tells an intro of its {found.n_videos} "
-            f"videos (looked for: {', '.join(wanted)}); write a labels.csv there, or run "
+            f"{', '.join(map(str, folders))}: no source has an intro of its {found.n_videos} "
+            f"videos (looked for: {', '.join(required)}); write a labels.csv there, or run "
             "`skipintro detect --write edl` and correct what it finds"
         )
     write_json(out, found.labels)
-    _tell_import(found, wanted)
+    _print_import(found, required)
     words = ["labels", "split", str(out), *map(str, folders), "--out", f"{out.stem}-split"]
     typer.echo(f"{out} written; next: skipintro {shlex.join(words)}")
 
 
-def _tell_import(found: "Collected", kinds: "Sequence[Kind]") -> None:
+def _print_import(found: "Collected", kinds: "Sequence[Kind]") -> None:
     by_kind = ", ".join(f"{found.taken[kind]} from {kind}" for kind in kinds)
     typer.echo(
         f"{len(found.labels)} of {found.n_videos} videos labelled, of {len(found.series())} "
@@ -94,7 +94,7 @@ def _tell_import(found: "Collected", kinds: "Sequence[Kind]") -> None:
     )
     if found.left_out:
         named = _named([path.name for path in found.left_out])
-        typer.echo(f"{len(found.left_out)} left out, nothing tells of them: {named}")
+        typer.echo(f"{len(found.left_out)} left out, no source names them: {named}")
 
 
 @app.command("split")
@@ -115,7 +115,7 @@ def labels_split(
 ) -> None:
     """Deal whole series to train and test, in the layout that the pipeline takes in.
 
-    Series that hold the same video go together. The same labels, videos and seed give the same
+    Series that hold the same video go together. The same labels, videos and seed make the same
     split.
 
     Example: skipintro labels split labels.json /media/shows --out my-library
@@ -143,7 +143,7 @@ def labels_split(
     dealt = deal(episodes, equal, test_share=test_share, seed=seed)
     _warn_of_extensions(episodes)
     write_source(out, dealt, copy=copy)
-    _tell_split(dealt)
+    _print_split(dealt)
     if unlabelled:
         named = _named([video.name for video in unlabelled])
         typer.echo(f"{len(unlabelled)} videos left out, no label names them: {named}")
@@ -153,7 +153,7 @@ def labels_split(
     typer.echo(f"  dvc exp run -S {shlex.quote(f'ingest.source={out.absolute()}')}")
 
 
-def _tell_split(dealt: "Mapping[str, Sequence[Episode]]") -> None:
+def _print_split(dealt: "Mapping[str, Sequence[Episode]]") -> None:
     n_all = sum(map(len, dealt.values()))
     for split, episodes in dealt.items():
         series = list({episode.key: episode.series for episode in episodes}.values())
@@ -193,24 +193,24 @@ def labels_check(
     test: Annotated[Path, typer.Option(help="Label file of the test split.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     length_off_s: Annotated[
-        float, typer.Option(min=0.001, help="s from its series' median that a length may lie.")
+        float, typer.Option(min=0.001, help="s from its series' median of a length, at most.")
     ] = LENGTH_OFF_S,
     start_off_s: Annotated[
-        float, typer.Option(min=0.001, help="s from its series' median that a start may lie.")
+        float, typer.Option(min=0.001, help="s from its series' median of a start, at most.")
     ] = START_OFF_S,
     deviations: Annotated[
         float,
         typer.Option(
             min=0,
-            help="Standard deviations of its series (told from the median absolute deviation) "
-            "that a length or start may lie from the median, where that is more.",
+            help="Standard deviations of its series (from the median absolute deviation) "
+            "of a length or start from the median, at most, where that is more.",
         ),
     ] = DEVIATIONS,
     shifted_length_off_s: Annotated[
         float,
         typer.Option(
             min=0.001,
-            help="s from the nearest other length of its series that a shifted label's may lie.",
+            help="s from the nearest other length of its series of a shifted label's, at most.",
         ),
     ] = SHIFTED_LENGTH_OFF_S,
 ) -> None:
@@ -245,32 +245,32 @@ def labels_check(
         stride=cut.stride,
     )
     known = {*read_labels(train), *read_labels(test)}
-    doubted = [told for told in contradictions(params.parent) if told.id in known]
+    doubted = [row for row in contradictions(params.parent) if row.id in known]
     if as_json:
         content = found.model_dump(exclude={"unusable", "leaked_ids"})
-        content["contradicted"] = [told.model_dump(mode="json") for told in doubted]
+        content["contradicted"] = [row.model_dump(mode="json") for row in doubted]
         typer.echo(json.dumps(content, indent=2))
         return
     typer.echo(found.as_text())
-    for told in doubted:
-        label = "no intro" if told.label is None else format_interval(told.label)
-        says = "nothing" if told.interval is None else format_interval(told.interval)
+    for row in doubted:
+        label = "no intro" if row.label is None else format_interval(row.label)
+        says = "nothing" if row.interval is None else format_interval(row.interval)
         typer.echo(
-            f"contradicted: {told.id}: labelled {label}; a fit on other series says "
-            f"{says}, confidence {told.confidence:.2f}"
+            f"contradicted: {row.id}: labelled {label}; a fit on other series says "
+            f"{says}, confidence {row.confidence:.2f}"
         )
     if doubted:
         typer.echo(f"Look at the surest: {_frames_command(params.parent, doubted[0])}")
 
 
-def _frames_command(checkout: Path, told: "OutOfFoldPrediction") -> str:
+def _frames_command(checkout: Path, row: "OutOfFoldPrediction") -> str:
     from skipintro.core.files import read_model
     from skipintro.episodes.catalog import IngestManifest
 
     manifest = checkout / "data/ingest/manifest.json"
     ingested = read_model(IngestManifest, manifest).episodes if manifest.exists() else []
-    paths = (str(checkout / e.path) for e in ingested if e.id == told.id and e.path)
-    path = shlex.quote(next(paths, f"<video of {told.id}>"))
-    ends = [int(second) for span in (told.label, told.interval) if span for second in span]
+    paths = (str(checkout / e.path) for e in ingested if e.id == row.id and e.path)
+    path = shlex.quote(next(paths, f"<video of {row.id}>"))
+    ends = [int(second) for span in (row.label, row.interval) if span for second in span]
     seconds = " ".join(f"--at {second}" for second in dict.fromkeys(ends))
     return f"skipintro frames {path} {seconds} --out frames.png"

@@ -1,1 +1,1 @@
-"""What every stage stands on: params, files, errors, child processes, and how a stage is run."""
+"""What every stage uses: params, files, errors, child processes, and how a stage is run."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from skipintro.core.files import sha256_of_file
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# No result depends on these, whoever imports them: here stand words, and what is done around the
+# No result depends on these, whoever imports them: these are texts, and what is done around the
 # work. What they import counts where another module imports it, too.
 APART = frozenset(
     {
@@ -65,7 +65,7 @@ def hash_of_code(*modules: str) -> dict[str, str]:
 
 @cache
 def imports(file: Path) -> frozenset[str]:
-    """Return the names that a file imports from this package: modules, and what stands in them."""
+    """Return the names that a file imports from this package: modules, and names in them."""
     text = _FOR_TYPES.sub("", file.read_text(encoding="utf-8"))
     return frozenset(name for found in _IMPORT.finditer(text) for name in _names(found))
 

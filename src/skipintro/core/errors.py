@@ -6,7 +6,7 @@ _LINE_ENDS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 # What a terminal would obey rather than show: control characters, halves of surrogate pairs, and
 # what turns the direction of the text around it (https://trojansource.codes).
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_LONGEST, _HEAD, _TAIL = 2000, 1500, 400  # characters; place and remedy stand at the ends
+_LONGEST, _HEAD, _TAIL = 2000, 1500, 400  # characters; place and remedy are at the ends
 
 
 class InputError(Exception):

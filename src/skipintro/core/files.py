@@ -45,7 +45,7 @@ def sha256_of_json(value: Any) -> str:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary file or folder name beside `path`, moved to `path` when the block succeeds.
 
-    Whatever stood at `path` before stays until then; after an error nothing of the new is left.
+    Whatever was at `path` stays until then; after an error nothing new is left.
     """
     try:
         work_dir = _make_work_dir(path.parent)
@@ -207,7 +207,7 @@ def read_model(model: type[M], path: Path) -> M:
 def format_error(error: ValidationError, section: str = "", outside: Collection[str] = ()) -> str:
     """Return the first fault that pydantic found, as `where: what, got …`.
 
-    `where` starts with `section`, but for the fields that stand `outside` of it.
+    `where` starts with `section`, but for the fields `outside` of it.
     """
     faults = error.errors()
     # A misspelt key is an unknown and a missing one; the unknown one shows what to correct.

@@ -203,7 +203,7 @@ class _Child:
             if reached is not None and isinstance(value, float):
                 reached(value)
             n_left = n_looks
-        raise LostError(f"stood still for {stall_s:g} s")
+        raise LostError(f"made no progress for {stall_s:g} s")
 
     def end(self) -> None:
         """Kill it, whatever it does."""

@@ -107,7 +107,7 @@ def load_arithmetic(path: Path = PARAMS_FILE) -> Arithmetic:
 
 
 def load_params(model: type[P], section: str, path: Path = PARAMS_FILE) -> P:
-    """Return one validated section; a field that stands at the top level is taken from there.
+    """Return one validated section; a field of the top level is taken from there.
 
     Raises InputError naming file, key, value and remedy.
     """
@@ -148,7 +148,7 @@ def _parsed(text: bytes) -> Any:
 def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
     """Count the values with every alias written out; endless is one that holds itself.
 
-    Raises ValueError for a key that stands twice and for a number that no setting has.
+    Raises ValueError for a key that occurs twice and for a number that no setting has.
     """
     if id(node) not in sizes:
         sizes[id(node)] = _MOST_VALUES

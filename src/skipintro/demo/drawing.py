@@ -1,4 +1,4 @@
-"""Draws in units of the picture's height, so that one scene looks alike at every size.
+"""Draws in units of the picture's height, so that one scene looks the same at every size.
 
 The origin is the middle of the picture, x grows to the right and y downwards; y runs from -0.5
 to 0.5, x to ±0.67 (4:3) or ±0.89 (16:9). Nothing here reads or writes files.
@@ -93,7 +93,7 @@ def regular(n_sides: int, radius: float, angle: float) -> Points:
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Return the colour that lies `share` (0 to 1) of the way from `first` to `second`."""
+    """Return the colour `share` (0 to 1) of the way from `first` to `second`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 

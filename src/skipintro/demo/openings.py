@@ -378,7 +378,7 @@ def _title(canvas: Canvas, style: Design, palette: Palette) -> Painter:
 def _set_letters(canvas: Canvas, text: str, font: int) -> tuple[list[tuple[Mask, float]], float]:
     """Return each letter's mask and the x of its middle, and the whole width, in picture heights.
 
-    Letters stand apart like on a title card and are brought down until they fit the width.
+    Letters are apart like on a title card and are brought down until they fit the width.
     """
     size = 0.12
     while True:

@@ -153,7 +153,7 @@ class SoundForm(StageParams):
 
 
 class LibraryForm(StageParams):
-    """How many series and episodes there are; the last series stand in test alone."""
+    """How many series and episodes there are; the last series are in test alone."""
 
     n_shows: int = Field(ge=1, le=len(SHOWS))
     n_unseen_shows: int = Field(ge=0)
@@ -270,7 +270,7 @@ class Library:
     episodes: tuple[Episode, ...]
 
     def of_split(self, split: str) -> list[Episode]:
-        """Return the episodes that stand in a split, the ones leaked from train last in test."""
+        """Return the episodes of a split, the ones leaked from train last in test."""
         own = [episode for episode in self.episodes if episode.split == split]
         leaked = [episode for episode in self.episodes if Fault.LEAKED in episode.faults]
         return own + leaked if split == TEST else own
@@ -287,7 +287,7 @@ def plan_library(
 ) -> Library:
     """Plan every series and episode.
 
-    Raises InputError where there are too few episodes for the faults asked for, or too few series
+    Raises InputError where there are too few episodes for the requested faults, or too few series
     or episodes for those without sound.
     """
     looks = _plan_looks(seed, library, episode, sound)
@@ -385,7 +385,7 @@ def _plan_mute(
     if len(able) < sound.n_without_sound:
         raise InputError(
             f"params.yaml: demo.sound.n_without_sound: {sound.n_without_sound} is more than the "
-            f"{len(able)} episodes that have an intro and no fault; plan more or ask for fewer"
+            f"{len(able)} episodes that have an intro and no fault; plan more or request fewer"
         )
     return frozenset(able[: sound.n_without_sound])
 
@@ -431,7 +431,7 @@ def _plan_music(
     if sound.n_silent_openings > n_shows:
         raise InputError(
             f"params.yaml: demo.sound.n_silent_openings: {sound.n_silent_openings} is more than "
-            f"the {n_shows} series; plan more or ask for fewer"
+            f"the {n_shows} series; plan more or request fewer"
         )
     shows = [int(show) for show in rng.permutation(n_shows)]
     heard = shows[sound.n_silent_openings :]
@@ -496,7 +496,7 @@ def _plan_scene(seed: int, scene: tuple[int, ...], length_s: Fraction, sound: So
 
 @dataclass(frozen=True)
 class _Part:
-    """A shot whose place is yet to be told."""
+    """A shot whose place is not yet set."""
 
     kind: ShotKind
     length_s: Fraction

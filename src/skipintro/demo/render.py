@@ -348,7 +348,7 @@ def _run(jobs: list[_Job], n_workers: int) -> None:
 
 
 def _begin_worker() -> None:
-    """Draw as all machines do; end with the process that wants the files, even if it is killed."""
+    """Draw as all machines do; end with the process that needs the files, even if it is killed."""
     cv2.setNumThreads(1)
     cv2.setUseOptimized(False)  # its kernels for some processors, which round in other ways
     cv2.ipp.setUseIPP(False)  # Intel's, for Intel's

@@ -1,7 +1,7 @@
 """Draws the sound of invented series: music, murmurs of voices, and what surrounds a scene.
 
 Samples are float32 (n,), of one channel, about 1 at their loudest. The same generator, length and
-rate give the same samples. Nothing here reads or writes files.
+rate make the same samples. Nothing here reads or writes files.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Samples = NDArray[np.float32]
 _TABLE = 2048  # samples in one period of a wave
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 9, 10))  # semitones
 _PROGRESSIONS = ((0, 5, 3, 4), (0, 3, 4, 0), (0, 4, 5, 3), (5, 3, 0, 4), (0, 2, 3, 4), (0, 6, 5, 4))
-_LOWEST_ROOT = 45  # MIDI number of A2; a root lies within an octave above it
+_LOWEST_ROOT = 45  # MIDI number of A2; a root is within an octave above it
 _EIGHTHS, _N_BARS = 8, 8  # in a bar; in a tune, which then begins again
 # Hz of F1, F2 and F3 of ten vowels: G. Peterson and H. Barney, Control methods used in a study of
 # the vowels, J. Acoust. Soc. Am. 24 (1952), table II, men.

@@ -30,13 +30,15 @@ def facts() -> dict[str, str]:
 
 
 def _processor() -> tuple[str, list[str]]:
-    """Return the model and those of its features that choose kernels; Linux alone tells them."""
+    """Return the model and those of its features that choose kernels; Linux alone lists them."""
     if not _CPU_INFO.exists():
         return platform.processor() or platform.machine(), []
     lines = (line.partition(":") for line in _CPU_INFO.read_text("utf-8").splitlines())
-    told = {name.strip(): value.strip() for name, _, value in lines}
-    flags = told.get("flags", "").split()
-    return told.get("model name", platform.machine()), [name for name in _FEATURES if name in flags]
+    known = {name.strip(): value.strip() for name, _, value in lines}
+    flags = known.get("flags", "").split()
+    return known.get("model name", platform.machine()), [
+        name for name in _FEATURES if name in flags
+    ]
 
 
 def _n_cores() -> int:

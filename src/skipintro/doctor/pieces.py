@@ -1,6 +1,6 @@
 """Small pieces of the arithmetic that this project does, each as a hash of its bytes.
 
-They take some seconds together. `known.json` has what portable arithmetic gives; `make golden`
+They take some seconds together. `known.json` has the hashes of portable arithmetic; `make golden`
 writes it.
 """
 
@@ -38,20 +38,20 @@ Given = Tensor | NDArray[Any] | bytes
 
 
 def hashes() -> dict[str, str]:
-    """Return the hash of each piece, by its name."""
+    """Return the hash of each piece, by name."""
     return {name: _hash(*piece()) for name, piece in _PIECES.items()}
 
 
 def known() -> dict[str, str]:
-    """Return what `hashes` gives in portable arithmetic, wherever that holds."""
+    """Return the results of `hashes` in portable arithmetic, wherever that holds."""
     found: dict[str, str] = json.loads(KNOWN.read_text(encoding="utf-8"))
     return found
 
 
 def differing(found: dict[str, str]) -> list[str]:
     """Return the names of the pieces that are not the known ones."""
-    wanted = known()
-    return [name for name, value in found.items() if wanted.get(name) != value]
+    expected = known()
+    return [name for name, value in found.items() if expected.get(name) != value]
 
 
 def _hash(*given: Given) -> str:

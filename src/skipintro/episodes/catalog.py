@@ -36,7 +36,7 @@ class IngestManifest(BaseModel):
     decoding: DecodingLimits
     episodes: list[IngestedEpisode]
     unlabelled: list[str]  # video files that no label names
-    leaked: list[str]  # ids whose test video stands in train as well, by id or by content
+    leaked: list[str]  # ids whose test video is in train as well, by id or by content
     versions: dict[str, str]
 
     def usable(self) -> dict[tuple[str, str], IngestedEpisode]:
@@ -74,7 +74,7 @@ def find_videos(folder: Path, extensions: Collection[str]) -> dict[str, Path]:
 
 
 def leaked_ids(episodes: Collection[IngestedEpisode], train: str, test: str) -> list[str]:
-    """Return the test ids that stand in train as well, under the same id or with the same bytes."""
+    """Return the test ids that are in train as well, under the same id or with the same bytes."""
     train_ids = {e.id for e in episodes if e.split == train}
     # Files that are set aside do not count: all empty ones have the same bytes.
     train_hashes = {e.sha256 for e in episodes if e.split == train and e.problem is None}

@@ -24,7 +24,7 @@ _LONGEST_ID_BYTES = 200  # file systems take 255; extensions and temporary names
 
 
 class Label(BaseModel):
-    """One label as it stands in the file, its times read as seconds; both None: no intro."""
+    """One label as it is in the file, its times read as seconds; both None: no intro."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,7 +55,7 @@ def read_json_object(path: Path, remedy_if_missing: str) -> dict[str, Any]:
     """Read a JSON file, written by hand, that holds an object by episode id.
 
     Raises InputError, naming the file and the remedy, for no UTF-8, no JSON, no object, a key
-    that stands twice in one object at any depth, and more bytes than a person could write. An id
+    that occurs twice in one object at any depth, and more bytes than a person could write. An id
     is the same however its letters are composed: it is given in Unicode's form NFC.
     """
     try:

@@ -75,7 +75,7 @@ _NOTHING = _Parsed()
 def series_of_file(video: Path) -> str:
     """Return the title that the episodes of one series share, as far as one file shows it.
 
-    It stands before the numbering. A file whose name begins with the numbering (`S01E02.mkv`,
+    It is before the numbering. A file whose name begins with the numbering (`S01E02.mkv`,
     `03.mp4`), or that has none and is in the folder of a season, a disc or one episode, belongs
     to the folder of its series. A film without any numbering is a series of its own.
     """
@@ -151,7 +151,7 @@ def _of_folder(name: str) -> _Parsed:
 
 
 def _is_numbered_folder(name: str) -> bool:
-    """Tell whether a folder's name is of a season, a disc or one episode."""
+    """Return whether a folder's name is of a season, a disc or one episode."""
     plain = _readable(name)
     return bool(_OF_SEASON.search(plain)) or _numbering(plain, _BY_A_MARK) is not None
 
@@ -167,7 +167,7 @@ def _readable(name: str) -> str:
 
 
 def _titled(head: str) -> _Parsed:
-    """Return what stands before a numbering: the title, without a group's name, year or country."""
+    """Return the text before a numbering: the title, without a group's name, year or country."""
     head = head.rstrip(" .-,([")
     return _title(head) if normalize_title(head) else _NOTHING
 
@@ -191,7 +191,7 @@ def _guessed(name: str) -> _Parsed:
 
 
 def _of_guess(name: str, found: Sequence[_Match], end: int) -> _Parsed:
-    """Return title, country and year of what stands before the numbering, at `end`."""
+    """Return title, country and year of the text before the numbering, at `end`."""
     titles = [(start, stop) for kind, start, stop, _ in found if kind in _TITLED and start < end]
     title = name[:end]
     if titles:

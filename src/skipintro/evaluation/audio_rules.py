@@ -4,7 +4,7 @@ Media servers compare Chromaprint points of the first part of each episode with 
 siblings, and keep the longest stretch that two share; what is silent in both is shared as well. The
 rules differ in where they look for it: at the offset at which the most points are equal, or at
 every offset, and then the ends are moved to silence. They look for silence in samples, and here it
-is told by the loudest sample from one point to the next.
+is found from the loudest sample from one point to the next.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ class AudioRules(BaseModel):
 
     shift: int = Field(ge=0)  # by which the values of two points may differ to count for an offset
     max_bits: int = Field(ge=0, le=32)  # of 32, in which two points of a stretch may differ
-    gap_s: float = Field(ge=0)  # between points that are alike, up to which it is one stretch
+    gap_s: float = Field(ge=0)  # between similar points, up to which it is one stretch
     min_length_s: float = Field(gt=0)  # of a stretch
     short_min_length_s: float = Field(gt=0)  # the same, of the rules named `_short`
     max_length_s: float = Field(gt=0)
@@ -106,7 +106,7 @@ def predict_by_rule(
 ) -> list[Interval | None]:
     """Return what a rule finds in each episode, whose series' others serve as siblings.
 
-    An episode that stands among the others as well is no sibling of itself. One without sound has
+    An episode that is among the others as well is no sibling of itself. One without sound has
     no interval.
     """
     seasons: dict[str, dict[str, Track]] = defaultdict(dict)
@@ -118,8 +118,8 @@ def predict_by_rule(
         season = dict(sorted(seasons[series].items()))
         points = [points_of_track(track) for track in season.values()]
         levels = [track.level for track in season.values()]
-        told = intervals_by_audio(points, levels, rule)
-        found |= {(series, id_): interval for id_, interval in zip(season, told, strict=True)}
+        predicted = intervals_by_audio(points, levels, rule)
+        found |= {(series, id_): interval for id_, interval in zip(season, predicted, strict=True)}
     return [found.get((one.series, one.id)) for one in episodes]
 
 
@@ -195,17 +195,17 @@ def _longest_of_blocks(
         there = at + block[:, None]  # (offsets, points)
         is_inside = (there >= 0) & (there < len(second))
         n_bits = np.bitwise_count(first ^ second[there.clip(0, len(second) - 1)])
-        row, alike = np.nonzero(is_inside & (n_bits <= rule.max_bits))
-        is_new = (np.diff(row) != 0) | (np.diff(alike) * POINT_S > rule.gap_s)
+        row, similar = np.nonzero(is_inside & (n_bits <= rule.max_bits))
+        is_new = (np.diff(row) != 0) | (np.diff(similar) * POINT_S > rule.gap_s)
         begins = np.flatnonzero(np.append(len(row) > 0, is_new))
         ends = np.append(begins[1:], len(row)) - 1
-        lengths = alike[ends] - alike[begins] + 1 if len(begins) else np.zeros(0, np.int64)
+        lengths = similar[ends] - similar[begins] + 1 if len(begins) else np.zeros(0, np.int64)
         length_s = lengths * POINT_S
         is_allowed = (length_s >= rule.min_length_s) & (length_s <= rule.max_length_s)
         if is_allowed.any():
             longest = np.where(is_allowed, lengths, 0).argmax()
             start = begins[longest]
-            yield int(alike[start]), int(lengths[longest]), int(block[row[start]])
+            yield int(similar[start]), int(lengths[longest]), int(block[row[start]])
 
 
 def _interval(start: int, length: int, level: Curve, rule: AudioRule) -> Interval:
@@ -228,7 +228,7 @@ def _silences(level: Curve, rule: SilenceRule) -> tuple[_Floats, _Floats]:
     """Return the beginnings and the ends of what is silent long enough, in seconds.
 
     As fine as points, an eighth of a second: a step is silent where all of it is, so that a silence
-    is one step longer, more or less, than the steps that tell of it.
+    is one step longer, more or less, than the steps that show it.
     """
     steps = np.diff((level < rule.below_db).astype(np.int8), prepend=0, append=0)
     begins = np.flatnonzero(steps > 0) * POINT_S
@@ -238,7 +238,7 @@ def _silences(level: Curve, rule: SilenceRule) -> tuple[_Floats, _Floats]:
 
 
 def _nearest(times: _Floats, time_s: float, within_s: float) -> float:
-    """Return the time that lies nearest, or `time_s` where none is near enough."""
+    """Return the nearest time, or `time_s` where none is near enough."""
     if not len(times):
         return time_s
     nearest = float(times[np.abs(times - time_s).argmin()])

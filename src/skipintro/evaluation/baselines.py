@@ -1,7 +1,7 @@
 """Baselines: what is to be had without a trained head.
 
-Each takes the labelled train episodes, the test episodes, and further episodes at hand that have
-no labels, and gives one prediction for each test episode, in their order. Settings that are not
+Each takes the labelled train episodes, the test episodes, and further available episodes that have
+no labels, and returns one prediction for each test episode, in their order. Settings that are not
 given are chosen on train alone.
 """
 
@@ -55,7 +55,7 @@ class BaselineSettings(BaseModel):
     probability_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
     similarity_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1)
     early_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(min_length=1)
-    copy_similarity: float = Field(gt=0, le=1)  # cosine at the same seconds that tells a copy
+    copy_similarity: float = Field(gt=0, le=1)  # cosine at the same seconds that marks a copy
     min_length_s: float = Field(ge=1)  # shorter finds are dropped
     audio_rules: AudioRules  # published; nothing is chosen
 
@@ -151,12 +151,12 @@ def repeated_frames(
     *,
     settings: BaselineSettings,
 ) -> list[Prediction]:
-    """Take the longest stretch that an episode shares with a sibling, wherever it lies.
+    """Take the longest stretch that an episode shares with a sibling, wherever it is.
 
     Media servers do so with fingerprints of the sound, and of all pairs keep the longest as well
     (ConfusedPolarBear/intro-skipper for Jellyfin). Here two seconds are the same if the cosine of
     their vectors, less the train mean, reaches a threshold, which is chosen on train. Siblings
-    are the episodes of the same series at hand and in train; on train, those in train alone.
+    are the series' available episodes and those in train; on train, those in train alone.
     """
     return _repeated(train, test, at_hand, settings, shares=(1.0,))
 
@@ -184,7 +184,7 @@ def shared_sound(
 ) -> list[Prediction]:
     """Take the stretch of sound that an episode shares with a sibling, by a published rule.
 
-    Siblings are the episodes of the same series at hand and in train, copies too: the rules know
+    Siblings are the series' available episodes and those in train, copies too: the rules know
     none.
     """
     others = [*(row.episode for row in train), *at_hand]
@@ -302,12 +302,12 @@ def _fitted(
     keep = np.ones(len(labels), bool)
     film = np.flatnonzero(~labels)
     keep[rng.permutation(film)[max_film_frames:]] = False
-    kept = np.split(keep, np.cumsum([len(seconds) for seconds in intro])[:-1])
+    chosen = np.split(keep, np.cumsum([len(seconds) for seconds in intro])[:-1])
     model = make_pipeline(
         StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=MAX_ITERATIONS)
     )
     model.fit(
-        np.concatenate([row.episode.vectors[k] for row, k in zip(train, kept, strict=True)]),
+        np.concatenate([row.episode.vectors[k] for row, k in zip(train, chosen, strict=True)]),
         labels[keep],
     )
 

@@ -54,8 +54,8 @@ def predict(
 
     Without Chromaprint points (`fingerprint.chroma`) the rules of sound are left out.
 
-    `seasons` are the test episodes' series, as `matched_seasons` gives them with those of train. At
-    hand are the train episodes and the other test episodes; the labels of the latter are
+    `seasons` are the test episodes' series, as `matched_seasons` returns them with those of train.
+    Available are the train episodes and the other test episodes; the labels of the latter are
     hidden, those of train are known to the baselines as they are to our fit.
     """
     unlabelled = [labelled.episode for labelled in test]
@@ -74,7 +74,7 @@ def matched_seasons(
 ) -> dict[str, MatchedSeason]:
     """Match the series of the episodes, by name; the others of a series serve as siblings.
 
-    An episode that stands among the others as well is no sibling of itself.
+    An episode that is among the others as well is no sibling of itself.
     """
     seasons: dict[str, dict[str, Episode]] = defaultdict(dict)
     for episode in (*others, *episodes):

@@ -42,8 +42,8 @@ class RiskCoveragePoint:
     """What a player gets that skips where the confidence is `threshold` or more."""
 
     threshold: float
-    coverage: float  # predictions that are kept, of the episodes that have one
-    risk: float  # share of the kept predictions that are wrong
+    coverage: float  # predictions that are accepted, of the episodes that have one
+    risk: float  # share of the accepted predictions that are wrong
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def risk_coverage(outcomes: Sequence[Outcome], tolerance_s: float = 3.0) -> Risk
     points: list[RiskCoveragePoint] = []
     area = 0.0
     for threshold in sorted({confidence for confidence, _ in graded}, reverse=True):
-        kept = [wrong for confidence, wrong in graded if confidence >= threshold]
-        coverage, risk = len(kept) / len(graded), sum(kept) / len(kept)
+        accepted = [wrong for confidence, wrong in graded if confidence >= threshold]
+        coverage, risk = len(accepted) / len(graded), sum(accepted) / len(accepted)
         area += risk * (coverage - (points[-1].coverage if points else 0.0))
         points.append(RiskCoveragePoint(threshold=threshold, coverage=coverage, risk=risk))
     return RiskCoverage(points=tuple(points), area=area if points else None)

@@ -1,4 +1,4 @@
-"""Line charts as SVG geometry, for the report's page: where lines, points and ticks lie."""
+"""Line charts as SVG geometry, for the report's page: where lines, points and ticks are."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Dot:
-    """One point of a chart in the units of its axes, with what it tells when pointed at."""
+    """One point of a chart in the units of its axes, with its text on hover."""
 
     x: float
     y: float

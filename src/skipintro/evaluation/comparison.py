@@ -32,7 +32,7 @@ class Comparison(BaseModel):
 
     n_resamples: int
     seed: int
-    level: float  # share of the resamples that lie within the bounds
+    level: float  # share of the resamples within the bounds
     rows: tuple[ComparisonRow, ...]
 
 

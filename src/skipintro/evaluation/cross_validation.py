@@ -44,7 +44,7 @@ def cross_validate(
     folds: int,
     seeds: int,
 ) -> CrossValidation:
-    """Fold the series anew for each seed; `fit` makes its own choices within each part.
+    """Fold the series again for each seed; `fit` makes its own choices within each part.
 
     Raises ValueError with fewer series than folds.
     """

@@ -70,7 +70,7 @@ class Candidate:
     reigns: tuple[tuple[str, str], ...] = ()  # when it became champion, and why
 
     def judged_on(self, gate: GateParams) -> set[tuple[str, str]]:
-        """Return the splits that the gate's figures stand on, with their hashes."""
+        """Return the splits that the gate's figures are from, with their hashes."""
         return {(split, self.data_sha256[split]) for split in {gate.chooses_on, "test"}}
 
 
@@ -109,8 +109,8 @@ def judge(
     if champion is not None:
         compared = [(gate.metric, gate.chooses_on), *([(veto.metric, "test")] if veto else [])]
         for metric, split in compared:
-            if told := _incomparable(challenger, champion, metric, split):
-                refusals += [] if new_test_data else [told]
+            if refusal := _incomparable(challenger, champion, metric, split):
+                refusals += [] if new_test_data else [refusal]
             elif metric in ours:
                 refusals += _worse(gate, metric, ours[metric], champion.metrics[metric])
     return Verdict(challenger, champion, tuple(dict.fromkeys(refusals)))
@@ -142,23 +142,23 @@ def newest(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def _worse(gate: GateParams, metric: str, ours: float, theirs: float) -> list[str]:
-    """Tell by how much it is not good enough, else nothing."""
-    told = f"{metric} {ours:.4f} is"
+    """Return by how much it is not good enough, else nothing."""
+    figure = f"{metric} {ours:.4f} is"
     if metric == gate.metric:
         if ours > theirs + gate.min_improvement:
             return []
         least = f"by more than {gate.min_improvement:g}"
-        return [f"its {told} not better than the champion's {theirs:.4f} {least}"]
+        return [f"its {figure} not better than the champion's {theirs:.4f} {least}"]
     tolerance = gate.veto.tolerance if gate.veto else 0.0
     if ours >= theirs - tolerance:
         return []
-    return [f"veto of test: its {told} more than {tolerance:g} below the champion's {theirs:.4f}"]
+    return [f"veto of test: its {figure} more than {tolerance:g} below the champion's {theirs:.4f}"]
 
 
 def _too_much_story(
     challenger: Candidate, champion: Candidate | None, veto: VetoParams
 ) -> list[str]:
-    """Tell that it skips more story than is allowed, and than the champion does on this data."""
+    """Return a refusal where it skips more story than allowed and than the champion there."""
     story_s = challenger.metrics.get(veto.story_metric, 0.0)
     hours = challenger.metrics.get(veto.hours_metric, 0.0)
     limit = veto.most_story_s_per_hour(hours)
@@ -173,17 +173,17 @@ def _too_much_story(
 
 
 def _incomparable(challenger: Candidate, champion: Candidate, metric: str, split: str) -> str:
-    """Tell why a metric of one split cannot be held against the champion's, else nothing."""
+    """Return why a metric of one split cannot be held against the champion's, else nothing."""
     if metric not in champion.metrics:
-        told = f"the champion, version {champion.version}, has no {metric} to compare with"
+        fault = f"the champion, version {champion.version}, has no {metric} to compare with"
     elif challenger.data_sha256[split] != champion.data_sha256[split]:
-        told = (
+        fault = (
             f"it was measured on other {split} data than the champion, version {champion.version}"
         )
     else:
         return ""
     return (
-        f"{told}; to go on with its data, whatever the champion's figures: `--version "
+        f"{fault}; to go on with its data, whatever the champion's figures: `--version "
         f"{challenger.version} --new-test-data`; to compare: `dvc exp run` with the champion's "
         "params measures the champion on this data where that makes its very model again"
     )
@@ -205,9 +205,9 @@ def best_usable(
         usable.remove(best)
 
 
-def wanted_version(
+def requested_version(
     model: str,
-    wanted: str,
+    requested: str,
     candidates: Sequence[Candidate],
     champion: Candidate | None,
     fault_of: FaultOf,
@@ -217,16 +217,16 @@ def wanted_version(
     Raises InputError where there is none, it is the champion already, or it cannot be used.
     """
     known = {candidate.version: candidate for candidate in candidates}
-    if wanted not in known:
-        raise InputError(f"{model}: no version {wanted}; known are {', '.join(known)}")
-    if champion is not None and wanted == champion.version:
-        raise InputError(f"{model}: version {wanted} is the champion already")
-    if fault := fault_of(wanted):
-        raise InputError(f"{model}: version {wanted} cannot be used: {fault}")
-    return known[wanted]
+    if requested not in known:
+        raise InputError(f"{model}: no version {requested}; known are {', '.join(known)}")
+    if champion is not None and requested == champion.version:
+        raise InputError(f"{model}: version {requested} is the champion already")
+    if fault := fault_of(requested):
+        raise InputError(f"{model}: version {requested} cannot be used: {fault}")
+    return known[requested]
 
 
-def tell_of_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
+def log_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
     """Name the newest version where it was not judged for its data, which were changed."""
     champion = verdict.champion
     if champion is None or last in (verdict.challenger, champion):

@@ -1,4 +1,4 @@
-"""Figures of merit for intervals: what a player that skips them would be told.
+"""Figures of merit for intervals: how good they are for a player that skips them.
 
 All take outcomes of whole episodes. A figure of which nothing can be said is None.
 """
@@ -48,7 +48,7 @@ class PrecisionRecall(BaseModel):
 
 
 class BoundaryErrors(BaseModel):
-    """How far one end lies from the truth, without its sign, in seconds."""
+    """How far one end is from the truth, without its sign, in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -200,7 +200,7 @@ def _story_terms(outcome: Outcome) -> tuple[float, int]:
     return SECONDS_PER_HOUR * skipped_story_s(outcome), outcome.n_seconds
 
 
-# The figures that are told with an interval of confidence, by their names in IntervalFigures.
+# The figures that are reported with an interval of confidence, by their names in IntervalFigures.
 HEADLINES: Mapping[str, Terms] = MappingProxyType(
     {
         "within_1s/f1": partial(_f1_terms_within, tolerance_s=1.0),

@@ -16,7 +16,7 @@ from skipintro.evaluation.results import Outcome, temporal_iou
 from skipintro.evaluation.series import MacroFigures
 from skipintro.model.metrics import BinaryMetrics
 
-HEADLINE = "all_without_leaked"  # the part of the test episodes whose figures stand for all
+HEADLINE = "all_without_leaked"  # the part of the test episodes whose figures represent all
 
 
 class EpisodeResult(BaseModel):
@@ -37,11 +37,11 @@ class EpisodeResult(BaseModel):
 
 
 class WindowTable(BaseModel):
-    """The write-up's table; frames that stand in several windows count in each.
+    """The write-up's table; frames that are in several windows count in each.
 
-    It says how well a head tells an intro from the film right after it, both in equal shares, in
+    It shows how well a head separates an intro from the film after it, both in equal shares, in
     series that it mostly knows. It does not say whether a viewer's skip is right: most of an
-    episode never stands in these windows, and no interval is asked for.
+    episode is never in these windows, and no interval is required.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,7 +109,7 @@ class Metrics(BaseModel):
 
 
 class EvaluateManifest(BaseModel):
-    """What the evaluation stood on."""
+    """The inputs of the evaluation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -160,7 +160,7 @@ def metrics_of(
 
 
 def tables(
-    comparison: Comparison, told: Sequence[EpisodeResult]
+    comparison: Comparison, results_of_test: Sequence[EpisodeResult]
 ) -> dict[str, dict[str, list[Any]]]:
     """Return columns for MLflow's tables: all detectors on all parts, and the episodes."""
     rows = [
@@ -177,7 +177,7 @@ def tables(
         }
         for row in comparison.rows
     ]
-    episodes = [one.model_dump(mode="json", exclude={"probabilities"}) for one in told]
+    episodes = [one.model_dump(mode="json", exclude={"probabilities"}) for one in results_of_test]
     for one in episodes:
         for name in ("truth", "predicted"):
             one[f"{name}_start_s"], one[f"{name}_end_s"] = one.pop(name) or (None, None)
@@ -185,7 +185,7 @@ def tables(
 
 
 def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
-    """Return the outcomes as they are kept in a file."""
+    """Return the outcomes as they are stored in a file."""
     return [
         EpisodeResult(
             id=o.id,

@@ -92,9 +92,9 @@ def timeline(path: Path, episode: EpisodeResult, threshold: float | None) -> Non
             axes.plot(
                 interval, (y, y), color=colour, linewidth=6, solid_capstyle="butt", label=name
             )
-    told = "no intro" if episode.iou is None else f"IoU {episode.iou:.2f}"
+    verdict = "no intro" if episode.iou is None else f"IoU {episode.iou:.2f}"
     leaked = ", stands in train as well" if episode.leaked else ""
-    axes.set_title(f"{episode.series} · {episode.id} · {told}{leaked}", fontsize=10, loc="left")
+    axes.set_title(f"{episode.series} · {episode.id} · {verdict}{leaked}", fontsize=10, loc="left")
     axes.set(xlim=(0, episode.n_seconds), ylim=(0, 1.3), xlabel="second", yticks=[0, 0.5, 1])
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     _save(figure, path)
@@ -105,7 +105,7 @@ def contact_sheet(
 ) -> None:
     """Draw rows of captions and RGB pictures (height, width, 3), as many in each; None: no picture.
 
-    A caption stands on its picture, in the upper left corner.
+    A caption is on its picture, in the upper left corner.
     """
     n_columns = len(rows[0])
     figure = Figure(figsize=(2.1 * n_columns, 2.1 * len(rows)), layout="constrained")

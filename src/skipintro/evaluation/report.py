@@ -33,10 +33,10 @@ from skipintro.evaluation.results import (
 from skipintro.evaluation.slices import slices
 from skipintro.matching.shared import SharedEvidence
 
-HEADLINE_SLICE = "all_without_leaked"  # the part of which the numbers at the top are told
+HEADLINE_SLICE = "all_without_leaked"  # the part of the numbers at the top
 TOLERANCE_S = 3.0  # at which an interval counts as found, as in those numbers
 AROUND_S = 30  # that a timeline shows on both sides of the intro when it is zoomed
-DASH = "–"  # what cannot be told
+DASH = "–"  # an unknown value
 MINUS = "−"
 
 _PAGE = "report.html.j2"
@@ -61,7 +61,7 @@ _PART_LABELS: Mapping[str, str] = {
     "label_as_given": "label as given",
     "label_corrected": "corrected label",
 }
-# Of the parts that an episode belongs to, those that explain a failure are told in its row.
+# Of the parts that an episode belongs to, those that explain a failure are shown in its row.
 _BADGES: Mapping[str, str] = {
     "series_unseen": "unseen series",
     "leaked": "leaked",
@@ -120,7 +120,7 @@ class EndPicture(BaseModel):
 
 
 class EpisodeRow(BaseModel):
-    """One test episode: truth, prediction, and how far apart they lie."""
+    """One test episode: truth, prediction, and how far apart they are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -158,7 +158,7 @@ class EpisodeRow(BaseModel):
 
 
 class Report(BaseModel):
-    """All that the page tells; as JSON, it comes back the same.
+    """All that the page shows; as JSON, it comes back the same.
 
     Raises ValidationError where `detector` does not stand in the comparison, and for training
     curves without a column `epoch` or of several lengths.
@@ -210,14 +210,14 @@ def beside(
     report: Report, champion: Candidate, *, model_sha256: str, test_data_sha256: str
 ) -> Report:
     """Return the report of a model with the champion's figures, or why there are none."""
-    title, figures, told = f"champion, version {champion.version}", None, ""
+    title, figures, about = f"champion, version {champion.version}", None, ""
     false_alarms = champion.metrics.get("detector/test/false_alarms")
     if champion.model_sha256 == model_sha256:
-        told = f"These are the figures of today's {title}."
+        about = f"These are the figures of today's {title}."
     elif false_alarms is None:
-        told = f"Today's {title}, has no figures to stand beside these."
+        about = f"Today's {title}, has no figures to stand beside these."
     elif champion.data_sha256["test"] != test_data_sha256:
-        told = (
+        about = (
             f"Today's {title}, was measured on other test data: its figures cannot stand beside "
             "these."
         )
@@ -229,7 +229,7 @@ def beside(
             false_alarms=round(false_alarms),
             without_intro=report.headline.figures.without_intro,  # of the same test data
         )
-    return report.model_copy(update={"champion": figures, "about_champion": told})
+    return report.model_copy(update={"champion": figures, "about_champion": about})
 
 
 def picture_seconds(outcome: Outcome) -> list[float]:
@@ -244,7 +244,7 @@ def episode_row(
 ) -> EpisodeRow:
     """Return an episode's row; `jpegs` are the pictures at its `picture_seconds`, or none at all.
 
-    `shared` is what its siblings have of it, where the detector asks them. Raises ValueError where
+    `shared` is what its siblings have of it, where the detector uses them. Raises ValueError where
     there are more or fewer pictures than seconds.
     """
     ends = _ends(outcome) if jpegs else []
@@ -279,7 +279,7 @@ def episode_row(
 def probability_path(probabilities: NDArray[np.float32]) -> str:
     """Return (T,) probabilities as an SVG path: x in seconds, y in whole percent, downwards.
 
-    A step a second; equal seconds are one run, so that the path is small, and still tells every
+    A step a second; equal seconds are one run, so that the path is small, and still shows every
     second to whoever reads it back. Empty where there is not one.
     """
     percent = np.rint(probabilities * 100).astype(int).tolist()

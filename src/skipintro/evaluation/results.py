@@ -1,4 +1,4 @@
-"""One whole test episode as the truth and the detector tell it, and how far the two lie apart."""
+"""One whole test episode: its truth, its prediction, and how far the two are apart."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +11,7 @@ from skipintro.detection.episode import Interval, LabelledEpisode, Prediction
 ROUNDING = 1e-9  # decimal times are inexact in binary: 64.4 - 61.4 comes out above 3.0
 
 
-@dataclass(frozen=True, eq=False)  # compared as an object: arrays have no one answer to ==
+@dataclass(frozen=True, eq=False)  # compared as an object: arrays have no single result of ==
 class Outcome:
     """One whole test episode: the truth, and what the detector hands to a player.
 
@@ -22,12 +22,12 @@ class Outcome:
     id: str
     series: str
     truth: Interval | None  # None: no intro
-    predicted: tuple[Interval, ...]  # disjoint, in any order; detectors give at most one
+    predicted: tuple[Interval, ...]  # disjoint, in any order; detectors find at most one
     confidence: float | None  # of the prediction; None where there is none
     n_seconds: int
-    probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector gives none
-    seen: bool  # the series stands in train
-    leaked: bool  # the episode stands in train as well
+    probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector has none
+    seen: bool  # the series is in train
+    leaked: bool  # the episode is in train as well
     corrected: bool  # the label was shifted or overridden
     tags: tuple[str, ...] = ()  # of its label
 
@@ -127,9 +127,9 @@ def boundary_errors(outcome: Outcome) -> tuple[float, float] | None:
 
 
 def is_found(outcome: Outcome, tolerance_s: float, start_tolerance_s: float | None = None) -> bool:
-    """Whether both ends of some prediction lie at most `tolerance_s` from those of the truth.
+    """Whether both ends of some prediction are at most `tolerance_s` from those of the truth.
 
-    The start may lie `start_tolerance_s` from it, where that is given.
+    The start may be `start_tolerance_s` from it, where that is given.
     """
     truth, at_end_s = outcome.truth, tolerance_s + ROUNDING
     at_start_s = at_end_s if start_tolerance_s is None else start_tolerance_s + ROUNDING

@@ -18,7 +18,7 @@ from skipintro.evaluation.results import Outcome
 
 
 class MacroFigures(BaseModel):
-    """Means over series; each leaves out the series of which the figure cannot be told."""
+    """Means over series; each leaves out the series without that figure."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,7 +55,7 @@ def bootstrap(
 
     Draws as many series as there are, with replacement, and takes all their episodes; the
     percentile interval of Efron and Tibshirani (1993, chapter 13). Resamples of which a figure
-    cannot be told are left out. None where it can be told of none, and where there are fewer than
+    is undefined are left out. None where it is undefined for all, and with fewer than
     two series, which say nothing of how series differ. What is drawn does not depend on the order
     of the outcomes.
     """

@@ -1,1 +1,1 @@
-"""Labels from what lies beside videos or in them, and the dealing of series to train and test."""
+"""Labels from files beside videos or in them, and the dealing of series to train and test."""

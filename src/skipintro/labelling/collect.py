@@ -1,4 +1,4 @@
-"""Makes labels of all that lies beside videos or in them."""
+"""Makes labels from the files beside videos and from their chapters."""
 
 import os
 import unicodedata
@@ -16,7 +16,7 @@ from skipintro.episodes.annotations import format_interval, format_time
 from skipintro.labelling import edl, segments, table
 from skipintro.labelling.ids import id_of
 from skipintro.labelling.kinds import Kind
-from skipintro.labelling.source import Interval, Told
+from skipintro.labelling.source import Interval, SourceLabel
 from skipintro.library.discovery import Series, find_series
 
 AGREE_S = 1.0  # that two sources of one video may differ at an end
@@ -29,7 +29,7 @@ class Collected:
 
     labels: dict[str, dict[str, Any]] = field(default_factory=dict)
     taken: Counter[Kind] = field(default_factory=Counter)  # labels by where their times are from
-    left_out: list[Path] = field(default_factory=list)  # nothing tells their intro
+    left_out: list[Path] = field(default_factory=list)  # no source has their intro
     unread: list[str] = field(default_factory=list)  # faults of videos that may have chapters
     faults: list[str] = field(default_factory=list)  # with any, the labels are not whole
     n_videos: int = 0
@@ -42,7 +42,7 @@ class Collected:
 def collect(places: Sequence[Path], kinds: Collection[Kind]) -> Collected:
     """Return the labels of all videos in folders, from sources of these kinds, in Kind's order.
 
-    Every fault of a source is told, none ends the search. Raises InputError where a place does
+    Every fault of a source is reported, none ends the search. Raises InputError where a place does
     not exist, there is no video, or the videos cannot be read just now.
     """
     found = Collected()
@@ -54,16 +54,16 @@ def collect(places: Sequence[Path], kinds: Collection[Kind]) -> Collected:
     rows = _rows(found, places, videos) if Kind.CSV in kinds else {}
     named: dict[str, list[Path]] = defaultdict(list)
     for series, video in progress(list(_each(groups)), len(videos), Unit.VIDEOS):
-        told = [*rows.get(_real(video), ()), *_told_beside(found, video, kinds)]
-        if not told:
+        sources = [*rows.get(_real(video), ()), *_beside(found, video, kinds)]
+        if not sources:
             found.left_out.append(video)
-        with _kept(found.faults):
+        with _collected(found.faults):
             id_ = id_of(video)
             named[id_].append(video)
-            if told:
-                _check_agreement(video, told)
-                found.labels[id_] = _label(id_, series, told)
-                found.taken[told[0].kind] += 1
+            if sources:
+                _check_agreement(video, sources)
+                found.labels[id_] = _label(id_, series, sources)
+                found.taken[sources[0].kind] += 1
     for id_, same in named.items():
         if id_ in found.labels and len(same) > 1:
             found.faults.append(
@@ -74,29 +74,29 @@ def collect(places: Sequence[Path], kinds: Collection[Kind]) -> Collected:
 
 def _rows(
     found: Collected, places: Iterable[Path], videos: dict[str, Path]
-) -> dict[str, list[Told]]:
-    """Return what the tables in the videos' folders, and above them up to the places, tell."""
+) -> dict[str, list[SourceLabel]]:
+    """Return the rows of tables in the videos' folders, and above them up to the places."""
     roots = [Path(os.path.abspath(place)) for place in places]  # noqa: PTH100  links stay
     folders: set[Path] = set()
     for video in videos.values():
         folder = Path(os.path.abspath(video.parent))  # noqa: PTH100
         above = (one for one in folder.parents if any(one.is_relative_to(root) for root in roots))
         folders |= {folder, *above}
-    told: dict[str, list[Told]] = defaultdict(list)
+    rows: dict[str, list[SourceLabel]] = defaultdict(list)
     for path in sorted(folder / table.NAME for folder in folders):
-        with _kept(found.faults):
+        with _collected(found.faults):
             for row in table.read(path) if _is_there(path) else ():
                 if (key := _real(row.video)) not in videos:
                     found.faults.append(
                         f"{row.place}: {row.video}: no such video in the given folders; correct "
-                        "the row, or give its folder, too"
+                        "the row, or name its folder, too"
                     )
-                told[key].append(Told(Kind.CSV, row.place, row.interval, row.series))
-    return told
+                rows[key].append(SourceLabel(Kind.CSV, row.place, row.interval, row.series))
+    return rows
 
 
-def _told_beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iterator[Told]:
-    """Yield what the files beside a video tell, and its own chapters."""
+def _beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iterator[SourceLabel]:
+    """Yield the intros from files beside a video, and from its own chapters."""
     readers: list[tuple[Kind, str, Callable[[Path], Interval | None]]] = [
         (Kind.EDL, edl.SUFFIX, edl.read),
         (Kind.SEGMENTS, segments.SUFFIX, segments.read),
@@ -108,11 +108,11 @@ def _told_beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iter
         readers.append((Kind.CHAPTERS, chapters.SUFFIX, chapters.of_metadata))
     for kind, suffix, read in readers:
         path = video.with_suffix(suffix)
-        with _kept(found.faults):
+        with _collected(found.faults):
             if kind in kinds and _is_there(path) and (interval := read(path)) is not None:
-                yield Told(kind, str(path), interval)
+                yield SourceLabel(kind, str(path), interval)
     if Kind.CHAPTERS in kinds:
-        with _kept(found.faults):
+        with _collected(found.faults):
             try:
                 interval = chapters.of_video(video)
             except PassingVideoError:
@@ -121,14 +121,14 @@ def _told_beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iter
                 found.unread.append(str(error))
                 return
             if interval is not None:
-                yield Told(Kind.CHAPTERS, str(video), interval)
+                yield SourceLabel(Kind.CHAPTERS, str(video), interval)
 
 
-def _check_agreement(video: Path, told: Sequence[Told]) -> None:
-    for one, other in combinations(told, 2):
+def _check_agreement(video: Path, sources: Sequence[SourceLabel]) -> None:
+    for one, other in combinations(sources, 2):
         if not _agree(one.interval, other.interval):
             raise InputError(
-                f"{video}: {one.place} tells {_told(one)}, {other.place} tells {_told(other)}; "
+                f"{video}: {one.place} says {_span(one)}, {other.place} says {_span(other)}; "
                 "correct or remove one, or name the right source with --from"
             )
 
@@ -139,13 +139,13 @@ def _agree(one: Interval | None, other: Interval | None) -> bool:
     return all(abs(a - b) <= AGREE_S + _OF_MS for a, b in zip(one, other, strict=True))
 
 
-def _told(told: Told) -> str:
-    return "no intro" if told.interval is None else format_interval(told.interval)
+def _span(source: SourceLabel) -> str:
+    return "no intro" if source.interval is None else format_interval(source.interval)
 
 
 @contextmanager
-def _kept(faults: list[str]) -> Iterator[None]:
-    """Keep a fault of the input, so that all of them are told at once."""
+def _collected(faults: list[str]) -> Iterator[None]:
+    """Collect a fault of the input, so that all of them are reported at once."""
     try:
         yield
     except InputError as error:
@@ -153,7 +153,7 @@ def _kept(faults: list[str]) -> Iterator[None]:
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is such a file. Raises InputError for what is none, such as a folder."""
+    """Return whether there is such a file. Raises InputError for what is none, such as a folder."""
     if os.path.lexists(path) and not path.is_file():
         raise InputError(f"{path}: no file; remove or rename it")
     return path.is_file()
@@ -168,8 +168,8 @@ def _each(groups: Iterable[Series]) -> Iterator[tuple[str, Path]]:
     return ((series.name, video) for series in groups for video in series.videos)
 
 
-def _label(id_: str, series: str, told: Sequence[Told]) -> dict[str, Any]:
-    interval = told[0].interval
+def _label(id_: str, series: str, sources: Sequence[SourceLabel]) -> dict[str, Any]:
+    interval = sources[0].interval
     start, end = (None, None) if interval is None else map(format_time, interval)
-    given = next((one.series for one in told if one.series), series) or id_
+    given = next((one.series for one in sources if one.series), series) or id_
     return {"name": id_, "start": start, "end": end, "series": given}

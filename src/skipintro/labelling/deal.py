@@ -15,12 +15,12 @@ from skipintro.episodes.labels import Label
 from skipintro.episodes.spelling import normalize_title
 
 TRAIN, TEST = "train", "test"
-_REMEDY = "a split wants 2: add episodes of another, or give each its `series` in the label file"
+_REMEDY = "a split needs 2: add episodes of another, or give each its `series` in the label file"
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One labelled episode, its video, and its entry in the label file as it stands there."""
+    """One labelled episode, its video, and its entry in the label file."""
 
     id: str
     series: str
@@ -62,7 +62,7 @@ def deal(
 ) -> dict[str, list[Episode]]:
     """Return the episodes of train and test, each in the given order.
 
-    Series are taken in an order that the seed tells, each where it brings the share of test
+    Series are taken in an order that the seed sets, each where it brings the share of test
     episodes nearer to `test_share`; neither side is left empty. Series that share a content go
     together. Raises InputError where there are not two to deal.
     """
@@ -79,9 +79,9 @@ def deal(
         )
     sizes = {group: sum(episode.key in group for episode in episodes) for group in groups}
     order = sorted(groups, key=lambda group: _drawn(seed, group))
-    wanted, n_test, test = test_share * len(episodes), 0, []
+    target, n_test, test = test_share * len(episodes), 0, []
     for group in order:
-        if abs(n_test + sizes[group] - wanted) < abs(n_test - wanted):
+        if abs(n_test + sizes[group] - target) < abs(n_test - target):
             test.append(group)
             n_test += sizes[group]
     test = test or [min(order, key=sizes.__getitem__)]

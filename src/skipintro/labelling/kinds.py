@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """Where labels may come from; the first that tells of a video gives its times."""
+    """Where labels may come from; the first that has a video sets its times."""
 
     CSV = "csv"
     EDL = "edl"

@@ -1,6 +1,6 @@
 """Reads media segments of Jellyfin: `Show S01E01.segments.json`.
 
-What `GET /MediaSegments/{itemId}` of Jellyfin 10.10 answers: `Items`, each with `Type`,
+What `GET /MediaSegments/{itemId}` of Jellyfin 10.10 returns: `Items`, each with `Type`,
 `StartTicks` and `EndTicks`; https://jellyfin.org/docs/general/server/metadata/media-segments/.
 """
 
@@ -19,7 +19,7 @@ _TYPES = {"Unknown", "Commercial", "Preview", "Recap", "Outro", "Intro"}  # Medi
 def read(path: Path) -> Interval | None:
     """Return the one segment of the type Intro, None where there is none.
 
-    Raises InputError for what is no such answer, a reversed segment, and several intros.
+    Raises InputError for what is no such response, a reversed segment, and several intros.
     """
     read_text(path)
     items = read_json_object(path, "put the file back").get("Items")

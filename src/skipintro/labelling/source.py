@@ -1,4 +1,4 @@
-"""What one source tells of a video's intro, and the files that it is read from."""
+"""The label of a video from one source, and the files that it is read from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from skipintro.labelling.kinds import Kind
 
 Interval = tuple[float, float]  # [start_s, end_s), whole milliseconds
 
-_MOST_BYTES = 4 << 20  # of a file that tells of one folder's videos
+_MOST_BYTES = 4 << 20  # of a file that lists one folder's videos
 _LONGEST_S = 1e7  # as in label files
 
 
 @dataclass(frozen=True)
-class Told:
-    """The intro of one video as one place tells it."""
+class SourceLabel:
+    """The intro of one video from one place."""
 
     kind: Kind
     place: str  # a file, or a line of one
@@ -40,8 +40,10 @@ def interval_of(place: str, start_s: float, end_s: float) -> Interval:
 def only_one(place: str, intervals: Sequence[Interval], remedy: str) -> Interval | None:
     """Return the interval, None where there is none. Raises InputError for several."""
     if len(intervals) > 1:
-        told = ", ".join(format_interval(interval) for interval in intervals)
-        raise InputError(f"{place}: {len(intervals)} intervals may be the intro ({told}); {remedy}")
+        spans = ", ".join(format_interval(interval) for interval in intervals)
+        raise InputError(
+            f"{place}: {len(intervals)} intervals may be the intro ({spans}); {remedy}"
+        )
     return intervals[0] if intervals else None
 
 

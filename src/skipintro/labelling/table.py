@@ -19,7 +19,7 @@ _HEADERS = (["video", "start", "end"], ["video", "start", "end", "series"])
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table, and the line where it stands."""
+    """One row of a table, and its line."""
 
     place: str
     video: Path
@@ -31,7 +31,7 @@ def read(path: Path) -> list[Row]:
     """Return the rows of a table.
 
     Raises InputError naming the line for another header, a row of another length, a video that
-    stands twice, and times that are not readable, reversed, or given by halves.
+    occurs twice, and times that are not readable, reversed, or given by halves.
     """
     reader = csv.reader(StringIO(read_text(path), newline=""), strict=True)
     rows: list[Row] = []

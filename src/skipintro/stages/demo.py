@@ -1,7 +1,7 @@
 """Stage demo: renders the invented library that stands in where no other source is given.
 
 Reads nothing. Writes `data/demo`: `<split>/labels.json`, `<split>/<id>/<id>.mp4`, and
-`manifest.json`, which tells the truth where labels and files have their planned faults.
+`manifest.json`, which has the truth where labels and files have planned faults.
 """
 
 import os

@@ -56,7 +56,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Embed every usable episode; what the same encoder has embedded before is remembered."""
+    """Embed every usable episode; earlier results of the same encoder come from the cache."""
     check_sums(INGESTED)
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
     compute = params.compute
@@ -94,9 +94,9 @@ def _written(episode: EpisodeJob, search: Search, folder: Path) -> EmbeddedEpiso
     """Put one episode's vectors from memory into the output folder."""
     vectors = vectors_of_npy(episode.content())
     n_seconds = episode.video.n_seconds
-    n_found, n_wanted = len(vectors), searched_seconds(search, n_seconds)
-    if n_found != n_wanted:
-        raise episode.changed(f"{n_found} pictures", str(n_wanted))
+    n_found, n_required = len(vectors), searched_seconds(search, n_seconds)
+    if n_found != n_required:
+        raise episode.changed(f"{n_found} pictures", str(n_required))
     file = Path(episode.split) / f"{episode.id}.npy"
     write_vectors(folder / file, vectors)
     return EmbeddedEpisode(

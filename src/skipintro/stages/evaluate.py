@@ -132,13 +132,13 @@ def main(params: Params) -> None:
     )
     shared = shared_evidence(openings, seasons) if params.detector == "openings" else {}
     labels, probabilities = windows["test"]
-    told = results(outcomes[params.detector])
+    rows = results(outcomes[params.detector])
     history = _columns(read_history(TRAINED))
     with stage_output(OUTPUT) as folder:
         write_json(folder / "metrics.json", metrics)
         write_json(folder / "comparison.json", comparison)
         (folder / "comparison.md").write_text(_tables(comparison), encoding="utf-8")
-        write_json(folder / "episodes.json", [result.model_dump(mode="json") for result in told])
+        write_json(folder / "episodes.json", [result.model_dump(mode="json") for result in rows])
         write_json(folder / "manifest.json", manifest)
         report = Report(
             detector=params.detector,
@@ -158,7 +158,7 @@ def main(params: Params) -> None:
         plots.precision_recall(folder / "precision_recall.png", labels, probabilities)
         (folder / "timelines").mkdir()
         threshold = params.threshold if params.detector == "head" else None
-        for result in told:
+        for result in rows:
             plots.timeline(folder / "timelines" / f"{result.id}.png", result, threshold)
         write_sums(folder)
     words.evaluate(metrics.windows, markdown(comparison, "all_without_leaked"))
@@ -210,15 +210,15 @@ def held_out_outcomes(
 
     Raises InputError where it is of other episodes.
     """
-    told = {row.id: row for row in held_out}
-    if told.keys() != {labelled.episode.id for labelled in train}:
+    by_id = {row.id: row for row in held_out}
+    if by_id.keys() != {labelled.episode.id for labelled in train}:
         raise InputError(f"{FITTED}/held_out.json: of other train episodes; run `dvc repro`")
     nothing = np.zeros(0, np.float32)
     return [
         outcome_of(
             labelled,
             Prediction(
-                told[labelled.episode.id].interval, told[labelled.episode.id].confidence, nothing
+                by_id[labelled.episode.id].interval, by_id[labelled.episode.id].confidence, nothing
             ),
             seen=False,
             leaked=False,

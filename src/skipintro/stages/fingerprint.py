@@ -46,7 +46,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Record every usable episode; what was recorded in the same way before is remembered."""
+    """Record every usable episode; earlier results of the same settings come from the cache."""
     check_sums(INGESTED)
     ingested = read_model(IngestManifest, INGESTED / "manifest.json")
     settings = params.fingerprint()

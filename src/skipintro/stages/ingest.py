@@ -87,15 +87,15 @@ def main(params: Params) -> None:
                 )
             (folder / split).mkdir()
             shutil.copyfile(source / "labels.json", folder / split / "labels.json")
-            wanted = {id_: videos.get(id_) for id_ in labels}
-            spare = set(videos.values()) - set(wanted.values())
+            labelled = {id_: videos.get(id_) for id_ in labels}
+            spare = set(videos.values()) - set(labelled.values())
             unlabelled += sorted(str(path.relative_to(params.source)) for path in spare)
             inspected = partial(_inspected, split, params=params, memory=memory)
             with thread_map(os.cpu_count() or 1) as mapped:
-                found = mapped(inspected, wanted.keys(), wanted.values())
+                found = mapped(inspected, labelled.keys(), labelled.values())
                 episodes += [
                     _taken_in(episode, params.mode, folder)
-                    for episode in progress(found, len(wanted), Unit.EPISODES)
+                    for episode in progress(found, len(labelled), Unit.EPISODES)
                 ]
             if not any(e.problem is None for e in episodes if e.split == split):
                 first = next(e for e in episodes if e.split == split)
@@ -130,7 +130,7 @@ def _taken_in(episode: IngestedEpisode, mode: str, folder: Path) -> IngestedEpis
 def _inspected(
     split: str, id_: str, path: Path | None, *, params: Params, memory: Path
 ) -> IngestedEpisode:
-    """Describe one episode's video; the verdict on a file that was seen before is remembered.
+    """Describe one episode's video; the verdict on a known file comes from the cache.
 
     Raises VideoError where the file cannot be read just now, which is no verdict on it.
     """
@@ -164,7 +164,7 @@ def _inspected(
 
 
 def _verdict(path: Path, known: Path, params: Params) -> _Verdict:
-    """Return what is remembered of a content, or find it out. Raises PassingVideoError."""
+    """Return the cached verdict on a content, or inspect it. Raises PassingVideoError."""
     if (content := read_checked(known)) is not None:
         return _Verdict.model_validate_json(content)
     tolerance_s = params.truncation_tolerance_s

@@ -85,27 +85,27 @@ def main(params: Params) -> None:
             tables=tables(report.comparison, episodes),
         )
         deliver(store, experiment)
-        told = {
+        receipt = {
             "models": {model.name: model.sha256 for model in experiment.models},
             "experiment_sha256": experiment.sha256(),
         }
     with stage_output(OUTPUT) as output:
-        write_json(output / "receipt.json", told)
+        write_json(output / "receipt.json", receipt)
 
 
 def bring_encoder(
-    folder: Path, encoder: EncoderIdentity, wanted: Literal["auto", "always", "never"]
+    folder: Path, encoder: EncoderIdentity, when: Literal["auto", "always", "never"]
 ) -> None:
     """Put the encoder's weights beside a head: always, never, or where they are small and here.
 
-    Raises InputError where they are always to be there, and those at hand are others.
+    Raises InputError where they are required, and the available ones differ.
     """
-    if wanted == "never" or (wanted == "auto" and encoder.name not in SMALL):
+    if when == "never" or (when == "auto" and encoder.name not in SMALL):
         return
     try:
         store_encoder(folder / ENCODER_WEIGHTS, encoder, flat_params()["embed.weights"])
     except InputError as error:
-        if wanted == "always":
+        if when == "always":
             raise
         log.warning("the model goes without its encoder: %s", error)
 

@@ -55,7 +55,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Train on the train windows; a killed training goes on where it stood."""
+    """Train on the train windows; a killed training goes on where it was."""
     check_sums(WINDOWS)
     manifest = read_model(WindowManifest, WINDOWS / "manifest.json")
     if manifest.encoder.dimension % params.heads:
@@ -96,7 +96,7 @@ def main(params: Params) -> None:
     )
     checkpoint = cache_dir("checkpoints") / f"{key}.pt"
 
-    def told(row: EpochRow) -> None:
+    def on_epoch(row: EpochRow) -> None:
         log_epoch(row.epoch, params.epochs, row.flat())
         live.log(row.epoch, row.flat())
 
@@ -108,7 +108,7 @@ def main(params: Params) -> None:
             sequences["test"],
             device=device,
             checkpoint=checkpoint,
-            on_epoch=told,
+            on_epoch=on_epoch,
         )
         with stage_output(OUTPUT) as folder:
             save_head(folder, head)

@@ -43,7 +43,7 @@ def ingest(manifest: "IngestManifest") -> None:
 
 
 def annotate(episodes: Sequence["Annotation"], statuses: Iterable[str], alone: str) -> None:
-    """Say what was done to labels, and name those left out; `alone` tells of missing siblings."""
+    """Say what was done to labels, and name those left out; `alone` names missing siblings."""
     counts = Counter(str(episode.status) for episode in episodes)
     log.info("%s", ", ".join(f"{counts[status]} {status}" for status in statuses))
     for episode in episodes:

@@ -18,9 +18,9 @@ from skipintro.evaluation.gate import (
     Verdict,
     best_usable,
     judge,
+    log_newer_data,
     newest,
-    tell_of_newer_data,
-    wanted_version,
+    requested_version,
 )
 from skipintro.tracking.champion import CHAMPION, REIGN, candidate_of, version_of
 from skipintro.tracking.publish import CHALLENGER
@@ -52,7 +52,7 @@ def promote(
             log.warning("the champion, version %s, cannot be used: %s", holder, fault)
             champion = None
         if wanted is not None:
-            challenger = wanted_version(model_name, wanted, candidates, champion, fault_of)
+            challenger = requested_version(model_name, wanted, candidates, champion, fault_of)
         else:
             usable = [c for c in candidates if champion or c.version != holder]
             if new_test_data and usable:
@@ -62,7 +62,7 @@ def promote(
             challenger = best_usable(usable, rival, gate, fault_of)
         verdict = judge(challenger, champion, gate, new_test_data=new_test_data)
         if verdict.refusals:
-            tell_of_newer_data(verdict, newest(candidates), gate)
+            log_newer_data(verdict, newest(candidates), gate)
         else:
             why = f"gate: {gate.metric} {challenger.metrics[gate.metric]:.4f}, a choice on "
             why += gate.chooses_on + (", on new data" if new_test_data else "")
@@ -80,7 +80,7 @@ def roll_back(
     with _alone():
         candidates, holder = _candidates(store, model_name), _holder(store, model_name)
         champion = next((c for c in candidates if c.version == holder), None)
-        if not wanted_version(model_name, wanted, candidates, champion, fault_of).reigns:
+        if not requested_version(model_name, wanted, candidates, champion, fault_of).reigns:
             raise InputError(
                 f"{model_name}: version {wanted} was never the champion; without --rollback the "
                 "gate judges it"

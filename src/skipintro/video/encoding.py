@@ -84,8 +84,8 @@ class _Sounding:
 
     def until(self, time_s: Fraction) -> "Iterator[Packet[AudioStream]]":
         """Yield what there is of the frames that begin before a time."""
-        n_wanted = min(int(time_s * self._sound.rate), len(self._sound.samples))
-        while self._n_taken < n_wanted:
+        n_required = min(int(time_s * self._sound.rate), len(self._sound.samples))
+        while self._n_taken < n_required:
             first = self._n_taken
             piece = self._sound.samples[first : first + _AAC_SAMPLES]
             frame = av.AudioFrame.from_ndarray(piece[None], format="fltp", layout="mono")

@@ -25,7 +25,7 @@ class Packets:
         self._builds: set[bytes] | None = None  # of the encoder, from the first packet
 
     def begins_group(self, packet: memoryview) -> bool:
-        """Tell whether decoding can begin at a packet that is a key frame.
+        """Return whether decoding can begin at a packet that is a key frame.
 
         With an IDR slice it can; other key frames, of an open group of pictures, count on frames
         before them. Raises IrregularStreamError where the decoder would go by a packet from there

@@ -17,7 +17,7 @@ from skipintro.video.scaling import Picture
 
 
 class DecoderLostError(PassingVideoError):
-    """A file over which the decoder crashed, stood still or needed too much.
+    """A file over which the decoder crashed, made no progress or needed too much.
 
     On another machine, or another day, it may not.
     """

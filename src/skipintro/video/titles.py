@@ -32,7 +32,7 @@ class Chapter:
 
 
 def names_opening(title: str) -> bool:
-    """Tell whether a chapter's title names an opening."""
+    """Return whether a chapter's title names an opening."""
     words = " ".join(re.findall(r"\w+", _plain(title).replace("_", " ")))
     named = _OPENING.search(words) or _OP_ALONE.fullmatch(words) or _OP_WITHIN.search(title)
     return bool(named) and not _OTHER.search(words)
