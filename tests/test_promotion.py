@@ -739,7 +739,7 @@ def test_the_command_promotes_the_classifier_by_its_own_gate(command: Command) -
 def test_the_way_back_wants_a_version_and_a_reason(command: Command, words: list[str]) -> None:
     code, _, errors = command(*words)
     assert code == 1
-    assert errors.startswith("error: --rollback wants --version and --reason")
+    assert errors.startswith("error: --rollback needs --version and --reason")
 
 
 def test_a_champion_that_was_measured_again_is_held_to_its_newest_figures(

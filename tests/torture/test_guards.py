@@ -113,7 +113,7 @@ GUARDS = (
     Guard(
         "one line for each fault",
         "core/errors.py",
-        "if told.isprintable():",
+        "if text.isprintable():",
         "if True:",
         "test_stage.py::"
         "test_a_name_with_ends_of_lines_and_signs_for_the_terminal_is_told_in_one_line",

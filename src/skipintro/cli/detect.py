@@ -126,7 +126,7 @@ def detect(
 
 @dataclass(frozen=True)
 class Order:
-    """What a command was told to do with a library."""
+    """The options of a command on a library."""
 
     model: str | None
     settings: "Settings"
@@ -150,7 +150,7 @@ class Order:
 
 @dataclass
 class Job:
-    """One run over a library: each series is refined and written as soon as it is answered."""
+    """One run over a library: each series is refined and written as soon as its results exist."""
 
     detection: "Detection"
     memory: "Memory"
@@ -160,7 +160,7 @@ class Job:
     mux: bool
 
     def run(self, groups: "list[Series]", *, explain: bool = False) -> "list[Row]":
-        """Return the videos that were asked for, in the order of their series and names."""
+        """Return the requested videos, in the order of their series and names."""
         from skipintro.library.rows import asked_rows
 
         rows = asked_rows(self.detection, groups, self._row, explain=explain)
@@ -177,7 +177,7 @@ class Job:
         return row
 
     def _snapped(self, answer: "Answer", second: float) -> float:
-        """Ask for the nearest cut once for each video and time."""
+        """Return the nearest cut, computed once for each video and time."""
         key = f"{answer.sha256} {second} {self._cutting}"
         known = self.memory.get("snap", key)
         if known is None:
@@ -202,11 +202,11 @@ class Job:
         for fault in [row.fault for row in rows if row.fault] + written.faults:
             typer.echo(f"failed: {fault}", err=True)
         for place in written.kept:
-            told = f"kept: {place}: not as written by an earlier run; --overwrite"
-            typer.echo(one_line(told), err=True)
+            message = f"kept: {place}: not as written by an earlier run; --overwrite"
+            typer.echo(one_line(message), err=True)
         for place in written.shared:
-            told = f"kept: {place}: of another video of the same name; rename one of the two"
-            typer.echo(one_line(told), err=True)
+            message = f"kept: {place}: of another video of the same name; rename one of the two"
+            typer.echo(one_line(message), err=True)
         did = [
             f"{made.n_made} detected now ({made.n_decoded} decoded)" if made.n_made else "",
             f"{written.made} files written" if written.made else "",
@@ -214,12 +214,12 @@ class Job:
             f"{len(written.faults)} files could not be written" if written.faults else "",
             f"{len(made.skipped)} left out by their settings" if made.skipped else "",
         ]
-        told = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
-        typer.echo(f"{summary(rows)}; {told}", err=True)
+        message = ", ".join(filter(None, did)) or "nothing to do, all is known and in place"
+        typer.echo(f"{summary(rows)}; {message}", err=True)
 
 
 def begin() -> None:
-    """Log to the error stream; end in order when told to."""
+    """Log to the error stream; end in order on a signal."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("skipintro").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -258,12 +258,12 @@ def given_of(
 
 
 def usage(fault: str) -> typer.Exit:
-    """Tell a fault of the command and give the way out, with exit code 2."""
+    """Report a fault of the command and return the exit, with code 2."""
     typer.echo(f"error: {fault}", err=True)
     return typer.Exit(_USAGE)
 
 
-def model_of(wanted: str | None, memory: "Memory") -> "Model":
+def model_of(requested: str | None, memory: "Memory") -> "Model":
     """Return the model; a word of warning where it is not the one that was to be expected."""
     from skipintro.library.models import find_model
 
@@ -271,7 +271,7 @@ def model_of(wanted: str | None, memory: "Memory") -> "Model":
         checkout = find_checkout()
     except InputError:
         checkout = None
-    model, warning = find_model(wanted, checkout, memory)
+    model, warning = find_model(requested, checkout, memory)
     if warning:
         typer.echo(f"warning: {warning}", err=True)
     return model

@@ -9,7 +9,7 @@ def doctor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every hash.")] = False,
 ) -> None:
-    """Tell what a report of a fault needs: versions, processor, the arithmetic and its hashes.
+    """Print what a report of a fault needs: versions, processor, the arithmetic and its hashes.
 
     The hashes are of small pieces of the arithmetic that the project does. Portable arithmetic has
     the same ones on every x86-64 processor with AVX2 and FMA; exit code 1 where one differs.
@@ -23,13 +23,13 @@ def doctor(
     from skipintro.doctor.pieces import differing, hashes
 
     found = hashes()
-    told, others = facts(), differing(found)
+    known, others = facts(), differing(found)
     if as_json:
-        content = {**told, "faults": faults(), "pieces": found, "differing": others}
+        content = {**known, "faults": faults(), "pieces": found, "differing": others}
         typer.echo(json.dumps(content, indent=1, ensure_ascii=False))
     else:
-        width = max(map(len, [*told, *found]))
-        for name, value in told.items():
+        width = max(map(len, [*known, *found]))
+        for name, value in known.items():
             typer.echo(f"{name:{width}}  {value}")
         for name, value in found.items():
             typer.echo(f"{name:{width}}  {value}{'  differs' if name in others else ''}")
@@ -42,6 +42,6 @@ def doctor(
                 else f"all {len(found)} pieces are those of other machines"
             )
         else:
-            typer.echo("fast arithmetic: other machines may give other bytes")
+            typer.echo("fast arithmetic: other machines may make other bytes")
     if in_use() == "portable" and others:
         raise typer.Exit(1)

@@ -21,7 +21,7 @@ CacheOption = Annotated[
     Path | None,
     typer.Option(
         envvar="SKIPINTRO_CACHE",
-        help="Folder for what is remembered; else the user's cache folder.",
+        help="Folder of the cache; else the user's cache folder.",
         show_default=False,
     ),
 ]

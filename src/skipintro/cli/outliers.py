@@ -1,4 +1,4 @@
-"""How far from its series a label may lie, unless told otherwise."""
+"""How far from its series a label may be, by default."""
 
 from typing import TYPE_CHECKING
 

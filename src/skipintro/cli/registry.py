@@ -45,7 +45,9 @@ def promote(
     """
     reason = " ".join((reason or "").split())
     if rollback != bool(reason) or (rollback and (version is None or new_test_data)):
-        raise InputError("--rollback wants --version and --reason, and nothing else wants a reason")
+        raise InputError(
+            "--rollback needs --version and --reason, and no other option takes a reason"
+        )
     with _looking() as (store, tracking, gates):
         from skipintro.tracking import promotion
 
@@ -111,7 +113,7 @@ def runs(
 
 
 def _fault_of(model: str, version: str) -> str:
-    """Tell why this version of the package cannot use a registered one, nothing where it can."""
+    """Return why this version of the package cannot use a registered one, nothing where it can."""
     from skipintro.core.cache_dir import code_hash
     from skipintro.core.store_address import tracking_uri
     from skipintro.library.cache import Memory, MemoryUnusableError, default_folder
@@ -126,7 +128,7 @@ def _fault_of(model: str, version: str) -> str:
     try:
         found = of_registry(*fetched, memory)
         tried = f"{found.identity} {code_hash('skipintro.detectors.videos')}"
-        with found.opened() as folder:  # which reads every byte, whatever is remembered
+        with found.opened() as folder:  # which reads every byte, whatever is cached
             if memory.get("usable", tried) is None:
                 _load(folder)
                 memory.put("usable", tried, value=True)
@@ -159,7 +161,7 @@ def _load(folder: Path) -> None:
 def _looking() -> "Iterator[tuple[Store, StoreParams, PromoteParams]]":
     """Open the checkout's store to look into it, and read what params.yaml says of it.
 
-    A store that was never made stays so; faults of the store are told. That there is work going on
+    A store that was never made stays so; faults of the store are reported. Work in progress
     shows on a terminal alone: MLflow takes seconds.
     """
     from rich.console import Console

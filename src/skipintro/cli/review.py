@@ -32,10 +32,10 @@ def review(
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also what stands in the overrides file already.")
+        bool, typer.Option("--all", help="Also what is in the overrides file already.")
     ] = False,
 ) -> None:
-    """Judge labels in doubt on a local page, the most doubtful first, until told to end.
+    """Judge labels in doubt on a local page, the most doubtful first, until a signal ends it.
 
     Each decision is written to the overrides file at once; the next `dvc repro` takes it in.
 
@@ -71,8 +71,8 @@ def review(
     try:
         make_server(queue, Path()).run([listening])
     except KeyboardInterrupt:  # uvicorn passes the signal on when all is closed
-        told = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
-        typer.echo(f"ended; {told}", err=True)
+        message = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
+        typer.echo(f"ended; {message}", err=True)
         sys.stderr.flush()
         os._exit(0)  # pictures that are still decoded are not waited for
 

@@ -33,7 +33,7 @@ def serve(
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; any other one wants --token-file.")
+        str, typer.Option(help="Address to listen on; any other one needs --token-file.")
     ] = _LOOPBACK,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
     token_file: Annotated[
@@ -41,7 +41,7 @@ def serve(
         typer.Option(help="File with the token that clients must send.", show_default=False),
     ] = None,
     queue: Annotated[
-        int, typer.Option(min=0, help="Requests that may wait; more are told to come again.")
+        int, typer.Option(min=0, help="Requests that may wait; more are refused (429).")
     ] = 8,
     time_limit: Annotated[
         float, typer.Option(min=0.01, help="s that a client waits at most.")
@@ -56,7 +56,7 @@ def serve(
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,
 ) -> None:
-    """Serve what `skipintro detect` finds over HTTP, until told to end.
+    """Serve what `skipintro detect` finds over HTTP, until a signal ends it.
 
     One request is worked on after the other, `--jobs` videos at once, with the model of the start.
 
@@ -74,7 +74,7 @@ def serve(
     begin()
     looked_at = search_of(search)
     if host != _LOOPBACK and token_file is None:
-        raise usage(f"--host {host}: whoever reaches it may ask; give a --token-file as well")
+        raise usage(f"--host {host}: every machine that reaches it has access; add --token-file")
     token = None if token_file is None else _token_of(token_file)
     folder = cache or default_folder()
     memory = Memory(folder)

@@ -12,7 +12,7 @@ from skipintro.evaluation.gate import Candidate, GateParams, PromoteParams, Verd
 if TYPE_CHECKING:
     from skipintro.tracking.runs import RunRow
 
-_WIDTH_OF_FILES = 200  # columns where there is no terminal to ask
+_WIDTH_OF_FILES = 200  # columns without a terminal
 
 
 def comparison(verdict: Verdict, gate: GateParams) -> None:
@@ -44,7 +44,7 @@ def versions(
 ) -> None:
     """Print every version of a model with the figures that decide, and who was champion when.
 
-    They compare where the data, told by the beginnings of their hashes, are the same.
+    They compare where the data, shown by the beginnings of their hashes, are the same.
     """
     table = Table("version", "alias", "run", "train data", "test data", title=model)
     _add_deciding(table, gate.figures())

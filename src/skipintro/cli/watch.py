@@ -1,4 +1,4 @@
-"""`skipintro watch`: detects what is new in a library as it comes, until told to end."""
+"""`skipintro watch`: detects what is new in a library as it comes, until a signal ends it."""
 
 import os
 import sys
@@ -44,7 +44,7 @@ def watch(
     poll: Annotated[
         bool,
         typer.Option(
-            "--poll", help="Look through the folders every 5 s: for shares that tell no changes."
+            "--poll", help="Look through the folders every 5 s: for shares that report no changes."
         ),
     ] = False,
     write: WriteOption = None,
@@ -64,9 +64,9 @@ def watch(
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,
 ) -> None:
-    """Detect all of a library, and then what is new or changed in it, until told to end.
+    """Detect all of a library, and then what is new or changed in it, until a signal ends it.
 
-    Prints a row for each video that has a new answer: a table on a terminal, else a line of JSON.
+    Prints a row for each video that has a new result: a table on a terminal, else a line of JSON.
 
     Example: skipintro watch /media/shows --write edl
     """
@@ -79,7 +79,7 @@ def watch(
     begin()
     looked_at = search_of(search)
     if strange := [folder for folder in folders if not folder.is_dir()]:
-        raise usage(f"{strange[0]}: no such folder; give folders of videos")
+        raise usage(f"{strange[0]}: no such folder; name folders of videos")
     order = Order(
         model=model,
         settings=Settings(looked_at, device, encoder_weights, jobs),
@@ -105,15 +105,15 @@ def watch(
 
 
 class _Watcher:
-    """Runs `detect` on what has changed, and tells what is new of it."""
+    """Runs `detect` on what has changed, and prints new results."""
 
     def __init__(self, order: Order, places: list[Path], memory: "Memory") -> None:
         self._order, self._places, self._memory = order, places, memory
-        self._told: dict[Path, dict[str, Any]] = {}
+        self._printed: dict[Path, dict[str, Any]] = {}
         self._failed: Turn | None = None  # that came to nothing
 
     def take(self, turn: "Turn") -> None:
-        """Work on one turn; a fault is told, and what it was of comes with the next one."""
+        """Work on one turn; a fault is printed, and the next turn repeats its videos."""
         from skipintro.library.cache import MemoryUnusableError
         from skipintro.library.discovery import find_series
 
@@ -129,18 +129,18 @@ class _Watcher:
             self._failed = turn
             typer.echo(f"error: {error}; tried again at the next change", err=True)
             return
-        self._tell(rows)
+        self._print(rows)
         if rows:
             job.summarise(rows)
         if turn.is_everything:
             typer.echo(f"watching {', '.join(map(str, self._places))}; Ctrl-C ends it", err=True)
 
-    def _tell(self, rows: "list[Row]") -> None:
+    def _print(self, rows: "list[Row]") -> None:
         from skipintro.library.output import tell
 
-        self._told = {video: row for video, row in self._told.items() if video.exists()}
-        new = [row for row in rows if self._told.get(row.finding.video) != row.fields()]
-        self._told |= {row.finding.video: row.fields() for row in new}
+        self._printed = {video: row for video, row in self._printed.items() if video.exists()}
+        new = [row for row in rows if self._printed.get(row.finding.video) != row.fields()]
+        self._printed |= {row.finding.video: row.fields() for row in new}
         if new:
             tell(new, Form.TABLE if sys.stdout.isatty() else Form.JSONL)
             sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""Labels in doubt: found, told of with pictures, and judged by a person on a local page."""
+"""Labels in doubt: found, shown with pictures, and judged by a person on a local page."""

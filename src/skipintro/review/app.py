@@ -82,7 +82,7 @@ def _media_type(path: Path) -> str:
 
 
 def _seconds(texts: list[str]) -> list[float]:
-    """Return the times that are asked for. Raises RefusalError (400)."""
+    """Return the requested times. Raises RefusalError (400)."""
     try:
         seconds = [float(text) for text in texts]
     except ValueError:

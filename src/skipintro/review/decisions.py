@@ -31,7 +31,7 @@ class Decision(BaseModel):
     start_s: Second | None = None
     end_s: Second | None = None
     reason: str = Field(default="", max_length=500)
-    seen: Override | None  # what stood in the overrides file when the person looked
+    seen: Override | None  # the entry of the overrides file when the person looked
 
 
 def entry_of(decision: Decision, doubt: Doubt, rule: CorrectionRule) -> Entry:
@@ -46,7 +46,7 @@ def entry_of(decision: Decision, doubt: Doubt, rule: CorrectionRule) -> Entry:
         interval = doubt.label
     elif decision.kind == "correct":
         if decision.start_s is None or decision.end_s is None:
-            raise _refused(doubt, "expected both start and end; give the other one, too")
+            raise _refused(doubt, "expected both start and end; set the other one, too")
         interval = round(decision.start_s, 3), round(decision.end_s, 3)
     if interval is not None:
         _check(interval, doubt, rule)

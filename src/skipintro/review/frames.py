@@ -18,23 +18,23 @@ SIZE = 224  # px, as encoders see them
 def pictures_around(video: Path, seconds: Sequence[int]) -> list[list[tuple[int, Picture | None]]]:
     """Return for each second the 5 from MARGIN_S before to MARGIN_S after, each with its picture.
 
-    None stands for what lies before the beginning or after the end. Nothing is decoded beyond the
+    None stands for a second before the beginning or after the end. Nothing is decoded beyond the
     last second. Raises InputError where of a given second there is no picture at all, and
     VideoError as `pictures` does.
     """
     rows = [range(second - MARGIN_S, second + MARGIN_S + 1) for second in seconds]
-    wanted = {second for row in rows for second in row}
+    required = {second for row in rows for second in row}
     found = {}
     n_seconds = 0
-    for second, picture in enumerate(pictures(video, SIZE, max(wanted) + 1)):
+    for second, picture in enumerate(pictures(video, SIZE, max(required) + 1)):
         n_seconds = second + 1
-        if second in wanted:
+        if second in required:
             found[second] = picture
     for second, row in zip(seconds, rows, strict=True):
         if found.keys().isdisjoint(row):
             raise InputError(
                 f"{video}: got {second} s, but the last picture is that of {n_seconds - 1} s; "
-                "give an earlier second"
+                "name an earlier second"
             )
     return [[(second, found.get(second)) for second in row] for row in rows]
 

@@ -62,8 +62,8 @@ class _FitParams(BaseModel):
     right_within_s: float = Field(ge=0)
 
 
-class _Told(BaseModel):
-    """What is needed here of a row of `EVALUATED`; the whole row would load torch."""
+class _Evaluated(BaseModel):
+    """The required part of a row of `EVALUATED`; the whole row would load torch."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -81,7 +81,7 @@ class _Reason:
 def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
     """Return the doubts of a checkout, one an id, the weightiest reasons first.
 
-    What is overridden is judged by its override, and stands here whether it is in doubt or not.
+    What is overridden is judged by its override, and is here whether it is in doubt or not.
     Episodes without a usable video are left out: there is nothing to look at, nor to learn from.
     Raises InputError where nothing is ingested yet, or a file is broken.
     """
@@ -109,11 +109,11 @@ def gather(checkout: Path, rule: SuspicionRule) -> list[Doubt]:
 
     proposals = {**evaluated, **held_out}  # the fit held out has not seen the label
     distinct = {id_: list(dict.fromkeys(of)) for id_, of in reasons.items()}  # of two splits
-    wanted = [id_ for id_ in plain if id_ in videos and (distinct[id_] or id_ in overrides)]
-    weights = {id_: sum(reason.weight for reason in distinct[id_]) for id_ in wanted}
+    doubted = [id_ for id_ in plain if id_ in videos and (distinct[id_] or id_ in overrides)]
+    weights = {id_: sum(reason.weight for reason in distinct[id_]) for id_ in doubted}
     return [
         _doubt(plain[id_], videos[id_][0], lengths[id_], distinct[id_], proposals.get(id_))
-        for id_ in sorted(wanted, key=lambda id_: (-weights[id_], id_))
+        for id_ in sorted(doubted, key=lambda id_: (-weights[id_], id_))
     ]
 
 
@@ -123,16 +123,16 @@ def _objections(
     evaluated: Mapping[str, OutOfFoldPrediction],
     near_s: float,
 ) -> Iterator[tuple[str, _Reason]]:
-    """Yield what detectors say against labels, by id; of one held out, no other is asked."""
+    """Yield what detectors say against labels, by id; of one held out, no other counts."""
     for id_, annotations in current.items():
         if id_ in held_out:
-            told, who, tell = held_out[id_], "a fit on other series", _is_contradicted
+            prediction, who, differs = held_out[id_], "a fit on other series", _is_contradicted
         elif id_ in evaluated:
-            told, who, tell = evaluated[id_], "the detector", _differs
+            prediction, who, differs = evaluated[id_], "the detector", _differs
         else:
             continue
-        beside = _beside(annotations, told)
-        if beside is not None and tell(beside, near_s):
+        beside = _beside(annotations, prediction)
+        if beside is not None and differs(beside, near_s):
             text = f"{who} says {_span(beside.interval)}{_sure(beside.confidence)}"
             yield id_, _Reason(text, beside.confidence or 0.0)
 
@@ -144,7 +144,7 @@ def contradictions(checkout: Path) -> list[OutOfFoldPrediction]:
 
 
 def _near_s(params: Path) -> float:
-    """Return how far an interval may lie from a label that it does not contradict."""
+    """Return how far an interval may be from a label that it does not contradict."""
     try:
         return _FitParams.model_validate(read_params_file(params).get("fit")).right_within_s
     except ValidationError as error:
@@ -173,7 +173,7 @@ def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> lis
         if not annotation.usable
     ]
     if len({(a.usable, a.start_s, a.end_s) for a in annotations}) > 1:
-        each = ", ".join(f"{a.split} {_told(a)}" for a in annotations)
+        each = ", ".join(f"{a.split} {_described(a)}" for a in annotations)
         faults.append(_Reason(f"it is labelled differently: {each}", 1.0))
     end_s = max((a.end_s for a in annotations if a.end_s is not None), default=0.0)
     if n_seconds is not None and end_s > n_seconds:
@@ -183,14 +183,14 @@ def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> lis
 
 
 def _held_out(path: Path) -> dict[str, OutOfFoldPrediction]:
-    return {told.id: told for told in read_out_of_fold(path)} if path.exists() else {}
+    return {row.id: row for row in read_out_of_fold(path)} if path.exists() else {}
 
 
 def _evaluated(path: Path) -> dict[str, OutOfFoldPrediction]:
     if not path.exists():
         return {}
     try:
-        rows = TypeAdapter(list[_Told]).validate_json(path.read_bytes())
+        rows = TypeAdapter(list[_Evaluated]).validate_json(path.read_bytes())
     except ValidationError as error:
         raise InputError(
             f"{path}: not what this version writes; run `dvc repro evaluate`"
@@ -204,21 +204,21 @@ def _evaluated(path: Path) -> dict[str, OutOfFoldPrediction]:
 
 
 def _beside(
-    annotations: Sequence[Annotation], told: OutOfFoldPrediction
+    annotations: Sequence[Annotation], prediction: OutOfFoldPrediction
 ) -> OutOfFoldPrediction | None:
-    """Return what is told beside the label as it is now; None beside one that cannot be used."""
+    """Return the prediction beside the current label; None where that label is unusable."""
     now = next((annotation for annotation in annotations if annotation.usable), None)
-    return None if now is None else told.model_copy(update={"label": _interval(now)})
+    return None if now is None else prediction.model_copy(update={"label": _interval(now)})
 
 
-def _is_contradicted(told: OutOfFoldPrediction, near_s: float) -> bool:
-    return bool(contradicted([told], near_s))
+def _is_contradicted(prediction: OutOfFoldPrediction, near_s: float) -> bool:
+    return bool(contradicted([prediction], near_s))
 
 
-def _differs(told: OutOfFoldPrediction, near_s: float) -> bool:
-    """Whether the label is another; unlike in a fit held out, to say nothing is to differ, too."""
-    missed = told.interval is None and told.label is not None
-    return missed or told.error_s() > near_s
+def _differs(prediction: OutOfFoldPrediction, near_s: float) -> bool:
+    """Whether the label is another; other than in a fit held out, no interval differs, too."""
+    missed = prediction.interval is None and prediction.label is not None
+    return missed or prediction.error_s() > near_s
 
 
 def _doubt(
@@ -226,7 +226,7 @@ def _doubt(
     video: IngestedEpisode,
     n_seconds: int,
     reasons: Sequence[_Reason],
-    told: OutOfFoldPrediction | None,
+    prediction: OutOfFoldPrediction | None,
 ) -> Doubt:
     label = next((annotation for annotation in annotations if annotation.usable), annotations[0])
     if video.path is None:
@@ -239,8 +239,8 @@ def _doubt(
         n_seconds=n_seconds,
         usable=label.usable,
         label=_interval(label),
-        proposal=None if told is None else told.interval,
-        confidence=None if told is None else told.confidence,
+        proposal=None if prediction is None else prediction.interval,
+        confidence=None if prediction is None else prediction.confidence,
         reasons=tuple(reason.text for reason in reasons),
     )
 
@@ -251,7 +251,7 @@ def _interval(annotation: Annotation) -> Interval | None:
     return annotation.start_s, annotation.end_s
 
 
-def _told(annotation: Annotation) -> str:
+def _described(annotation: Annotation) -> str:
     return _span(_interval(annotation)) if annotation.usable else "not usably"
 
 

@@ -26,7 +26,7 @@ class SplitReport(BaseModel):
     """Counts of one label file."""
 
     episodes: int
-    inverted: int  # start lies after end
+    inverted: int  # start is after end
     corrected: int  # of those, repaired by the rule
     unusable: int
     sequence_frames: int  # of the balanced sequence
@@ -37,7 +37,7 @@ class LabelReport(BaseModel):
     """Counts of both files, and what to look at."""
 
     splits: dict[str, SplitReport]
-    leaked: int  # ids that stand in both files
+    leaked: int  # ids in both files
     leaked_ids: list[str]
     unusable: dict[str, str]  # `<split>/<id>`: why
     without_siblings: list[str]  # ids

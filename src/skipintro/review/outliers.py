@@ -16,7 +16,7 @@ DEVIATION_OF_MAD = 1.4826
 
 
 class SuspicionRule(BaseModel):
-    """How far from its series a label may lie."""
+    """How far from its series a label may be."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,7 +36,7 @@ class Suspicious(BaseModel):
     series: str
     reason: str
     score: float  # how far off, over what is allowed; more than 1
-    start_s: float = Field(exclude=True)  # corrected, as the reason gives them as times
+    start_s: float = Field(exclude=True)  # corrected, which the reason shows as times
     end_s: float = Field(exclude=True)
 
 
@@ -54,7 +54,7 @@ class _Interval:
 def suspicious(annotations: Sequence[Annotation], rule: SuspicionRule) -> list[Suspicious]:
     """Return the labels that do not fit, the most suspicious first; of one score, in their order.
 
-    A label does not fit where its length or its start lies far from the series' median, or where
+    A label does not fit where its length or its start is far from the series' median, or where
     its start was shifted and its length is near to that of no other. Only labels with an interval
     count, and only series of LEAST_EPISODES or more. An episode that has the same label in both
     splits counts once, and is named for each.
@@ -83,17 +83,17 @@ def _suspicious(
     others = [other for other in series if other.id != label.id]
     lengths_s, starts_s = [one.length_s for one in others], [one.start_s for one in others]
     nearest_s = min(lengths_s, key=lambda length_s: abs(length_s - label.length_s))
-    unlike_s = round(abs(nearest_s - label.length_s), 6)
+    apart_s = round(abs(nearest_s - label.length_s), 6)
     the_others = f"the {len(others)} others of its series"
 
     length = _off(label.length_s, [one.length_s for one in series], rule.length_off_s, rule)
     start = _off(label.start_s, [one.start_s for one in series], rule.start_off_s, rule)
-    unlike = unlike_s / rule.shifted_length_off_s if shifted else 0.0
+    shifted_off = apart_s / rule.shifted_length_off_s if shifted else 0.0
     faults = []
     if length > 1:
         range_s = _range(label.length_s, lengths_s, "{:g}".format)
         faults.append(f"is {label.length_s:g} s long; {the_others} are {range_s} s")
-    elif unlike > 1:
+    elif shifted_off > 1:
         nearest = f"the nearest in length of {the_others} is {nearest_s:g} s"
         faults.append(f"is {label.length_s:g} s long; {nearest}")
     if start > 1:
@@ -101,32 +101,32 @@ def _suspicious(
         faults.append(f"starts at {format_time(label.start_s)}; {the_others} start at {starts}")
     if not faults:
         return None
-    told = (
+    span = (
         f"{format_time(label.start_s)} to {format_time(label.end_s)}" + " (start shifted)" * shifted
     )
     return Suspicious(
         id=annotation.id,
         split=annotation.split,
         series=annotation.series,
-        reason=f"{told} {'; it also '.join(faults)}",
-        score=round(max(length, unlike, start), 3),
+        reason=f"{span} {'; it also '.join(faults)}",
+        score=round(max(length, shifted_off, start), 3),
         start_s=label.start_s,
         end_s=label.end_s,
     )
 
 
 def _off(value_s: float, series_s: Sequence[float], always_s: float, rule: SuspicionRule) -> float:
-    """Return how far a value lies from the series' median, over what is allowed."""
+    """Return how far a value is from the series' median, over what is allowed."""
     middle_s = median(series_s)
     mad_s = median(abs(one_s - middle_s) for one_s in series_s)
     allowed_s = max(always_s, rule.deviations * DEVIATION_OF_MAD * mad_s)
     return round(abs(value_s - middle_s), 6) / allowed_s
 
 
-def _range(own_s: float, others_s: Sequence[float], tell: Callable[[float], str]) -> str:
+def _range(own_s: float, others_s: Sequence[float], written: Callable[[float], str]) -> str:
     """Return lowest and highest, and the median where the two alone do not show what is off."""
     low_s, high_s = min(others_s), max(others_s)
     if low_s == high_s:
-        return tell(low_s)
-    ends = f"{tell(low_s)} to {tell(high_s)}"
-    return f"{ends}, median {tell(median(others_s))}" if low_s <= own_s <= high_s else ends
+        return written(low_s)
+    ends = f"{written(low_s)} to {written(high_s)}"
+    return f"{ends}, median {written(median(others_s))}" if low_s <= own_s <= high_s else ends

@@ -12,7 +12,7 @@ from skipintro.episodes.annotations import Override, read_overrides
 from skipintro.episodes.labels import read_json_object
 from skipintro.service.http_errors import RefusalError
 
-Entry = dict[str, Any]  # start, end and reason, as they stand in the file
+Entry = dict[str, Any]  # start, end and reason, as in the file
 
 
 class OverridesFile:
@@ -31,7 +31,7 @@ class OverridesFile:
         return read_overrides(self.path)
 
     def put(self, id_: str, entry: Entry | None, seen: Override | None) -> Entry | None:
-        """Write one entry, or remove it, and give what stood there before.
+        """Write one entry, or remove it, and return the entry before it.
 
         All others stay as they are now. Raises RefusalError (409) where the entry is not as it
         was seen.

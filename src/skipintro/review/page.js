@@ -2,21 +2,21 @@
 
 const AROUND_S = 3; // pictures before and after an end
 const LEAD_S = 2; // that is played before and after the stretch
-const SETTLED_MS = 150; // without a move, before pictures are asked for
+const SETTLED_MS = 150; // without a move, before pictures are requested
 
 const byId = (id) => document.getElementById(id);
 const video = byId("video");
 const fieldsets = {};
 for (const one of document.querySelectorAll("fieldset")) fieldsets[one.dataset.end] = one;
 
-let state = null; // as the server tells it
+let state = null; // as the server sends it
 let doubt = null; // the one on the page
 let times = { start: 0, end: 0 }; // s
 let chosen = "start";
 let busy = false;
 let playUntil = null; // s
 let pictures = new Map(); // of this episode: second to data URI, or null where there is none
-let asking = null;
+let loading = null;
 let waiting = 0;
 
 // --- words ---
@@ -26,8 +26,8 @@ function clock(second) {
   const two = (number) => String(number).padStart(2, "0");
   const whole = Math.floor(thousandths / 1000);
   const rest = String(thousandths % 1000).padStart(3, "0").replace(/0+$/, "");
-  const told = `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
-  return rest ? `${told}.${rest}` : told;
+  const text = `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+  return rest ? `${text}.${rest}` : text;
 }
 
 const round = (second) => Math.round(second * 1000) / 1000;
@@ -47,27 +47,27 @@ function complain(text) {
   byId("fault").hidden = !text;
 }
 
-// --- what the server tells ---
+// --- requests to the server ---
 
 async function ask(path, options) {
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, options);
+    response = await fetch(path, options);
   } catch {
     throw new Error(
-      "The server does not answer. What you decided is written; start `skipintro review` again " +
+      "The server does not respond. What you decided is written; start `skipintro review` again " +
         "and load this page again.",
     );
   }
-  const told = await answer.json();
-  if (answer.ok) return told;
-  const error = new Error(told.error);
-  error.status = answer.status;
+  const content = await response.json();
+  if (response.ok) return content;
+  const error = new Error(content.error);
+  error.status = response.status;
   throw error;
 }
 
-function take(told, keepTimes = false) {
-  state = told;
+function take(received, keepTimes = false) {
+  state = received;
   const open = state.doubts.filter((one) => one.open);
   const n = state.doubts.length;
   const skipped = open.filter((one) => one.skipped).length;
@@ -86,13 +86,13 @@ function take(told, keepTimes = false) {
 function leave() {
   doubt = null;
   pictures = new Map(); // those that still come are of no use
-  asking?.abort();
+  loading?.abort();
   video.removeAttribute("src");
   video.load();
   byId("end-title").focus();
 }
 
-function show(one, kept) {
+function show(one, chosenTimes) {
   const isOther = !doubt || doubt.id !== one.id;
   doubt = one;
   byId("id").textContent = doubt.id;
@@ -127,11 +127,11 @@ function show(one, kept) {
     byId("reason").value = "";
     video.src = `/videos/${encodeURIComponent(doubt.id)}`;
   }
-  times = kept ?? beginning();
+  times = chosenTimes ?? beginning();
   choose("start");
   seek(times.start);
   update();
-  if (!kept) byId("id").focus();
+  if (!chosenTimes) byId("id").focus();
 }
 
 // The times to begin with: those of the decision, the label or the detector.
@@ -174,7 +174,7 @@ function update() {
   for (const end of ["start", "end"]) {
     byId(end).value = times[end];
     byId(end).setAttribute("aria-valuetext", clock(times[end]));
-    byId(`${end}-told`).textContent = clock(times[end]);
+    byId(`${end}-time`).textContent = clock(times[end]);
   }
   const length = round(times.end - times.start);
   byId("choice").textContent =
@@ -203,7 +203,7 @@ function paint() {
       const uri = pictures.get(second);
       item.classList.toggle("inside", second >= times.start && second < times.end);
       item.classList.toggle("at", second === times[end]);
-      item.classList.toggle("asked", isInside(second) && uri === undefined);
+      item.classList.toggle("loading", isInside(second) && uri === undefined);
       button.disabled = !isInside(second);
       button.setAttribute("aria-label", `${end} at ${clock(Math.max(0, second))}`);
       item.querySelector("span").textContent = isInside(second) ? clock(second) : "";
@@ -214,11 +214,11 @@ function paint() {
   }
 }
 
-// Ask for the pictures that are not there yet, those of the chosen end first.
+// Request the pictures that are not there yet, those of the chosen end first.
 async function fetchPictures() {
-  asking?.abort();
-  asking = new AbortController();
-  const { signal } = asking;
+  loading?.abort();
+  loading = new AbortController();
+  const { signal } = loading;
   for (const end of [chosen, chosen === "start" ? "end" : "start"]) {
     if (doubt && !signal.aborted) await fetchStrip(end, signal);
   }
@@ -230,9 +230,9 @@ async function fetchStrip(end, signal) {
   if (!missing.length) return;
   const query = missing.map((second) => `at=${second}`).join("&");
   try {
-    const told = await ask(`/pictures/${encodeURIComponent(id)}?${query}`, { signal });
+    const received = await ask(`/pictures/${encodeURIComponent(id)}?${query}`, { signal });
     missing.forEach((second, index) => {
-      into.set(second, told[index] && `data:image/jpeg;base64,${told[index]}`);
+      into.set(second, received[index] && `data:image/jpeg;base64,${received[index]}`);
     });
     byId("no-pictures").hidden = true;
   } catch (error) {
@@ -277,20 +277,20 @@ async function decide(kind, id) {
   if (kind === "correct") Object.assign(body, { start_s: times.start, end_s: times.end });
   if (["accept", "correct", "no_intro"].includes(kind)) body.reason = byId("reason").value;
   try {
-    const told = await ask("/decisions", {
+    const received = await ask("/decisions", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
     complain("");
-    const now = told.doubts.find((other) => other.id === id);
+    const now = received.doubts.find((other) => other.id === id);
     const words = {
       skip: `${id}: skipped`,
       undo: `${id}: taken back`,
     };
     say(words[kind] ?? `${id}: ${decided(now.decision)}. Written.`);
     doubt = null;
-    take(told);
+    take(received);
   } catch (error) {
     complain(error.message);
     if (error.status === 409) await load(true);

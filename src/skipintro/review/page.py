@@ -1,7 +1,7 @@
 """The page: what a person sees, in one piece.
 
 It holds nothing of the data; those come as JSON and are shown as text. Page, looks and behaviour
-stand beside this module in page.html.j2, page.css and page.js.
+are beside this module in page.html.j2, page.css and page.js.
 """
 
 import base64

@@ -14,7 +14,7 @@ from skipintro.service.http_errors import RefusalError
 
 @dataclass(frozen=True)
 class _Made:
-    """A decision made here, and the entry that stood in the file before it."""
+    """A decision made here, and the entry of the file before it."""
 
     id: str
     before: Entry | None
@@ -22,7 +22,7 @@ class _Made:
 
 
 class Queue:
-    """The doubts of one session. What is decided lies in the file alone, so that none is lost."""
+    """The doubts of one session. Decisions are in the file alone, so that none is lost."""
 
     def __init__(self, doubts: Sequence[Doubt], file: OverridesFile, rule: CorrectionRule) -> None:
         self.file, self._rule = file, rule
@@ -61,7 +61,7 @@ class Queue:
                 self._done.add(doubt.id)
 
     def _undo(self, decision: Decision) -> None:
-        """Bring back what stood there before; of an entry that was not made here, that is nothing.
+        """Restore the entry before it; of an entry that was not made here, that is nothing.
 
         What was made here and edited since stays.
         """

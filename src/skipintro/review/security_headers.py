@@ -8,7 +8,7 @@ from skipintro.service.responses import error_response
 
 
 class Sealed:
-    """An app whose answers no page of another origin gets or shows, under a content policy."""
+    """An app whose responses no page of another origin gets or shows, under a content policy."""
 
     def __init__(self, app: ASGIApp, policy: str) -> None:
         self._app = app

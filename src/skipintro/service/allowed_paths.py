@@ -1,4 +1,4 @@
-"""Which paths a client may name: those that really lie below a root, links followed."""
+"""Which paths a client may name: those really below a root, links followed."""
 
 import os
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Roots:
         return path
 
     def check(self, path: Path) -> None:
-        """Raise RefusalError unless the path lies below a root."""
+        """Raise RefusalError unless the path is below a root."""
         real = Path(os.path.realpath(path))
         if not any(real.is_relative_to(root) for root in self._real):
             raise RefusalError(

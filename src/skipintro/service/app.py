@@ -17,14 +17,14 @@ from skipintro.service.auth import Guard
 from skipintro.service.error_handlers import add_error_handlers
 from skipintro.service.metrics import Measured, Measures
 from skipintro.service.predictor import Plan
-from skipintro.service.request_body import Wanted, check_upload, read_json, write_upload
+from skipintro.service.request_body import PathsRequest, check_upload, read_json, write_upload
 from skipintro.service.responses import as_json
 from skipintro.service.worker import Worker
 
 _ASKED: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": Wanted.model_json_schema()}},
+        "content": {"application/json": {"schema": PathsRequest.model_json_schema()}},
     }
 }
 _SENT: dict[str, Any] = {
@@ -37,7 +37,7 @@ _SENT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a client may ask for, and the folder where uploads lie until they are answered."""
+    """How much a client may request, and the folder of uploads until their response."""
 
     time_limit_s: float
     most_bytes: float
@@ -55,26 +55,26 @@ def make_app(
 
     @app.post("/detect", summary="Videos and folders of the server's", openapi_extra=_ASKED)
     async def of_library(request: Request) -> Response:
-        wanted = await read_json(request, Wanted, '{"paths": ["/…", …]}', limits.time_limit_s)
-        paths = [await run_in_threadpool(plan.roots.admit, text) for text in wanted.paths]
+        body = await read_json(request, PathsRequest, '{"paths": ["/…", …]}', limits.time_limit_s)
+        paths = [await run_in_threadpool(plan.roots.admit, text) for text in body.paths]
         rows = await worker.run(worker.take_slot(), lambda finder: finder.of_library(paths))
-        return answered(rows)
+        return response_of(rows)
 
     @app.put("/detect/{name}", summary="A video of the client's", openapi_extra=_SENT)
     async def of_upload(name: str, request: Request) -> Response:
         check_upload(name, request, limits.most_bytes)
-        slot = worker.take_slot()  # before the body: no more uploads lie here than slots
+        slot = worker.take_slot()  # before the body: no more uploads are here than slots
         try:
             folder = slot.enter_context(tempfile.TemporaryDirectory(dir=limits.uploads))
-            path = Path(folder, "upload", name)  # the folder may tell the series
+            path = Path(folder, "upload", name)  # the folder may name the series
             path.parent.mkdir()
             await write_upload(request, path, limits.most_bytes, limits.time_limit_s)
         except BaseException:
             slot.close()
             raise
-        return answered(await worker.run(slot, lambda finder: finder.of_upload(path)))
+        return response_of(await worker.run(slot, lambda finder: finder.of_upload(path)))
 
-    def answered(rows: list[Row]) -> Response:
+    def response_of(rows: list[Row]) -> Response:
         measures.intros.inc(sum(row.finding.interval is not None for row in rows))
         return as_json([row.fields() for row in rows])
 
@@ -82,7 +82,7 @@ def make_app(
     async def health() -> Response:
         return as_json({"status": "ok"})
 
-    @app.get("/model", summary="Which detector answers")
+    @app.get("/model", summary="Which detector is at work")
     async def model() -> Response:
         return as_json({"title": plan.model.title, "identity": plan.model.identity})
 

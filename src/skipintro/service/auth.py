@@ -1,4 +1,4 @@
-"""Who may ask: whoever holds the token; without one, this machine's own programs."""
+"""Access: clients that send the token; without one, programs of this machine alone."""
 
 import hmac
 
@@ -33,7 +33,7 @@ class Guard:
 
     def _fault(self, headers: Headers) -> RefusalError | None:
         if self._token is None:
-            # A web page may give its own name to this address and then speak to it: its name tells.
+            # A web page may point its own name at this address: the Host header shows that.
             if headers.get("host", "").partition(":")[0] in _LOCAL_NAMES:
                 return None
             return RefusalError(403, f"Host: expected {_LOOPBACK} or localhost, got another")

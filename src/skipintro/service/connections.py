@@ -1,7 +1,7 @@
-"""Connections: so many at once, and none that a client holds without asking or reading.
+"""Limits connections: their number, and the time that a client neither sends nor reads.
 
-uvicorn gives a client all the time it wants to send the head of a request, to send on what was
-refused, and to read its answer.
+uvicorn sets no time limit for sending the head of a request, for sending on after a refusal,
+and for reading the response.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_LAST_WORDS_S = 2  # for answers that are being sent and uploads that come in, when told to end
+_LAST_WORDS_S = 2  # for responses under way and uploads that come in, when the service ends
 _MOST_CONNECTIONS = 1000
 _NO_HTTP = b'{"error": "the request is no HTTP/1.1; send it rightly"}'
 _BAD_REQUEST = (
@@ -26,7 +26,7 @@ _BAD_REQUEST = (
 class Timed(H11Protocol):
     """A connection with a time limit on all that its client does; bodies have their own.
 
-    Where there are too many, the one goes that has not asked for the longest time.
+    Where there are too many, the one whose last request is the oldest is closed.
     """
 
     head_limit_s = 20.0  # until the head of the next request is whole
@@ -34,7 +34,7 @@ class Timed(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._before = self.cycle  # the last request that was answered
+        self._before = self.cycle  # the last request with a response
         self._waits_since = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
@@ -76,7 +76,7 @@ class Timed(H11Protocol):
         if self.cycle is not self._before:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:  # else an answer is under way
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:  # else a response is under way
             self.transport.write(_BAD_REQUEST)
         self.transport.close()
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def add_error_handlers(app: FastAPI, hint: str) -> None:
-    """Tell faults to the client; what is no client's fault is in the log as well.
+    """Send faults to the client; what is no client's fault is in the log as well.
 
     `hint` says where the routes are described.
     """

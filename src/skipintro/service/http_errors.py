@@ -1,4 +1,4 @@
-"""What a client is told instead of an answer."""
+"""The error that a client gets instead of a result."""
 
 from collections.abc import Mapping
 

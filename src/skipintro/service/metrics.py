@@ -14,11 +14,11 @@ class Measures:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "skipintro_requests", "Answers.", ("route", "status"), registry=self.registry
+            "skipintro_requests", "Responses.", ("route", "status"), registry=self.registry
         )
         self.seconds = Histogram(
             "skipintro_request_seconds",
-            "Time until the answer is whole.",
+            "Time until the response is complete.",
             ("route",),
             buckets=_BUCKETS_S,
             registry=self.registry,
@@ -26,7 +26,7 @@ class Measures:
         self.queue = Gauge(
             "skipintro_queue", "Requests at work or waiting.", registry=self.registry
         )
-        self.intros = Counter("skipintro_intros_found", "Intros told.", registry=self.registry)
+        self.intros = Counter("skipintro_intros_found", "Intros found.", registry=self.registry)
 
 
 class Measured:

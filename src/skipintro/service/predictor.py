@@ -33,7 +33,7 @@ class Plan:
 
 
 class Finder:
-    """A detector with its memory; it lives in one thread, as SQLite wants it."""
+    """A detector with its cache; it stays in one thread, as SQLite requires."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._memory = plan, Memory(plan.cache)
@@ -70,7 +70,7 @@ class Finder:
             )
             for group in groups
         ]
-        told = [
+        faulty = [
             Row(
                 Finding(video, group.name, 0.0, None, None),
                 f"{video}: {hours[video]:.1f} h long, allowed are {most:g} h; cut it, or raise "
@@ -80,16 +80,16 @@ class Finder:
             for video in group.asked
             if hours[video] > most
         ]
-        wanted = [group for group in short if group.asked]
-        made = asked_rows(self._detection, wanted, lambda one: row_of(one, Rule(), _exactly))
-        return sorted([*made, *told], key=lambda row: place[row.finding.video])
+        requested = [group for group in short if group.asked]
+        made = asked_rows(self._detection, requested, lambda one: row_of(one, Rule(), _exactly))
+        return sorted([*made, *faulty], key=lambda row: place[row.finding.video])
 
 
 def _hours(path: Path) -> float:
     try:
         return (length_s(path) or 0.0) / 3600
     except VideoError:
-        return 0.0  # its row tells the fault
+        return 0.0  # its row names the fault
 
 
 def _sound(rows: list[Row]) -> list[Row]:

@@ -25,7 +25,7 @@ _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"[playlist]")
 M = TypeVar("M", bound=BaseModel)
 
 
-class Wanted(BaseModel):
+class PathsRequest(BaseModel):
     """The body of `POST /detect`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -48,8 +48,8 @@ async def read_json(request: Request, model: type[M], example: str, limit_s: flo
 
 def check_upload(name: str, request: Request, most_bytes: float) -> None:
     """Raise RefusalError at a name that is no video's, or a promise of too many bytes."""
-    told_bytes = len(name.encode("utf-8", "replace"))
-    if name.startswith(".") or set(name) & {"/", "\\", "\0"} or told_bytes > _MOST_NAME_BYTES:
+    n_bytes = len(name.encode("utf-8", "replace"))
+    if name.startswith(".") or set(name) & {"/", "\\", "\0"} or n_bytes > _MOST_NAME_BYTES:
         raise RefusalError(400, f"{name!r:.99}: no name for a video; expected Show.S01E01.mkv")
     if Path(name).suffix.lower() not in SUFFIXES:
         raise RefusalError(422, f"{name!r}: no video; expected one of {' '.join(sorted(SUFFIXES))}")

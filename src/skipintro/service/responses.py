@@ -1,4 +1,4 @@
-"""Answers as JSON: rows as `skipintro detect --format json` has them, and faults."""
+"""Responses as JSON: rows as `skipintro detect --format json` has them, and faults."""
 
 import json
 from collections.abc import Mapping

@@ -13,7 +13,7 @@ from skipintro.service.worker import Worker
 
 
 class Server(uvicorn.Server):
-    """A server that answers those who wait before it ends, rather than make them wait on."""
+    """A server that responds to waiting clients before it ends."""
 
     def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
         super().__init__(config)
@@ -34,7 +34,7 @@ def make_server(
     most_bytes: float,
     token: str | None,
 ) -> Server:
-    """Return the server; uploads lie in a folder that is there already."""
+    """Return the server; uploads are in a folder that exists."""
     measures = Measures()
     worker = Worker(plan, measures, n_waiting=n_waiting, time_limit_s=time_limit_s)
     app = make_app(plan, worker, measures, Limits(time_limit_s, most_bytes, uploads), token)

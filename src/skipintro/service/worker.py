@@ -30,11 +30,11 @@ class Worker:
         self._ending = asyncio.Event()
 
     def take_slot(self) -> ExitStack:
-        """Take a place in the queue; closing the stack gives it back. Raises RefusalError: 429."""
+        """Take a place in the queue; closing the stack frees it. Raises RefusalError: 429."""
         if not self._slots.acquire(blocking=False):
             raise RefusalError(
                 429,
-                f"the queue is full; ask again in {_RETRY_S} s",
+                f"the queue is full; try again in {_RETRY_S} s",
                 {"Retry-After": str(_RETRY_S)},
             )
         slot = ExitStack()
@@ -48,7 +48,7 @@ class Worker:
 
         Raises RefusalError: 504 after the time limit, 503 when the service ends. A task that still
         waits is then dropped. One that has begun cannot be stopped: it keeps its slot, and the
-        thread, until it really ends; what it finds is remembered for the next request.
+        thread, until it really ends; its results are cached for the next request.
         """
         future = self._thread.submit(task, self._finder)
         future.add_done_callback(lambda _: slot.close())
@@ -65,14 +65,14 @@ class Worker:
             return made.result()
         made.cancel()
         if self._ending.is_set():
-            raise RefusalError(503, "the service ends; ask again, what was decoded is remembered")
+            raise RefusalError(503, "the service ends; try again, decoded videos are cached")
         raise RefusalError(
             504,
-            f"not done in {self._time_limit_s:g} s; ask again later, it may be remembered by then",
+            f"not done in {self._time_limit_s:g} s; try again later, it may be cached by then",
         )
 
     def end(self) -> None:
-        """Answer all that wait; to be called in the event loop."""
+        """Respond to all that wait; to be called in the event loop."""
         self._ending.set()
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Files beside a video that tell players where its intro is: one small module a format."""
+"""Files beside a video from which players know its intro: one small module a format."""

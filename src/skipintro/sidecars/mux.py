@@ -16,7 +16,7 @@ from skipintro.video.titles import Chapter
 
 SUFFIXES = {".mkv", ".mp4", ".m4v", ".mov", ".webm"}
 _MS = Fraction(1, 1000)
-_COPIED = {"video", "audio", "subtitle", "attachment"}  # data: an MP4's chapters, made anew
+_COPIED = {"video", "audio", "subtitle", "attachment"}  # data: an MP4's chapters, made again
 
 
 def write_copy(finding: Finding, interval: Interval, copy: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a sidecar tells: one video, and the interval to skip or none. And what a copy is called."""
+"""The content of a sidecar: one video, and the interval to skip or none. Also names copies."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class Finding:
     chapters: tuple[Chapter, ...] = ()  # that the video has
 
 
-COPY = ".chapters"  # stands before the suffix of a copy's name
+COPY = ".chapters"  # is before the suffix of a copy's name
 
 
 def muxed_place(video: Path) -> Path:
@@ -30,6 +30,6 @@ def muxed_place(video: Path) -> Path:
 
 
 def is_muxed(path: Path) -> bool:
-    """Tell whether a video is such a copy: the one that it was made of lies beside it."""
+    """Return whether a video is such a copy: its original is beside it."""
     original = path.with_name(path.stem.removesuffix(COPY) + path.suffix)
     return path.stem.endswith(COPY) and original.exists()

@@ -1,4 +1,4 @@
-"""Media segments as Jellyfin's server answers for them: `Show S01E01.segments.json`.
+"""Media segments as Jellyfin's server returns them: `Show S01E01.segments.json`.
 
 The fields of `GET /MediaSegments/{itemId}` (Jellyfin 10.10) without the ids, which only the server
 knows; https://jellyfin.org/docs/general/server/metadata/media-segments/.
