@@ -249,7 +249,7 @@ def test_an_answer_that_is_damaged_or_another_s_is_forgotten(tmp_path: Path) -> 
 
 def test_a_full_disk_under_the_memory_is_told_with_its_own_remedy(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
-    memory._answers.execute("PRAGMA max_page_count = 2")
+    memory._values.execute("PRAGMA max_page_count = 2")
     with pytest.raises(InputError, match=r"answers\.sqlite: .*full\); free some space"):
         memory.put("x", "y", "long" * 10_000)
 

@@ -68,13 +68,13 @@ def test_a_turn_is_of_the_series_that_have_changed_without_what_grows(tmp_path: 
     link.symlink_to(d)
     first = Series("first", (a, b), frozenset({a, b}))
     second = Series("second", (c, link), frozenset({c, link}))
-    assert Turn(frozenset({a}), frozenset({b})).wanted([first, second]) == [
+    assert Turn(frozenset({a}), frozenset({b})).affected([first, second]) == [
         Series("first", (a,), frozenset({a}))
     ]
-    assert Turn(frozenset({d}), frozenset()).wanted([first, second]) == [second]
-    assert Turn(frozenset({a}), frozenset({a, b})).wanted([first]) == []
+    assert Turn(frozenset({d}), frozenset()).affected([first, second]) == [second]
+    assert Turn(frozenset({a}), frozenset({a, b})).affected([first]) == []
     everything = Turn(frozenset(), frozenset({c}), is_everything=True)
-    assert everything.wanted([first, second]) == [
+    assert everything.affected([first, second]) == [
         first,
         Series("second", (link,), frozenset({link})),
     ]

@@ -71,8 +71,8 @@ def review(
     try:
         make_server(queue, Path()).run([listening])
     except KeyboardInterrupt:  # uvicorn passes the signal on when all is closed
-        message = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
-        typer.echo(f"ended; {message}", err=True)
+        told = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
+        typer.echo(f"ended; {told}", err=True)
         sys.stderr.flush()
         os._exit(0)  # pictures that are still decoded are not waited for
 

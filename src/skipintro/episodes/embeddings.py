@@ -92,12 +92,12 @@ def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
         draft.write_bytes(npy_bytes(vectors))
 
 
-def remember_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
+def store_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
     """Keep an array for later runs; one that is damaged meanwhile will not be taken for it."""
     write_checked(path, npy_bytes(vectors))
 
 
-def remembered_vectors(path: Path) -> NDArray[np.float32] | None:
+def stored_vectors(path: Path) -> NDArray[np.float32] | None:
     """Return the stored array, float32 (n_seconds, D); None where it is missing or damaged."""
     content = read_checked(path)
     return None if content is None else vectors_of_npy(content)

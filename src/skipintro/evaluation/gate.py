@@ -205,7 +205,7 @@ def best_usable(
         usable.remove(best)
 
 
-def requested_version(
+def wanted_version(
     model: str,
     requested: str,
     candidates: Sequence[Candidate],
@@ -226,7 +226,7 @@ def requested_version(
     return known[requested]
 
 
-def log_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
+def tell_of_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
     """Name the newest version where it was not judged for its data, which were changed."""
     champion = verdict.champion
     if champion is None or last in (verdict.challenger, champion):

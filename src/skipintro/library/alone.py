@@ -1,4 +1,4 @@
-"""One process at a time for a folder: who comes second is told which one is there."""
+"""One process at a time for a folder: the error for a second one names the first."""
 
 import os
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ def alone(folder: Path, name: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        told = holder.read_text("ascii", "replace").strip() if holder.is_file() else ""
+        pid = holder.read_text("ascii", "replace").strip() if holder.is_file() else ""
         raise InputError(
-            f"{folder}: `skipintro {name}` is at work on this cache already, in process "
-            f"{told or 'unknown'}; end that one (kill {told or '<its number>'}), or give another "
+            f"{folder}: `skipintro {name}` is at work on this cache already, in pid "
+            f"{pid or 'unknown'}; end that one (kill {pid or '<its number>'}), or give another "
             "--cache"
         ) from error
     try:

@@ -1,8 +1,8 @@
 """What earlier runs have found out, in the user's cache folder and never in the library.
 
-Everything carries its hash, so that what a disk has damaged is found out anew and never used.
+Everything carries its hash, so that what a disk has damaged is computed again and never used.
 
-Reads and writes  <folder>/answers.sqlite: small answers as JSON, by kind and key
+Reads and writes  <folder>/answers.sqlite: small values as JSON, by kind and key
                   <folder>/vectors/<encoder>/<sha256 of the video>.npy
 """
 
@@ -31,7 +31,7 @@ class MemoryUnusableError(InputError):
 
 
 class Memory:
-    """Answers by kind and key. Each is kept at once, so that a run that is cut short loses none.
+    """Values by kind and key. Each is stored at once, so that a run that is cut short loses none.
 
     Everything raises MemoryUnusableError.
     """
@@ -40,38 +40,38 @@ class Memory:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._path = folder / "answers.sqlite"
-        with self._told():
-            self._answers = sqlite3.connect(self._path, timeout=60, isolation_level=None)
-            self._answers.execute("PRAGMA synchronous = OFF")  # a cache; a rerun finds it all again
-            self._answers.execute(
+        with self._reporting():
+            self._values = sqlite3.connect(self._path, timeout=60, isolation_level=None)
+            self._values.execute("PRAGMA synchronous = OFF")  # a cache; a rerun finds it all again
+            self._values.execute(
                 "CREATE TABLE IF NOT EXISTS answers "
                 "(kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"
             )
 
     def get(self, kind: str, key: str) -> Any:
-        """Return the answer, None where there is none."""
-        with self._told():
-            row = self._answers.execute(
+        """Return the value, None where there is none."""
+        with self._reporting():
+            row = self._values.execute(
                 "SELECT value FROM answers WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
         sum_, _, text = str(row[0] if row else "").partition(" ")
         return json.loads(text) if row and sum_ == _sum(kind, key, text) else None
 
     def put(self, kind: str, key: str, value: Any) -> None:
-        """Keep an answer: any JSON value."""
+        """Store a value: any JSON value."""
         text = json.dumps(value)
-        with self._told():
-            self._answers.execute(
+        with self._reporting():
+            self._values.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
                 (kind, key, f"{_sum(kind, key, text)} {text}"),
             )
 
     def close(self) -> None:
         """End the use of the file."""
-        self._answers.close()
+        self._values.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _reporting(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -115,6 +115,6 @@ def _is_text(name: str) -> bool:
 
 
 def stamp_of(path: Path) -> list[int]:
-    """Return size and time, which tell a changed file without reading it. Raises OSError."""
+    """Return size and time, which show a changed file without reading it. Raises OSError."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]

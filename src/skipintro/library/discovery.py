@@ -1,4 +1,4 @@
-"""Which videos are meant by the paths that a user gives, and which series they make."""
+"""Finds the videos of the user's paths, and the series they make."""
 
 import bisect
 import errno
@@ -64,7 +64,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Series:
-    """The videos of one series in the order of their names, and which of them were asked for."""
+    """The videos of one series in the order of their names, and which of them were requested."""
 
     name: str
     videos: tuple[Path, ...]
@@ -82,11 +82,11 @@ def find_series(
 
     A folder is walked, links included; what is hidden, and trailers, samples and such, are passed
     over. A file that is given by itself, whatever it is called, brings up to `n_beside` episodes of
-    its series along that lie nearest to it in its folder: they are looked at, since they help, but
-    not asked for. One file under two names counts once. `check` may raise at any folder before it
+    its series along nearest to it in its folder: they are looked at, since they help, but
+    not requested. One file under two names counts once. `check` may raise at any folder before it
     is walked, and at any video. Raises InputError where a place does not exist.
     """
-    asked: dict[str, Path] = {}
+    requested: dict[str, Path] = {}
     single = []
     for place in places:
         for path in _matches(place):
@@ -96,17 +96,17 @@ def find_series(
                 found = [path]
                 single.append(path)
             for video in found:
-                asked.setdefault(os.path.realpath(video), video)
-    at_hand = {os.path.realpath(video): video for video in _beside(single, n_beside)}
+                requested.setdefault(os.path.realpath(video), video)
+    nearby = {os.path.realpath(video): video for video in _beside(single, n_beside)}
     groups = defaultdict(list)
-    videos = list((at_hand | asked).values())
+    videos = list((nearby | requested).values())
     for video in videos:
         check(video)
     for name, video in zip(series_of_files(videos), videos, strict=True):
         groups[name].append(video)
-    wanted = frozenset(asked.values())
+    chosen = frozenset(requested.values())
     return [
-        Series(name, tuple(sorted(videos, key=_natural)), wanted & frozenset(videos))
+        Series(name, tuple(sorted(videos, key=_natural)), chosen & frozenset(videos))
         for name, videos in sorted(groups.items())
     ]
 
@@ -154,7 +154,7 @@ def _tell(error: OSError) -> None:
 
 
 def _beside(videos: Sequence[Path], n_most: int) -> Iterator[Path]:
-    """Yield the episodes of the same series in each file's folder that lie nearest to it.
+    """Yield the episodes of the same series in each file's folder nearest to it.
 
     A folder is read once, however many of its files are given.
     """
@@ -171,7 +171,7 @@ def _beside(videos: Sequence[Path], n_most: int) -> Iterator[Path]:
 
 
 def _nearest(video: Path, ordered: Sequence[Path], n_most: int) -> list[Path]:
-    """Return those of the ordered paths that lie nearest to a video, itself left out."""
+    """Return those of the ordered paths nearest to a video, itself left out."""
     own = bisect.bisect_left(ordered, _natural(video), key=_natural)
     before = ordered[max(0, own - n_most) : own]
     after = [path for path in ordered[own : own + n_most + 1] if path != video]
@@ -192,7 +192,7 @@ def _shows_pictures(path: Path) -> bool:
         with path.open("rb") as file:
             pages = file.read(_OGG_PAGES)
     except OSError:
-        return True  # its row will tell the fault
+        return True  # its row will name the fault
     return any(begin in pages for begin in _OGG_PICTURES)
 
 

@@ -15,8 +15,8 @@ from skipintro.detection.head_detector import HeadDetector, embed_checked, load_
 from skipintro.encoder import Encoder
 from skipintro.episodes.embeddings import (
     EmbeddingConfig,
-    remember_vectors,
-    remembered_vectors,
+    store_vectors,
+    stored_vectors,
 )
 from skipintro.episodes.search import seconds_to_decode
 from skipintro.library.cache import Memory
@@ -26,7 +26,7 @@ from skipintro.video.container import VideoError
 
 
 class Embedder:
-    """Embeds videos for one detector; what the same encoder has embedded before is remembered."""
+    """Embeds videos for one detector; earlier results of the same encoder come from the cache."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Embedder:
         self._encoder = load_same_encoder(self._detector, self._place, self._device, weights)
 
     def has(self, answer: Answer) -> bool:
-        """Tell whether the vectors are at hand; what cannot be opened has none."""
+        """Return whether the vectors are available; what cannot be opened has none."""
         self._lengths[answer.sha256] = promised_length_s(answer.video)
         return is_kept(self._file(answer))  # a damaged whole would hide the vectors of a part
 
@@ -72,7 +72,7 @@ class Embedder:
 
     def keep(self, answer: Answer, vectors: NDArray[np.float32]) -> None:
         """Write the vectors, whole or not at all."""
-        remember_vectors(self._made_file(answer), vectors)
+        store_vectors(self._made_file(answer), vectors)
 
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
@@ -88,7 +88,7 @@ class Embedder:
         ]
 
     def shared(self, answers: Sequence[Answer], position: int) -> None:
-        """Return nothing: the head asks no sibling."""
+        """Return nothing: the head uses no sibling."""
 
     def explained(self, answers: Sequence[Answer]) -> list[str]:
         """Return for each video how sure the head is at most, which is all that it knows."""
@@ -97,9 +97,9 @@ class Embedder:
         return [f"highest probability {each:.2f}, threshold {least:.2f}" for each in most]
 
     def _vectors(self, answer: Answer) -> NDArray[np.float32]:
-        vectors = remembered_vectors(file := self._file(answer))
+        vectors = stored_vectors(file := self._file(answer))
         if vectors is None:
-            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
+            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it again")
         return self._config_of(answer).looked_at(vectors, self._lengths[answer.sha256])
 
     def _length_s(self, answer: Answer, n_decoded: int) -> float:
@@ -115,7 +115,7 @@ class Embedder:
         return self._config.model_copy(update={"search": search})
 
     def _file(self, answer: Answer) -> Path:
-        """Return the vectors of the whole video where there are any, else those that are wanted."""
+        """Return the vectors of the whole video where there are any, else the required ones."""
         whole = self._folder / f"{answer.sha256}.npy"
         return whole if whole.exists() else self._made_file(answer)
 

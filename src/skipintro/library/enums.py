@@ -1,4 +1,4 @@
-"""The words that options take and rows tell; apart, since --help needs no more."""
+"""The words of options and rows; apart, since --help needs no more."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ class Form(StrEnum):
 
 
 class Source(StrEnum):
-    """Who says where an intro is."""
+    """The source of an intro."""
 
     DETECTOR = "detector"
     CHAPTER = "chapter"  # in the file itself

@@ -1,4 +1,4 @@
-"""Which videos that lie among episodes are none: trailers, samples, interviews, menus of discs.
+"""Which videos among episodes are none: trailers, samples, interviews, menus of discs.
 
 The names are those that Jellyfin and Plex know:
 https://jellyfin.org/docs/general/server/media/shows, https://support.plex.tv/articles/local-files-for-tv-show-trailers-and-extras
@@ -7,7 +7,7 @@ https://jellyfin.org/docs/general/server/media/shows, https://support.plex.tv/ar
 import re
 from pathlib import Path
 
-_NAMED = re.compile(  # whatever else the name tells
+_NAMED = re.compile(  # whatever else the name says
     r"""[._-](?:trailer|sample)$
     |-(?:behind[\s._-]?the[\s._-]?scenes|deleted(?:[\s._-]?scenes?)?|featurette|interview|scene
         |short|clip|other|extra)$
@@ -27,7 +27,7 @@ _EPISODE = re.compile(r"s\d+[\s._-]*e\d+|\d+x\d+", re.IGNORECASE)
 
 
 def is_extra(video: Path, below: Path) -> bool:
-    """Tell whether a video in a folder `below` is no episode, by its name or a folder's.
+    """Return whether a video in a folder `below` is no episode, by its name or a folder's.
 
     What is numbered as an episode is one in whatever folder: a show may be called `Extras`.
     """

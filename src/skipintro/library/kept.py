@@ -1,4 +1,4 @@
-"""What both kinds of worker ask of a video and of the file that is kept of it."""
+"""What both kinds of worker need of a video and of its stored file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from skipintro.video.isolated_decode import length_s
 
 
 def promised_length_s(video: Path) -> float | None:
-    """Return the length that the container promises, None where it tells none or is no video."""
+    """Return the length that the container promises, None where it has none or is no video."""
     try:
         return length_s(video)
     except VideoError:
@@ -16,7 +16,7 @@ def promised_length_s(video: Path) -> float | None:
 
 
 def is_kept(file: Path) -> bool:
-    """Tell whether a file is there and whole; one that is damaged is removed, to be made anew."""
+    """Return whether a file is there and intact; a damaged one is removed, to be made again."""
     if is_intact(file):
         return True
     file.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ class Rule:
 def refine(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]) -> Finding:
     """Return the finding; times are whole milliseconds within the video.
 
-    What a person or the file itself says is taken as it is. `snapped` gives the time of the
+    What a person or the file itself says is taken as it is. `snapped` returns the time of the
     nearest change of picture.
     """
     interval = answer.interval

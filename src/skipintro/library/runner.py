@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class Detection:
-    """The answers for many series: from memory where it can, made now where not.
+    """The results for many series: from the cache where it can, made now where not.
 
     `given` goes before the settings of shelves, which are read at each call.
     """
@@ -54,12 +54,12 @@ class Detection:
             versions=versions("av"),
         )
         self._chapters_key = code_hash("skipintro.video.chapters", versions=versions("av"))
-        self.n_made = 0  # answers that were made by this run
+        self.n_made = 0  # results that were made by this run
         self.n_decoded = 0  # videos that were decoded by it
-        self.skipped: list[Path] = []  # that were asked for, and that their shelf leaves out
+        self.skipped: list[Path] = []  # that were requested, and that their shelf leaves out
 
     def answers(self, groups: "Sequence[Series]") -> Iterator[list[Answer]]:
-        """Yield the answers of each series, of all its videos; those from memory come first.
+        """Yield the results of each series, of all its videos; those from the cache come first.
 
         Raises InputError before anything is done where the settings of a shelf are wrong.
         """
@@ -73,37 +73,37 @@ class Detection:
             if not videos:
                 continue
             known = [self._identified(video, group.name, settings[video]) for video in videos]
-            told = self._remembered(known)
-            if told is None:
+            results = self._cached(known)
+            if results is None:
                 waiting.append(known)
             else:
-                yield self._combined(told)
-        for told in self._made(waiting) if waiting else ():
-            yield self._combined(told)
+                yield self._combined(results)
+        for results in self._made(waiting) if waiting else ():
+            yield self._combined(results)
 
     def curve(self, answers: Sequence[Answer], answer: Answer) -> list[float]:
-        """Return the probability of intro by second of one of the answers of a series."""
+        """Return the probability of intro by second of one of a series' results."""
         curve = self._memory.get("curve", f"{self._group_key(answers)} {answer.sha256}")
         return [float(share) for share in curve or ()]
 
     def shared(self, answers: Sequence[Answer], answer: Answer) -> "SharedEvidence | None":
-        """Return what siblings share with one of the answers of a series; None of a head."""
-        sound = [each for each in answers if not each.fault]
+        """Return what siblings share with one of a series' results; None of a head."""
+        usable = [each for each in answers if not each.fault]
         with self._model.opened() as folder:
-            return self._equipped(folder, sound).shared(sound, sound.index(answer))
+            return self._equipped(folder, usable).shared(usable, usable.index(answer))
 
     def explained(self, answers: Sequence[Answer]) -> dict[Path, str]:
         """Return for each video of a series that was read why it has this interval, or none."""
-        sound = [each for each in answers if not each.fault]
+        usable = [each for each in answers if not each.fault]
         with self._model.opened() as folder:
-            worker = self._equipped(folder, sound)
-            lines = worker.explained(sound) if sound else []
-        return {each.video: line for each, line in zip(sound, lines, strict=True)}
+            worker = self._equipped(folder, usable)
+            lines = worker.explained(usable) if usable else []
+        return {each.video: line for each, line in zip(usable, lines, strict=True)}
 
-    def _equipped(self, folder: Path, sound: Sequence[Answer]) -> "Worker":
-        """Return a worker that has all evidence; what was forgotten meanwhile is made anew."""
+    def _equipped(self, folder: Path, usable: Sequence[Answer]) -> "Worker":
+        """Return a worker that has all evidence; what was forgotten meanwhile is made again."""
         worker = _worker(folder, self._memory, self._settings)
-        for each in [each for each in sound if not worker.has(each)]:
+        for each in [each for each in usable if not worker.has(each)]:
             made = worker.make(each)
             if isinstance(made, InputError):
                 raise made
@@ -111,7 +111,7 @@ class Detection:
         return worker
 
     def _combined(self, answers: Sequence[Answer]) -> list[Answer]:
-        """Return the answers with what others than the detector tell."""
+        """Return the results with what other sources than the detector say."""
         combined = []
         for answer in answers:
             share = partial(self._share_of_siblings, answers, answer)
@@ -135,12 +135,12 @@ class Detection:
                 log.warning("%s: its chapters are passed over", error)
                 return ()
             self._memory.put("chapters", key, known)
-        return tuple(Chapter(*told) for told in known)
+        return tuple(Chapter(*fields) for fields in known)
 
     def _share_of_siblings(
         self, answers: Sequence[Answer], answer: Answer, interval: Interval
     ) -> float:
-        """Return how much of an interval of one of the answers of a series some sibling has."""
+        """Return how much of an interval of one of a series' results some sibling has."""
         key = f"{self._group_key(answers)} {answer.sha256} {interval}"
         known = self._memory.get("share", key)
         if known is None:
@@ -177,14 +177,14 @@ class Detection:
             {**self._key, "code": self._code, "series": group[0].series, "videos": sound}
         )
 
-    def _remembered(self, group: list[Answer]) -> list[Answer] | None:
+    def _cached(self, group: list[Answer]) -> list[Answer] | None:
         if all(answer.fault for answer in group):
             return group
         found = self._memory.get("series", self._group_key(group))
         return None if found is None else _filled(group, found)
 
     def _made(self, groups: list[list[Answer]]) -> Iterator[list[Answer]]:
-        """Embed what is not embedded yet; each series is answered as soon as it is whole."""
+        """Embed what is not embedded yet; each series is yielded as soon as it is complete."""
         log.info("model: %s", self._model.title)
         with self._model.opened() as folder:
             worker = _worker(folder, self._memory, self._settings)
@@ -229,12 +229,12 @@ class Detection:
             replace(a, fault=f"{a.video}: {faults[_look(a)]}") if _look(a) in faults else a
             for a in group
         ]
-        sound = [answer for answer in group if not answer.fault]
-        if not sound:
+        usable = [answer for answer in group if not answer.fault]
+        if not usable:
             return group
         key = self._group_key(group)
-        predictions = worker.found(sound)
-        for answer, (_, prediction) in zip(sound, predictions, strict=True):
+        predictions = worker.found(usable)
+        for answer, (_, prediction) in zip(usable, predictions, strict=True):
             curve = [round(float(share), 4) for share in prediction.probabilities]
             self._memory.put("curve", f"{key} {answer.sha256}", curve)
         found = [
@@ -242,7 +242,7 @@ class Detection:
             for length_s, prediction in predictions
         ]
         self._memory.put("series", key, found)
-        self.n_made += len(sound)
+        self.n_made += len(usable)
         return _filled(group, found)
 
 
@@ -254,13 +254,13 @@ def _look(answer: Answer) -> _Look:
 
 
 class Worker(Protocol):
-    """A detector at work: makes the evidence that it goes by, and tells intervals by it."""
+    """A detector at work: makes the evidence that it goes by, and finds intervals by it."""
 
     def load(self) -> None:
         """Load what making evidence takes."""
 
     def has(self, answer: Answer) -> bool:
-        """Tell whether the evidence of a video is at hand."""
+        """Return whether the evidence of a video is available."""
 
     def make(self, answer: Answer) -> Any:
         """Return the evidence of a video, or the InputError that is its fault."""
@@ -272,14 +272,14 @@ class Worker(Protocol):
         """Return the length in seconds and the prediction of each video of a series."""
 
     def shared(self, answers: Sequence[Answer], position: int) -> "SharedEvidence | None":
-        """Return what the others of a series share with one video, where the detector asks them."""
+        """Return what the others of a series share with one video, where the detector uses them."""
 
     def explained(self, answers: Sequence[Answer]) -> list[str]:
         """Return for each video of a series why it has this interval, or none."""
 
 
 def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:
-    """Return the worker for the kind of detector that lies in a folder."""
+    """Return the worker for the kind of detector in a folder."""
     if kind_of(folder) == "openings":
         from skipintro.library.fingerprinting import Fingerprinter  # noqa: PLC0415  scipy
 

@@ -24,7 +24,7 @@ class Settling:
     def settled(self, now: float) -> frozenset[Path]:
         """Return the files unchanged for so long, once each; forget those that are gone.
 
-        As long as one still changes, it begins anew.
+        As long as one still changes, it begins again.
         """
         done = set()
         for file, (before, since) in list(self._waiting.items()):

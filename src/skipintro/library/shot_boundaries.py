@@ -10,8 +10,8 @@ import numpy as np
 from skipintro.video.isolated_decode import frames_between
 from skipintro.video.scaling import Picture
 
-WITHIN_S = 1.0  # labels and detections are whole seconds, so the true end lies within one
-# Mean absolute difference of two pictures' values (0 to 255) that tells a cut, and mean value
+WITHIN_S = 1.0  # labels and detections are whole seconds, so the true end is within one
+# Mean absolute difference of two pictures' values (0 to 255) that marks a cut, and mean value
 # below which a picture is black: PySceneDetect's defaults for its content and threshold detectors,
 # https://www.scenedetect.com/docs/latest/api/detectors.html.
 _CUT, _BLACK = 27.0, 12.0
@@ -24,9 +24,9 @@ def snapped(path: Path, second: float) -> float:
     Exact to the frame; the beginning of the video counts as a cut. Raises VideoError.
     """
     frames = list(frames_between(path, second - WITHIN_S, second + WITHIN_S, height=_HEIGHT))
-    wanted = Fraction(second)
-    near = [time for time in changes(frames) if abs(time - wanted) <= WITHIN_S]
-    return float(min(near, key=lambda time: (abs(time - wanted), time), default=wanted))
+    target = Fraction(second)
+    near = [time for time in changes(frames) if abs(time - target) <= WITHIN_S]
+    return float(min(near, key=lambda time: (abs(time - target), time), default=target))
 
 
 def changes(frames: Sequence[tuple[Fraction, Picture]]) -> list[Fraction]:

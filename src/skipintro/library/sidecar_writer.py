@@ -50,7 +50,7 @@ class Writer:
         self.written = Written()
 
     def write(self, finding: Finding, kinds: list[Kind], *, mux: bool) -> None:
-        """Write what is asked for of one video; a fault is kept and the others go on."""
+        """Write the requested files of one video; a fault is collected and the others go on."""
         for kind in kinds:
             self._guarded(partial(self._sidecar, finding, kind), _PLACES[kind](finding.video))
         if mux:
@@ -95,20 +95,20 @@ class Writer:
 
     def _sidecar(self, finding: Finding, kind: Kind) -> None:
         place = _PLACES[kind](finding.video)
-        wanted = self._text(finding, kind)
+        content = self._text(finding, kind)
         before = place.read_bytes() if place.exists() else None
         now = None if before is None else hashlib.sha256(before).hexdigest()
-        if before == wanted:
+        if before == content:
             self.written.in_place += before is not None
         elif not self._may_change(now, self._ours(place)):
             self.written.kept.append(place)
-        elif wanted is None:
+        elif content is None:
             place.unlink()
             self.written.removed += 1
         else:
-            digest = hashlib.sha256(wanted).hexdigest()
+            digest = hashlib.sha256(content).hexdigest()
             with self._replacing(place, lambda _: digest) as draft:
-                draft.write_bytes(wanted)
+                draft.write_bytes(content)
             self.written.made += 1
 
     def _text(self, finding: Finding, kind: Kind) -> bytes | None:
@@ -154,7 +154,7 @@ class Writer:
 
     @contextmanager
     def _replacing(self, place: Path, known_by: Callable[[Path], Any]) -> Iterator[Path]:
-        """Yield a draft that becomes `place`, remembered as ours at every moment."""
+        """Yield a draft that becomes `place`, recorded as ours at every moment."""
         with atomic_write(place) as draft:
             yield draft
             ours = known_by(draft)

@@ -33,15 +33,15 @@ class Turn:
         everything = self.is_everything or failed.is_everything
         return Turn(self.changed | failed.changed, self.growing, everything)
 
-    def wanted(self, groups: Iterable[Series]) -> list[Series]:
+    def affected(self, groups: Iterable[Series]) -> list[Series]:
         """Return the series in which something has changed, without the videos that still grow."""
         found = []
         for group in groups:
             real = {video: Path(os.path.realpath(video)) for video in group.videos}
             whole = tuple(video for video in group.videos if real[video] not in self.growing)
-            asked = group.asked.intersection(whole)
-            if asked and (self.is_everything or self.changed & {real[each] for each in asked}):
-                found.append(replace(group, videos=whole, asked=asked))
+            videos = group.asked.intersection(whole)
+            if videos and (self.is_everything or self.changed & {real[each] for each in videos}):
+                found.append(replace(group, videos=whole, asked=videos))
         return found
 
 
@@ -49,7 +49,7 @@ def turns(places: Sequence[Path], *, settle_s: float, poll: bool) -> Iterator[Tu
     """Yield a turn for everything, and then one for each time that videos have settled.
 
     What happens while a turn is worked on is in the next one. `poll` looks through the folders
-    now and then, instead of being told by the system. Raises InputError where they cannot be
+    now and then, instead of events of the system. Raises InputError where they cannot be
     watched.
     """
     settling, is_first = Settling(settle_s), True
@@ -63,7 +63,7 @@ def turns(places: Sequence[Path], *, settle_s: float, poll: bool) -> Iterator[Tu
         poll_delay_ms=_POLL_MS,
         ignore_permission_denied=True,
     )
-    for changes in _told(events, places):
+    for changes in _reported(events, places):
         now = time.monotonic()
         settling.note(_videos(places, changes), now)
         if is_first:
@@ -74,7 +74,9 @@ def turns(places: Sequence[Path], *, settle_s: float, poll: bool) -> Iterator[Tu
         is_first = False
 
 
-def _told(events: Iterator[set[FileChange]], places: Sequence[Path]) -> Iterator[set[FileChange]]:
+def _reported(
+    events: Iterator[set[FileChange]], places: Sequence[Path]
+) -> Iterator[set[FileChange]]:
     """Yield the events; where there can be none is a fault of the input."""
     try:
         yield from events
@@ -93,20 +95,20 @@ def _videos(places: Sequence[Path], changes: Iterable[FileChange]) -> Iterator[P
             continue
         if path.name == NAME:
             yield from _below(path.parent)
-        elif path.is_dir():  # what was in a new one before it was watched is told by nobody
+        elif path.is_dir():  # what was in a new one before it was watched is reported by nobody
             yield from _below(path) if change is Change.added else ()
         elif path.suffix.lower() in SUFFIXES:
             yield Path(os.path.realpath(path))
 
 
 def _is_hidden(path: Path, places: Sequence[Path]) -> bool:
-    """Tell whether a file lies in a hidden folder below a place, as drafts do."""
+    """Return whether a file is in a hidden folder below a place, as drafts do."""
     below = next((path.relative_to(each) for each in places if path.is_relative_to(each)), path)
     return any(part.startswith(".") for part in below.parts)
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Yield what may be a video in a folder; which of them are, the series of a turn tell."""
+    """Yield what may be a video in a folder; the series of a turn say which of them are."""
     seen = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(place)) in seen:  # a link to a folder above

@@ -18,9 +18,9 @@ from skipintro.evaluation.gate import (
     Verdict,
     best_usable,
     judge,
-    log_newer_data,
     newest,
-    requested_version,
+    tell_of_newer_data,
+    wanted_version,
 )
 from skipintro.tracking.champion import CHAMPION, REIGN, candidate_of, version_of
 from skipintro.tracking.publish import CHALLENGER
@@ -52,7 +52,7 @@ def promote(
             log.warning("the champion, version %s, cannot be used: %s", holder, fault)
             champion = None
         if wanted is not None:
-            challenger = requested_version(model_name, wanted, candidates, champion, fault_of)
+            challenger = wanted_version(model_name, wanted, candidates, champion, fault_of)
         else:
             usable = [c for c in candidates if champion or c.version != holder]
             if new_test_data and usable:
@@ -62,7 +62,7 @@ def promote(
             challenger = best_usable(usable, rival, gate, fault_of)
         verdict = judge(challenger, champion, gate, new_test_data=new_test_data)
         if verdict.refusals:
-            log_newer_data(verdict, newest(candidates), gate)
+            tell_of_newer_data(verdict, newest(candidates), gate)
         else:
             why = f"gate: {gate.metric} {challenger.metrics[gate.metric]:.4f}, a choice on "
             why += gate.chooses_on + (", on new data" if new_test_data else "")
@@ -80,7 +80,7 @@ def roll_back(
     with _alone():
         candidates, holder = _candidates(store, model_name), _holder(store, model_name)
         champion = next((c for c in candidates if c.version == holder), None)
-        if not requested_version(model_name, wanted, candidates, champion, fault_of).reigns:
+        if not wanted_version(model_name, wanted, candidates, champion, fault_of).reigns:
             raise InputError(
                 f"{model_name}: version {wanted} was never the champion; without --rollback the "
                 "gate judges it"
@@ -114,13 +114,13 @@ def _crown(store: Store, model_name: str, version: str, before: str, why: str) -
     if (found := _holder(store, model_name)) != before:  # by another machine
         raise InputError(f"{model_name}: version {found} became the champion meanwhile; run again")
     client, tag = store.client, f"{REIGN}{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
-    told = f"{why}; before: version {before}" if before else why
-    client.set_model_version_tag(model_name, version, tag, told)
+    text = f"{why}; before: version {before}" if before else why
+    client.set_model_version_tag(model_name, version, tag, text)
     try:
         client.set_registered_model_alias(model_name, CHAMPION, version)
     except BaseException:
         with suppress(*FAULTS):
-            if _holder(store, model_name) != version:  # else the answer alone got lost
+            if _holder(store, model_name) != version:  # else the response alone got lost
                 client.delete_model_version_tag(model_name, version, tag)
         raise
     challenger = version_of(store, model_name, CHALLENGER)
