@@ -91,33 +91,33 @@ def show(
     memory = Memory(cache or default_folder())
     settings = Settings(looked_at, device, encoder_weights)
     detection = Detection(model_of(model, memory), memory, settings)
-    results = next(detection.answers(groups), [])
-    result = next((result for result in results if result.video == video), None)
-    if result is None:
+    answers = next(detection.answers(groups), [])
+    answer = next((answer for answer in answers if answer.video == video), None)
+    if answer is None:
         raise InputError(f"{video}: left out by `skip = true` in a skipintro.toml above it")
-    if result.fault:
-        raise InputError(result.fault)
-    if result.interval is None:
-        title = f"{video.name}: no intro"
-        middle = [result.length_s * (place + 0.5) / 10 for place in range(10)]
+    if answer.fault:
+        raise InputError(answer.fault)
+    if answer.interval is None:
+        told = f"{video.name}: no intro"
+        middle = [answer.length_s * (place + 0.5) / 10 for place in range(10)]
         strips = [strip(video, middle[:5]), strip(video, middle[5:])]
     else:
-        start_s, end_s = result.interval
-        sure = "" if result.confidence is None else f", confidence {result.confidence:.2f}"
-        title = (
-            f"{video.name}: {format_time(start_s)} to {format_time(end_s)}{sure} ({result.source})"
+        start_s, end_s = answer.interval
+        sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
+        told = (
+            f"{video.name}: {format_time(start_s)} to {format_time(end_s)}{sure} ({answer.source})"
         )
-        strips = [strip(video, [end + step for step in range(-2, 3)]) for end in result.interval]
+        strips = [strip(video, [end + step for step in range(-2, 3)]) for end in answer.interval]
     with atomic_write(out) as draft:
         finding(
             draft,
-            title,
+            told,
             strips,
-            detection.curve(results, result),
-            interval=result.interval,
-            shared=detection.shared(results, result),
+            detection.curve(answers, answer),
+            interval=answer.interval,
+            shared=detection.shared(answers, answer),
         )
-    typer.echo(title)
+    typer.echo(told)
     typer.echo(out)
     if open_it:
         typer.launch(str(out))

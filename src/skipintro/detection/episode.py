@@ -28,7 +28,7 @@ class LabelledEpisode:
 
     episode: Episode
     truth: Interval | None  # None: no intro
-    n_not_searched: int = 0  # seconds after those that the vectors cover
+    n_not_searched: int = 0  # seconds after those that the vectors tell of
     tags: tuple[str, ...] = ()  # of its label
 
     def of_library(self, name: str) -> "LabelledEpisode":
@@ -50,5 +50,5 @@ class Prediction:
     """What a detector says of one episode."""
 
     interval: Interval | None  # None: no intro
-    confidence: float | None  # of the interval, 0 to 1; None where a detector has none
-    probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector has none
+    confidence: float | None  # of the interval, 0 to 1; None where a detector gives none
+    probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector gives none

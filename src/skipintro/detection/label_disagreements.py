@@ -21,7 +21,7 @@ class OutOfFoldPrediction(BaseModel):
     confidence: float | None
 
     def error_s(self) -> float:
-        """How far the farther end is from the label's; without a label the whole interval."""
+        """How far the farther end lies from the label's; without a label the whole interval."""
         if self.interval is None:
             return 0.0
         if self.label is None:

@@ -32,14 +32,14 @@ def explained(
     candidates = season_candidates(episodes, config, season)
     scores = detector.scores(candidates)
     return [
-        _explained(detector, season, position, found=found, scores=score, limits=limit)
+        _told(detector, season, position, found=found, scores=score, limits=limit)
         for position, (found, score, limit) in enumerate(
             zip(candidates, scores, limits, strict=True)
         )
     ]
 
 
-def _explained(
+def _told(
     detector: OpeningDetector,
     season: Season,
     position: int,

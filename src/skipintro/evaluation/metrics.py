@@ -160,7 +160,7 @@ def metrics_of(
 
 
 def tables(
-    comparison: Comparison, results_of_test: Sequence[EpisodeResult]
+    comparison: Comparison, told: Sequence[EpisodeResult]
 ) -> dict[str, dict[str, list[Any]]]:
     """Return columns for MLflow's tables: all detectors on all parts, and the episodes."""
     rows = [
@@ -177,7 +177,7 @@ def tables(
         }
         for row in comparison.rows
     ]
-    episodes = [one.model_dump(mode="json", exclude={"probabilities"}) for one in results_of_test]
+    episodes = [one.model_dump(mode="json", exclude={"probabilities"}) for one in told]
     for one in episodes:
         for name in ("truth", "predicted"):
             one[f"{name}_start_s"], one[f"{name}_end_s"] = one.pop(name) or (None, None)

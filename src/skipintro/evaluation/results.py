@@ -22,10 +22,10 @@ class Outcome:
     id: str
     series: str
     truth: Interval | None  # None: no intro
-    predicted: tuple[Interval, ...]  # disjoint, in any order; detectors find at most one
+    predicted: tuple[Interval, ...]  # disjoint, in any order; detectors give at most one
     confidence: float | None  # of the prediction; None where there is none
     n_seconds: int
-    probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector has none
+    probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector gives none
     seen: bool  # the series is in train
     leaked: bool  # the episode is in train as well
     corrected: bool  # the label was shifted or overridden
@@ -127,9 +127,9 @@ def boundary_errors(outcome: Outcome) -> tuple[float, float] | None:
 
 
 def is_found(outcome: Outcome, tolerance_s: float, start_tolerance_s: float | None = None) -> bool:
-    """Whether both ends of some prediction are at most `tolerance_s` from those of the truth.
+    """Whether both ends of some prediction lie at most `tolerance_s` from those of the truth.
 
-    The start may be `start_tolerance_s` from it, where that is given.
+    The start may lie `start_tolerance_s` from it, where that is given.
     """
     truth, at_end_s = outcome.truth, tolerance_s + ROUNDING
     at_start_s = at_end_s if start_tolerance_s is None else start_tolerance_s + ROUNDING

@@ -1,4 +1,4 @@
-"""Weighs other sources of an intro than the detector: a person, the file itself."""
+"""Weighs what others than the detector tell of an intro: a person, the file itself."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ def by_chapter(answer: Answer, share_of_siblings: Callable[[Interval], float]) -
     """Return the answer with the chapter of the file that names an opening, where one is allowed.
 
     Of several the first that is confirmed counts, by the detector or by what siblings share with
-    it, else the first. `share_of_siblings` returns how much of an interval some sibling has.
+    it, else the first. `share_of_siblings` tells how much of an interval some sibling has.
     """
     named = _openings(answer)
     if answer.fault or not named:
@@ -63,15 +63,15 @@ def _same(one: Interval, other: Interval | None) -> float:
 def by_hand(answer: Answer) -> Answer:
     """Return the answer with the interval that a person has set for it, if one has.
 
-    An interval that ends after the video is a fault of the file that has it.
+    An interval that ends after the video is a fault of the file that tells it.
     """
-    entry = answer.local.by_hand
-    if entry is None or answer.fault:
+    told = answer.local.by_hand
+    if told is None or answer.fault:
         return answer
-    interval = entry.interval
+    interval = told.interval
     if interval is not None and interval[1] > answer.length_s + 1:  # lengths are rounded
         fault = (
-            f"{entry.place}: end {format_time(interval[1])} lies after the episode's end "
+            f"{told.place}: end {format_time(interval[1])} lies after the episode's end "
             f"({format_time(answer.length_s)}); correct it"
         )
         return replace(answer, fault=fault)

@@ -1,4 +1,4 @@
-"""Finds the model of `--model`, without loading it where possible."""
+"""Which model is meant by `--model`, told without loading it wherever that can be told."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -45,41 +45,41 @@ class Model:
     opened: Callable[[], AbstractContextManager[Path]]
 
 
-def find_model(requested: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
+def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
     """Return the model, and a word of warning or an empty one.
 
-    `requested` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id` (its
-    detector), `runs:/id/name`, or `last-trained` for what the checkout has trained last. None
-    stands for the champion, or, where there is no registry or it knows none, for the detector that
-    comes with the package. A registry that is named and does not respond is a fault: another model
-    in its place would go unseen.
+    `wanted` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id` (its detector),
+    `runs:/id/name`, or `last-trained` for what the checkout has trained last. None stands for the
+    champion, or, where there is no registry or it knows none, for the detector that comes with the
+    package. A registry that is named and does not answer is a fault: another model in its place
+    would go unseen.
     """
-    if requested == LAST_TRAINED:
+    if wanted == LAST_TRAINED:
         return _last_trained(checkout, memory)
-    if requested is not None and Path(requested).is_dir():
-        return _in_folder(Path(requested), str(requested), memory), ""
+    if wanted is not None and Path(wanted).is_dir():
+        return _in_folder(Path(wanted), str(wanted), memory), ""
     uri = _store(checkout)
-    if requested is not None and not requested.startswith(("models:/", "runs:/")):
+    if wanted is not None and not wanted.startswith(("models:/", "runs:/")):
         raise InputError(
-            f"--model {requested}: no such folder; give a model's folder, "
+            f"--model {wanted}: no such folder; give a model's folder, "
             f"models:/{USUAL_NAME}@champion, models:/{USUAL_NAME}/<version>, runs:/<run id> or "
             f"{LAST_TRAINED}"
         )
     is_named = named_uri((checkout or Path()).absolute()) is not None
-    if requested is None and not is_named and (uri is None or is_missing(uri)):
+    if wanted is None and not is_named and (uri is None or is_missing(uri)):
         return shipped(), ""
     if uri is None:
-        raise InputError(f"--model {requested}: no registry here; set MLFLOW_TRACKING_URI")
-    name = requested or _champion(checkout)
+        raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
+    asked = wanted or _champion(checkout)
     if is_missing(uri):
         raise InputError(
-            f"--model {name}: no store at {without_credentials(uri)}; set "
+            f"--model {asked}: no store at {without_credentials(uri)}; set "
             f"MLFLOW_TRACKING_URI to the right one, {_OR_ELSE}"
         )
     try:
-        folder, title, registered = _registered(name, uri, memory)
+        folder, title, registered = _registered(asked, uri, memory)
     except NotRegisteredError:
-        if requested is not None:
+        if wanted is not None:
             raise
         return shipped(), ""
     return of_registry(folder, title, registered, memory), ""
@@ -118,10 +118,10 @@ def shipped() -> Model:
 
 
 def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
-    def known_hash(path: Path) -> str:  # the weights are held against it when they are loaded
+    def remembered(path: Path) -> str:  # the weights are held against it when they are loaded
         return sha256_of_file(path) if path.suffix == ".json" else content_of(path, memory)
 
-    identity = identity_of(folder, known_hash)
+    identity = identity_of(folder, remembered)
     return Model(title, identity, lambda: _unchanged(folder, identity))
 
 
@@ -143,13 +143,13 @@ def _store(checkout: Path | None) -> str | None:
     return None if checkout is None else default_uri(checkout)
 
 
-def _registered(requested: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
-    """Return folder, title and hash from the registry.
+def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
+    """Ask the registry for folder, title and hash.
 
-    The response of a store in a file holds while that file is the same.
+    What a store in a file has answered holds while that file is the same.
     """
     stamp = _stamp_of_store(uri)
-    known = memory.get("registered", f"{uri} {requested}")
+    known = memory.get("registered", f"{uri} {wanted}")
     if stamp and known is not None and known[0] == stamp:
         if known[1] is None:
             raise NotRegisteredError(known[2])
@@ -158,13 +158,13 @@ def _registered(requested: str, uri: str, memory: Memory) -> tuple[Path, str, st
     from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
 
     try:
-        folder, title, sha256 = fetch(requested, uri, memory.folder / "models")
+        folder, title, sha256 = fetch(wanted, uri, memory.folder / "models")
     except NotRegisteredError as error:
         if stamp:
-            memory.put("registered", f"{uri} {requested}", [stamp, None, str(error), ""])
+            memory.put("registered", f"{uri} {wanted}", [stamp, None, str(error), ""])
         raise
-    if stamp:  # else the address may hold a password, and nothing would show a change
-        memory.put("registered", f"{uri} {requested}", [stamp, str(folder), title, sha256])
+    if stamp:  # else the address may hold a password, and nothing would tell a change
+        memory.put("registered", f"{uri} {wanted}", [stamp, str(folder), title, sha256])
     return folder, title, sha256
 
 
@@ -235,7 +235,5 @@ def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
         names = [name for name in FILES["head"] if name != DETECTION_FILE]
         hashes = {name: sha256_of_file(folder / name) for name in names}
         if _identity_of_trained(checkout, hashes) != identity:
-            raise InputError(
-                f"{checkout}: was trained again meanwhile; start again for the new one"
-            )
+            raise InputError(f"{checkout}: was trained anew meanwhile; start again for the new one")
         yield folder

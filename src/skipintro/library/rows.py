@@ -1,4 +1,4 @@
-"""From the results of whole series to the rows of the requested videos."""
+"""From the answers for whole series to the rows of the videos that were asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,10 +25,10 @@ def asked_rows(
 ) -> list[Row]:
     """Return a row a video, in the order of their series and names; on demand, it says why.
 
-    `row` is called as soon as a series has its results.
+    `row` is called as soon as a series is answered.
     """
-    requested = [video for group in groups for video in group.videos if video in group.asked]
-    place = {video: number for number, video in enumerate(requested)}
+    asked = [video for group in groups for video in group.videos if video in group.asked]
+    place = {video: number for number, video in enumerate(asked)}
     beside = cache(_beside)
     rows = []
     for answers in detection.answers(groups):
@@ -38,13 +38,13 @@ def asked_rows(
                 note = without_sibling(answer, answers, beside)
                 made = replace(row(answer), note=note, why=_why(answer, why))
                 if made.why and answer.interval and not made.finding.interval:
-                    made = replace(made, why=f"{made.why}; left out by this run's options")
+                    made = replace(made, why=f"{made.why}; left out as this run's options ask")
                 rows.append(made)
     return sorted(rows, key=lambda row: place[row.finding.video])
 
 
 def _why(answer: Answer, of_detector: Mapping[Path, str]) -> str:
-    """Return why an episode has this interval, or none; nothing where that was not requested."""
+    """Return why an episode has this interval, or none; nothing where that was not asked for."""
     line = of_detector.get(answer.video, "")
     if line and answer.source is Source.SETTINGS:
         return "set by hand in skipintro.toml"
@@ -71,7 +71,7 @@ def without_sibling(
 ) -> str:
     """Say why one of the answers of a series has no sibling; nothing where it has one or failed.
 
-    `beside` returns the videos of a folder with their series.
+    `beside` gives the videos of a folder with their series.
     """
     if answer.fault or sum(not each.fault for each in answers) > 1:
         return ""

@@ -76,8 +76,8 @@ class Chosen(BaseModel):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """An interval by hand, None for no intro, and its line."""
+class Told:
+    """An interval by hand, None for no intro, and the line that tells it."""
 
     interval: tuple[float, float] | None
     place: str
@@ -90,7 +90,7 @@ class Local:
     skip: bool = False
     search: Search | None = None  # None: as the model was trained
     limits: Limits = field(default_factory=Limits)
-    by_hand: Entry | None = None
+    by_hand: Told | None = None
 
 
 @dataclass(frozen=True)
@@ -126,41 +126,41 @@ class Shelf:
         layers = [self._given, *(file.chosen for file in files)]
 
         def nearest(key: str, default: Any = None) -> Any:
-            values = (getattr(layer, key) for layer in layers)
-            return next((value for value in values if value is not None), default)
+            told = (getattr(layer, key) for layer in layers)
+            return next((value for value in told if value is not None), default)
 
         limits = Limits(
             min_confidence=nearest("min_confidence"),
             min_length_s=nearest("min_length", 0.0),
             max_length_s=nearest("max_length", float("inf")),
         )
-        by_hand = next(self._entries(path, files), None)
+        by_hand = next(self._told(path, files), None)
         return Local(nearest("skip", default=False), nearest("search"), limits, by_hand)
 
     def warn_of_unknown(self) -> None:
         """Name the intervals by hand that are of no file below: names are mistyped easily."""
         for file in filter(None, self._files.values()):
-            missing = {
+            wanted = {
                 _plain(name): name
                 for name in file.chosen.intervals
                 if (file.path, name) not in self._used
             }
-            for place, _, names in os.walk(file.path.parent, followlinks=False) if missing else ():
+            for place, _, names in os.walk(file.path.parent, followlinks=False) if wanted else ():
                 folder = Path(place).relative_to(file.path.parent)
                 for name in names:
-                    missing.pop(_plain(name), None)
-                    missing.pop(_plain((folder / name).as_posix()), None)
-            for name in missing.values():
+                    wanted.pop(_plain(name), None)
+                    wanted.pop(_plain((folder / name).as_posix()), None)
+            for name in wanted.values():
                 line = _line_of(file.text, ("intervals", name))
                 log.warning("%s:%d: no file %s below; correct its name", file.path, line, name)
 
-    def _entries(self, video: Path, files: Iterable[_File]) -> Iterator[Entry]:
+    def _told(self, video: Path, files: Iterable[_File]) -> Iterator[Told]:
         for file in files:
             if found := file.by_hand(video):
                 name, interval = found
                 self._used.add((file.path, name))
                 line = _line_of(file.text, ("intervals", name))
-                yield Entry(interval, f"{file.path}:{line}: intervals: {name}")
+                yield Told(interval, f"{file.path}:{line}: intervals: {name}")
 
     def _file(self, folder: Path) -> _File | None:
         if folder not in self._files:
@@ -186,10 +186,10 @@ def _read(path: Path) -> _File | None:
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        message = str(error)
-        at = _IN_TEXT.search(message)
+        told = str(error)
+        at = _IN_TEXT.search(told)
         line = at["line"] if at else text.count("\n") + 1
-        fault = _IN_TEXT.sub("", message).removesuffix("(at end of document)").strip()
+        fault = _IN_TEXT.sub("", told).removesuffix("(at end of document)").strip()
         raise InputError(f"{path}:{line}: no valid TOML: {fault}; correct it") from error
     try:
         return _File(path, text, Chosen.model_validate(values))
@@ -216,7 +216,7 @@ def _fault(path: Path, text: str, error: ValidationError) -> str:
 
 
 def _line_of(text: str, steps: tuple[str, ...]) -> int:
-    """Return the number of the line where a key is, as far as a search of the text shows."""
+    """Return the number of the line where a key stands, as far as a search of the text tells."""
     lines = text.splitlines()
     for step in reversed(steps[:2]):
         key = re.compile(rf"""^\s*(?:\[.*)?(?:.*[.{{,\s])?["']?{re.escape(step)}["']?\s*[=.\]]""")
@@ -227,5 +227,5 @@ def _line_of(text: str, steps: tuple[str, ...]) -> int:
 
 
 def _plain(name: str) -> str:
-    """Return the same text for a name, however its letters are composed."""
+    """Return one spelling for a name, however its letters are composed."""
     return unicodedata.normalize("NFC", name)

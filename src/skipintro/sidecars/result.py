@@ -1,4 +1,4 @@
-"""The content of a sidecar: one video, and the interval to skip or none. Also names copies."""
+"""What a sidecar tells: one video, and the interval to skip or none. And what a copy is called."""
 
 from dataclasses import dataclass
 from pathlib import Path

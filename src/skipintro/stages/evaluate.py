@@ -210,15 +210,15 @@ def held_out_outcomes(
 
     Raises InputError where it is of other episodes.
     """
-    by_id = {row.id: row for row in held_out}
-    if by_id.keys() != {labelled.episode.id for labelled in train}:
+    told = {row.id: row for row in held_out}
+    if told.keys() != {labelled.episode.id for labelled in train}:
         raise InputError(f"{FITTED}/held_out.json: of other train episodes; run `dvc repro`")
     nothing = np.zeros(0, np.float32)
     return [
         outcome_of(
             labelled,
             Prediction(
-                by_id[labelled.episode.id].interval, by_id[labelled.episode.id].confidence, nothing
+                told[labelled.episode.id].interval, told[labelled.episode.id].confidence, nothing
             ),
             seen=False,
             leaked=False,

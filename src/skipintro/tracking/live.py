@@ -34,7 +34,7 @@ class LiveRun:
         self._store, self._run_id, self._away = store, run_id, False
 
     def log_start(self, params: Mapping[str, Any], origin: Origin) -> None:
-        """Log what distinguishes runs, so that they can be compared before they end."""
+        """Log what runs are told apart by, so that they can be compared before they end."""
         self._try(lambda: describe_run(self._store, self._run_id, params, origin))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

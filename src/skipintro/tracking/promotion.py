@@ -114,13 +114,13 @@ def _crown(store: Store, model_name: str, version: str, before: str, why: str) -
     if (found := _holder(store, model_name)) != before:  # by another machine
         raise InputError(f"{model_name}: version {found} became the champion meanwhile; run again")
     client, tag = store.client, f"{REIGN}{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
-    text = f"{why}; before: version {before}" if before else why
-    client.set_model_version_tag(model_name, version, tag, text)
+    told = f"{why}; before: version {before}" if before else why
+    client.set_model_version_tag(model_name, version, tag, told)
     try:
         client.set_registered_model_alias(model_name, CHAMPION, version)
     except BaseException:
         with suppress(*FAULTS):
-            if _holder(store, model_name) != version:  # else the response alone got lost
+            if _holder(store, model_name) != version:  # else the answer alone got lost
                 client.delete_model_version_tag(model_name, version, tag)
         raise
     challenger = version_of(store, model_name, CHALLENGER)

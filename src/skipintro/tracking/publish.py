@@ -43,7 +43,7 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
     """Log, register and complete the experiment's run; do nothing where that was done before.
 
     What fails in the middle is completed by the next call. A request that was repeated, since its
-    response got lost, leaves nothing behind.
+    answer got lost, leaves nothing behind.
     """
     with FileLock(cache_dir("locks") / "mlflow-delivery.lock"):
         done = runs_with(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
@@ -81,17 +81,17 @@ def _fits(live: Run, experiment: FinishedExperiment) -> bool:
 
     Its params are those (a threshold may be new since), and no other one's figures stand in it.
     """
-    expected = {name: str(value) for name, value in experiment.params.items()}
+    wanted = {name: str(value) for name, value in experiment.params.items()}
     sha256 = experiment.sha256()
     return (
-        live.data.params.items() <= expected.items()
+        live.data.params.items() <= wanted.items()
         and live.data.tags.get(EXPERIMENT_TAG, sha256) == sha256
     )
 
 
 @contextmanager
 def _failing(store: Store, run_id: str) -> Iterator[None]:
-    """Let no run claim to be running whose delivery has failed, if the store still responds."""
+    """Let no run claim to be running whose delivery has failed, if the store can still be told."""
     try:
         yield
     except BaseException:
@@ -180,7 +180,7 @@ def _register(
         )
         same = _same(store, model)
     aliased = {int(number) for number in client.get_registered_model(model.name).aliases.values()}
-    for repeated in sorted(same)[1:]:  # by a request whose response got lost, here or before
+    for repeated in sorted(same)[1:]:  # by a request whose answer got lost, here or before
         if repeated not in aliased:
             client.delete_model_version(model.name, str(repeated))
     number = min(same)

@@ -18,19 +18,19 @@ _UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's, o
 
 
 class UnusableVersionError(InputError):
-    """The store knows the model, but there is no detector where it should be."""
+    """The store knows the model, but there is no detector where it should lie."""
 
 
-def fetch(requested: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
+def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
     """Return the folder of `models:/name@alias`, `models:/name/1`, `runs:/id`, `runs:/id/name`.
 
     And its title with the version, and the hash of all its files as it was registered, or an empty
-    one. A run without a name stands for its detector. A server's files are
+    one. A run without a name stands for its detector. What lies on a server is
     downloaded once, into `downloads`. Raises InputError where the store does not answer or does not
     know it, UnusableVersionError where its files are gone or are no detector's.
     """
     try:
-        source, title, sha256 = _source(requested, open_client(uri))
+        source, title, sha256 = _source(wanted, open_client(uri))
         address = urlparse(source)
         is_local = address.scheme in {"", "file"}
         model = Path(url2pathname(address.path)) if is_local else _downloaded(source, downloads)
@@ -40,20 +40,20 @@ def fetch(requested: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
             fault = str(error).splitlines()[0]
         is_unknown = getattr(error, "error_code", "") in _UNKNOWN
         kind = NotRegisteredError if is_unknown else InputError
-        raise kind(f"{requested}: not found in {shown} ({fault})") from error
+        raise kind(f"{wanted}: not found in {shown} ({fault})") from error
     try:
         described = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
         artifact = described["flavors"]["python_function"]["artifacts"]["detector"]["path"]
     except OSError as error:
-        raise UnusableVersionError(f"{requested}: {model} is gone or cannot be read") from error
+        raise UnusableVersionError(f"{wanted}: {model} is gone or cannot be read") from error
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise UnusableVersionError(f"{requested}: no detector of this project") from error
+        raise UnusableVersionError(f"{wanted}: no detector of this project") from error
     return model / artifact, title, sha256
 
 
-def _source(requested: str, client: MlflowClient) -> tuple[str, str, str]:
+def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
     """Return the URI of the model's artifacts, its title, and its hash or an empty text."""
-    kind, _, rest = requested.partition(":/")
+    kind, _, rest = wanted.partition(":/")
     name, _, last = rest.strip("/").partition("/")
     if kind == "runs":
         run = client.get_run(name)
@@ -63,7 +63,7 @@ def _source(requested: str, client: MlflowClient) -> tuple[str, str, str]:
         model = found.get(last or run.data.tags.get(DETECTOR_TAG, ""))
         if model is None:
             raise ValueError(f"this run has logged {' and '.join(found) or 'no model'}")
-        title = f"{requested} ({run.info.run_name})"
+        title = f"{wanted} ({run.info.run_name})"
         return model.artifact_location, title, model.tags.get(MODEL_TAG, "")
     name, at, alias = name.partition("@")
     version = (
@@ -74,7 +74,7 @@ def _source(requested: str, client: MlflowClient) -> tuple[str, str, str]:
     place = client.get_model_version_download_uri(name, version.version)
     if place.startswith("models:/m-"):
         place = client.get_logged_model(place.removeprefix("models:/")).artifact_location
-    title = f"{requested} (version {version.version})" if at else requested
+    title = f"{wanted} (version {version.version})" if at else wanted
     return place, title, version.tags.get(MODEL_TAG, "")
 
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def new_run(store: Store, name: str, tags: Mapping[str, str]) -> str:
-    """Make a run that waits to be completed; returns its id."""
+    """Make a run that waits to be completed; gives its id."""
     tags = {**_SOURCE, **tags, **process_tags(), COMPLETE_TAG: "false"}
     run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
     return str(run.info.run_id)
@@ -90,7 +90,7 @@ def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
 
 
 def process_tags() -> dict[str, str]:
-    """Name the process that works on a run, so that others can see whether it lives."""
+    """Name the process that works on a run, so that others can tell whether it lives."""
     process = psutil.Process()
     started = str(process.create_time())
     return {_HOST: socket.gethostname(), _PROCESS: str(process.pid), _STARTED: started}

@@ -62,7 +62,7 @@ class StoreParams(StageParams):
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow store that has responded, and the experiment to log to."""
+    """An MLflow store that has answered, and the experiment to log to."""
 
     client: MlflowClient
     experiment_id: str
@@ -71,7 +71,7 @@ class Store:
 def open_client(uri: str) -> MlflowClient:
     """Return a client of the store, for this process and all that MLflow does in it by itself.
 
-    A database is tried first: where it does not respond, MLflow tries for 103 s.
+    A database is asked first: where it does not answer, MLflow tries for 103 s.
     """
     if uri.startswith(_DATABASES) and ((file := file_of(uri)) is None or file.exists()):
         waits = {"timeout": _PATIENCE_S} if file else {}
@@ -156,7 +156,7 @@ def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.Error):
-            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest is a kind of it
+            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest tells a kind of it
             return str(cause), _REMEDIES.get(code, remedy)
         cause = cause.__cause__
     return type(error).__name__, remedy
