@@ -89,7 +89,7 @@ def detect(
     """
     from skipintro.library.cache import Memory, default_folder
     from skipintro.library.discovery import find_series
-    from skipintro.library.output import print_rows
+    from skipintro.library.output import tell
     from skipintro.library.postprocess import Rule
     from skipintro.library.results import Settings
 
@@ -118,7 +118,7 @@ def detect(
         typer.echo("interrupted; the same command goes on from here", err=True)
         sys.stderr.flush()
         os._exit(_INTERRUPTED)  # threads that still decode are not waited for; they write nothing
-    print_rows(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
+    tell(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
     job.summarise(rows)
     if any(row.fault for row in rows) or job.writer.written.faults:
         raise typer.Exit(1)

@@ -83,15 +83,15 @@ def _recorded(
     path: Path, settings: FingerprintSettings, n_seconds: int | None, *, max_length_s: float
 ) -> Iterator[tuple[Any, ...] | bool]:
     """Yield each kind with its rows (as float16), level and change; at last, `is_undecodable`."""
-    shown = settings.pictures
-    most = None if n_seconds is None else n_seconds * shown.rate
-    pictures = decoding.grey_thumbnails(path, THUMBNAIL, shown.rate, max_length_s=max_length_s)
+    wanted = settings.pictures
+    most = None if n_seconds is None else n_seconds * wanted.rate
+    pictures = decoding.grey_thumbnails(path, THUMBNAIL, wanted.rate, max_length_s=max_length_s)
     thumbnails = np.array(list(islice(pictures, most)), np.uint8)
-    yield "pictures", *_fields(picture_track(thumbnails, shown))
+    yield "pictures", *_fields(picture_track(thumbnails, wanted))
     if not sound.has_sound(path):
         yield sound.is_undecodable(path)
         return
-    length_s = len(thumbnails) / shown.rate
+    length_s = len(thumbnails) / wanted.rate
     blocks = islice(
         sound.samples(path, SAMPLE_RATE, max_length_s=max_length_s), math.ceil(length_s / _BLOCK_S)
     )

@@ -1,4 +1,4 @@
-"""Prints what was found: a table for a person, JSON or CSV for programs."""
+"""Tells what was found: a table for a person, JSON or CSV for programs."""
 
 import csv
 import json
@@ -19,10 +19,10 @@ _COLUMNS = {"start": 11, "end": 11, "confidence": 10, "source": 8}
 
 @dataclass(frozen=True)
 class Row:
-    """One requested video.
+    """One video that was asked for.
 
     `fault` is empty where it was read; `note` says why it has no sibling, where it has none; `why`
-    says why it has this interval, or none, where that was requested.
+    says why it has this interval, or none, where that was asked for.
     """
 
     finding: Finding
@@ -45,7 +45,7 @@ class Row:
         return dict(zip(_FIELDS, values, strict=True))
 
 
-def print_rows(rows: Sequence[Row], form: Form) -> None:
+def tell(rows: Sequence[Row], form: Form) -> None:
     """Print all rows."""
     if form is Form.TABLE:
         _table(rows)
