@@ -62,14 +62,14 @@ class Season:
 def season_of(
     episodes: Sequence[Moments], matching: MatchingSettings, settings: SiblingSettings
 ) -> Season:
-    """Match each episode with those near to it, and separate copies from siblings."""
+    """Match each episode with those near to it, and tell copies from siblings."""
     n = len(episodes)
     near = [_nearest(position, n, settings.n_siblings) for position in range(n)]
-    pairs = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
+    wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
     # A product of matrices that takes all cores beside others that do waits for them.
     with threadpool_limits(1), thread_map(os.cpu_count() or 1) as mapped:
-        found = mapped(lambda pair: match(episodes[pair[0]], episodes[pair[1]], matching), pairs)
-        matches = dict(zip(pairs, found, strict=True))
+        found = mapped(lambda pair: match(episodes[pair[0]], episodes[pair[1]], matching), wanted)
+        matches = dict(zip(wanted, found, strict=True))
         repeats = tuple(mapped(lambda episode: match_itself(episode, matching), episodes))
     origin = list(range(n))  # of each episode the first file that shows it
     for (a, b), shared in matches.items():
