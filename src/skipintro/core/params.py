@@ -157,7 +157,7 @@ def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
             names = Counter(k.value for k, _ in node.value if isinstance(k, yaml.ScalarNode))
             for name, n_times in names.most_common(1):
                 if n_times > 1:
-                    raise ValueError(f"the key {name!r:.80} stands there twice")
+                    raise ValueError(f"the key {name!r:.80} occurs twice")
             inner = [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             inner = node.value

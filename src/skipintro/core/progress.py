@@ -15,7 +15,7 @@ from skipintro.core.errors import one_line
 T = TypeVar("T")
 
 _LOG_EVERY_S = 30.0
-_LONG_S = 3.0  # of work within one file, from which on it is spoken of
+_LONG_S = 3.0  # of work within one file, from which on it is logged
 _LONGEST_NAME = 40  # characters
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def progress(items: Iterable[T], total: int, unit: Unit) -> Iterator[T]:
 def progress_within(name: str) -> Iterator[Callable[[float], None] | None]:
     """Yield what shows, on a terminal, how many seconds of one file are decoded; None on others.
 
-    Files that take less than 3 s are not spoken of.
+    Files that take less than 3 s are not logged.
     """
     if not sys.stderr.isatty():
         yield None

@@ -1,4 +1,4 @@
-"""Weighs what others than the detector tell of an intro: a person, the file itself."""
+"""Weighs other sources of an intro than the detector: a person, the file itself."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,7 +63,7 @@ def _same(one: Interval, other: Interval | None) -> float:
 def by_hand(answer: Answer) -> Answer:
     """Return the answer with the interval that a person has set for it, if one has.
 
-    An interval that ends after the video is a fault of the file that tells it.
+    An interval that ends after the video is a fault of the file that has it.
     """
     told = answer.local.by_hand
     if told is None or answer.fault:

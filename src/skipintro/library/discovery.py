@@ -187,7 +187,7 @@ def _is_video(path: Path) -> bool:
 
 
 def _shows_pictures(path: Path) -> bool:
-    """Tell whether an Ogg file is a video: most of those that are called `.ogg` are music."""
+    """Return whether an Ogg file is a video: most of those that are called `.ogg` are music."""
     try:
         with path.open("rb") as file:
             pages = file.read(_OGG_PAGES)

@@ -20,7 +20,7 @@ from skipintro.video.container import VideoError
 
 
 class Fingerprinter:
-    """An opening detector at work on videos; what was recorded before is remembered."""
+    """An opening detector at work on videos; earlier results come from the cache."""
 
     def __init__(self, folder: Path, memory: Memory) -> None:
         self._detector = load_openings(folder)
@@ -34,7 +34,7 @@ class Fingerprinter:
         """Do nothing: there is no encoder to load."""
 
     def has(self, answer: Answer) -> bool:
-        """Tell whether the fingerprints are at hand; what cannot be opened has none."""
+        """Return whether the fingerprints are available; what cannot be opened has none."""
         self._lengths[answer.sha256] = promised_length_s(answer.video)
         return is_kept(self._file(answer))
 
@@ -76,7 +76,7 @@ class Fingerprinter:
     def _evidence(self, answer: Answer) -> Evidence:
         content = read_checked(file := self._file(answer))
         if content is None:
-            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
+            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it again")
         return of_bytes(content, file)
 
     def _n_seconds(self, answer: Answer) -> int | None:

@@ -1,4 +1,4 @@
-"""Which model is meant by `--model`, told without loading it wherever that can be told."""
+"""Finds the model of `--model`, without loading it where possible."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -51,7 +51,7 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
     `wanted` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id` (its detector),
     `runs:/id/name`, or `last-trained` for what the checkout has trained last. None stands for the
     champion, or, where there is no registry or it knows none, for the detector that comes with the
-    package. A registry that is named and does not answer is a fault: another model in its place
+    package. A registry that is named and does not respond is a fault: another model in its place
     would go unseen.
     """
     if wanted == LAST_TRAINED:
@@ -70,14 +70,14 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
         return shipped(), ""
     if uri is None:
         raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
-    asked = wanted or _champion(checkout)
+    name = wanted or _champion(checkout)
     if is_missing(uri):
         raise InputError(
-            f"--model {asked}: no store at {without_credentials(uri)}; set "
+            f"--model {name}: no store at {without_credentials(uri)}; set "
             f"MLFLOW_TRACKING_URI to the right one, {_OR_ELSE}"
         )
     try:
-        folder, title, registered = _registered(asked, uri, memory)
+        folder, title, registered = _registered(name, uri, memory)
     except NotRegisteredError:
         if wanted is not None:
             raise
@@ -118,10 +118,10 @@ def shipped() -> Model:
 
 
 def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
-    def remembered(path: Path) -> str:  # the weights are held against it when they are loaded
+    def known_hash(path: Path) -> str:  # the weights are held against it when they are loaded
         return sha256_of_file(path) if path.suffix == ".json" else content_of(path, memory)
 
-    identity = identity_of(folder, remembered)
+    identity = identity_of(folder, known_hash)
     return Model(title, identity, lambda: _unchanged(folder, identity))
 
 
@@ -144,9 +144,9 @@ def _store(checkout: Path | None) -> str | None:
 
 
 def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
-    """Ask the registry for folder, title and hash.
+    """Return folder, title and hash from the registry.
 
-    What a store in a file has answered holds while that file is the same.
+    The response of a store in a file holds while that file is the same.
     """
     stamp = _stamp_of_store(uri)
     known = memory.get("registered", f"{uri} {wanted}")
@@ -163,7 +163,7 @@ def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
         if stamp:
             memory.put("registered", f"{uri} {wanted}", [stamp, None, str(error), ""])
         raise
-    if stamp:  # else the address may hold a password, and nothing would tell a change
+    if stamp:  # else the address may hold a password, and nothing would show a change
         memory.put("registered", f"{uri} {wanted}", [stamp, str(folder), title, sha256])
     return folder, title, sha256
 
@@ -235,5 +235,5 @@ def _assembled(checkout: Path, identity: str, cache: Path) -> Iterator[Path]:
         names = [name for name in FILES["head"] if name != DETECTION_FILE]
         hashes = {name: sha256_of_file(folder / name) for name in names}
         if _identity_of_trained(checkout, hashes) != identity:
-            raise InputError(f"{checkout}: was trained anew meanwhile; start again for the new one")
+            raise InputError(f"{checkout}: was trained again meanwhile; start again")
         yield folder

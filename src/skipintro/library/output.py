@@ -1,4 +1,4 @@
-"""Tells what was found: a table for a person, JSON or CSV for programs."""
+"""Prints what was found: a table for a person, JSON or CSV for programs."""
 
 import csv
 import json
@@ -19,10 +19,10 @@ _COLUMNS = {"start": 11, "end": 11, "confidence": 10, "source": 8}
 
 @dataclass(frozen=True)
 class Row:
-    """One video that was asked for.
+    """One requested video.
 
     `fault` is empty where it was read; `note` says why it has no sibling, where it has none; `why`
-    says why it has this interval, or none, where that was asked for.
+    says why it has this interval, or none, where that was requested.
     """
 
     finding: Finding

@@ -1,4 +1,4 @@
-"""From the answers for whole series to the rows of the videos that were asked for."""
+"""From the results of whole series to the rows of the requested videos."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,10 +25,10 @@ def asked_rows(
 ) -> list[Row]:
     """Return a row a video, in the order of their series and names; on demand, it says why.
 
-    `row` is called as soon as a series is answered.
+    `row` is called as soon as a series has its results.
     """
-    asked = [video for group in groups for video in group.videos if video in group.asked]
-    place = {video: number for number, video in enumerate(asked)}
+    requested = [video for group in groups for video in group.videos if video in group.asked]
+    place = {video: number for number, video in enumerate(requested)}
     beside = cache(_beside)
     rows = []
     for answers in detection.answers(groups):
@@ -44,7 +44,7 @@ def asked_rows(
 
 
 def _why(answer: Answer, of_detector: Mapping[Path, str]) -> str:
-    """Return why an episode has this interval, or none; nothing where that was not asked for."""
+    """Return why an episode has this interval, or none; nothing where that was not requested."""
     line = of_detector.get(answer.video, "")
     if line and answer.source is Source.SETTINGS:
         return "set by hand in skipintro.toml"
@@ -71,7 +71,7 @@ def without_sibling(
 ) -> str:
     """Say why one of the answers of a series has no sibling; nothing where it has one or failed.
 
-    `beside` gives the videos of a folder with their series.
+    `beside` returns the videos of a folder with their series.
     """
     if answer.fault or sum(not each.fault for each in answers) > 1:
         return ""

@@ -77,7 +77,7 @@ class Chosen(BaseModel):
 
 @dataclass(frozen=True)
 class Told:
-    """An interval by hand, None for no intro, and the line that tells it."""
+    """An interval by hand, None for no intro, and its line."""
 
     interval: tuple[float, float] | None
     place: str
@@ -126,8 +126,8 @@ class Shelf:
         layers = [self._given, *(file.chosen for file in files)]
 
         def nearest(key: str, default: Any = None) -> Any:
-            told = (getattr(layer, key) for layer in layers)
-            return next((value for value in told if value is not None), default)
+            values = (getattr(layer, key) for layer in layers)
+            return next((value for value in values if value is not None), default)
 
         limits = Limits(
             min_confidence=nearest("min_confidence"),
@@ -140,17 +140,17 @@ class Shelf:
     def warn_of_unknown(self) -> None:
         """Name the intervals by hand that are of no file below: names are mistyped easily."""
         for file in filter(None, self._files.values()):
-            wanted = {
+            missing = {
                 _plain(name): name
                 for name in file.chosen.intervals
                 if (file.path, name) not in self._used
             }
-            for place, _, names in os.walk(file.path.parent, followlinks=False) if wanted else ():
+            for place, _, names in os.walk(file.path.parent, followlinks=False) if missing else ():
                 folder = Path(place).relative_to(file.path.parent)
                 for name in names:
-                    wanted.pop(_plain(name), None)
-                    wanted.pop(_plain((folder / name).as_posix()), None)
-            for name in wanted.values():
+                    missing.pop(_plain(name), None)
+                    missing.pop(_plain((folder / name).as_posix()), None)
+            for name in missing.values():
                 line = _line_of(file.text, ("intervals", name))
                 log.warning("%s:%d: no file %s below; correct its name", file.path, line, name)
 
@@ -186,10 +186,10 @@ def _read(path: Path) -> _File | None:
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        told = str(error)
-        at = _IN_TEXT.search(told)
+        message = str(error)
+        at = _IN_TEXT.search(message)
         line = at["line"] if at else text.count("\n") + 1
-        fault = _IN_TEXT.sub("", told).removesuffix("(at end of document)").strip()
+        fault = _IN_TEXT.sub("", message).removesuffix("(at end of document)").strip()
         raise InputError(f"{path}:{line}: no valid TOML: {fault}; correct it") from error
     try:
         return _File(path, text, Chosen.model_validate(values))
@@ -216,7 +216,7 @@ def _fault(path: Path, text: str, error: ValidationError) -> str:
 
 
 def _line_of(text: str, steps: tuple[str, ...]) -> int:
-    """Return the number of the line where a key stands, as far as a search of the text tells."""
+    """Return the number of the line where a key is, as far as a search of the text shows."""
     lines = text.splitlines()
     for step in reversed(steps[:2]):
         key = re.compile(rf"""^\s*(?:\[.*)?(?:.*[.{{,\s])?["']?{re.escape(step)}["']?\s*[=.\]]""")
@@ -227,5 +227,5 @@ def _line_of(text: str, steps: tuple[str, ...]) -> int:
 
 
 def _plain(name: str) -> str:
-    """Return one spelling for a name, however its letters are composed."""
+    """Return the same text for a name, however its letters are composed."""
     return unicodedata.normalize("NFC", name)

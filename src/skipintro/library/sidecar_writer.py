@@ -144,7 +144,7 @@ class Writer:
             self.written.made += 1
 
     def _may_change(self, now: Any, ours: list[Any]) -> bool:
-        """Tell whether a file is not there, is ours and unchanged, or may be overwritten."""
+        """Return whether a file is not there, is ours and unchanged, or may be overwritten."""
         return now is None or self._overwrite or now in ours
 
     def _ours(self, place: Path) -> list[Any]:
