@@ -309,7 +309,7 @@ def test_an_empty_object_holds_no_overrides(overrides: Path) -> None:
         ('{"../a": {"start": 1, "end": 2, "reason": "x"}}', "'../a' holds a path separator"),
         (
             '{"a": {"start": 1, "end": 2, "reason": "x"}, "a": {}}',
-            "the key 'a' stands there twice",
+            "the key 'a' occurs twice",
         ),
     ],
 )

@@ -539,7 +539,7 @@ def test_a_stage_refuses_broken_yaml(checkout: Checkout) -> None:
         (b"window: !!int ''\n", "not valid YAML"),
         (b"window: !!bool 5\n", "not valid YAML"),
         (b"epochs: 0x" + b"f" * 5000, "not valid YAML: the number 0xff"),
-        (b"epochs: 1\nepochs: 2\n", "not valid YAML: the key 'epochs' stands there twice"),
+        (b"epochs: 1\nepochs: 2\n", "not valid YAML: the key 'epochs' occurs twice"),
         (b"window: &a [*a]\n", "not valid YAML: more than 10000 values, its aliases written out"),
         (b"#" * (1 << 19), "not valid YAML: larger than 256 kB"),
     ],

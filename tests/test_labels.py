@@ -200,8 +200,8 @@ def test_names_and_ids_in_any_alphabet_are_kept_as_they_stand(label_file: Path) 
         ('{"a": {"start": 1, "end": 2, "series": []}}', "a: series: expected text, got list"),
         ('{"a": {"start": 1, "end": 2, "name": "\\ud800"}}', "'name': '\\ud800' holds half a"),
         ('{"a": {"start": 1, "end": 2}, "a": {"start": 1, "end": 2}}', "the key 'a' stands there"),
-        ('{"a": {"start": 1, "start": 1, "end": 2}}', "the key 'start' stands there twice"),
-        ('{"a": {"start": 1, "end": 2, "x": {"y": 1, "y": 1}}}', "the key 'y' stands there twice"),
+        ('{"a": {"start": 1, "start": 1, "end": 2}}', "the key 'start' occurs twice"),
+        ('{"a": {"start": 1, "end": 2, "x": {"y": 1, "y": 1}}}', "the key 'y' occurs twice"),
     ],
 )
 def test_a_faulty_label_file_is_refused_by_its_name_and_its_fault(

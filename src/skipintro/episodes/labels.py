@@ -169,7 +169,7 @@ def _unique(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise InputError(f"{path}: the key {key!r} stands there twice; remove one")
+            raise InputError(f"{path}: the key {key!r} occurs twice; remove one")
         if isinstance(value, str) and any(unicodedata.category(c) == "Cs" for c in value):
             raise InputError(f"{path}: {key!r}: {value[:80]!r} holds half a character; correct it")
         found[key] = value

@@ -99,7 +99,7 @@ class Embedder:
     def _vectors(self, answer: Answer) -> NDArray[np.float32]:
         vectors = stored_vectors(file := self._file(answer))
         if vectors is None:
-            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it again")
+            raise InputError(f"{file}: gone or damaged meanwhile; run again")
         return self._config_of(answer).looked_at(vectors, self._lengths[answer.sha256])
 
     def _length_s(self, answer: Answer, n_decoded: int) -> float:

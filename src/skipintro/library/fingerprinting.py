@@ -76,7 +76,7 @@ class Fingerprinter:
     def _evidence(self, answer: Answer) -> Evidence:
         content = read_checked(file := self._file(answer))
         if content is None:
-            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it again")
+            raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
         return of_bytes(content, file)
 
     def _n_seconds(self, answer: Answer) -> int | None:

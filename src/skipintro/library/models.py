@@ -51,7 +51,7 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
     `wanted` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id` (its detector),
     `runs:/id/name`, or `last-trained` for what the checkout has trained last. None stands for the
     champion, or, where there is no registry or it knows none, for the detector that comes with the
-    package. A registry that is named and does not respond is a fault: another model in its place
+    package. A registry that is named and does not answer is a fault: another model in its place
     would go unseen.
     """
     if wanted == LAST_TRAINED:

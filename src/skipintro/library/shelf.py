@@ -77,7 +77,7 @@ class Chosen(BaseModel):
 
 @dataclass(frozen=True)
 class Told:
-    """An interval by hand, None for no intro, and its line."""
+    """An interval by hand, None for no intro, and the line that tells it."""
 
     interval: tuple[float, float] | None
     place: str
