@@ -54,4 +54,4 @@ def test_fast_arithmetic_promises_nothing(
     monkeypatch.setenv("SKIPINTRO_ARITHMETIC", "fast")
     code, told, _ = run_command(["doctor"], monkeypatch, capsys)
     assert code == 0
-    assert told.splitlines()[-1] == "fast arithmetic: other machines may give other bytes"
+    assert told.splitlines()[-1] == "fast arithmetic: other machines may make other bytes"

@@ -149,7 +149,7 @@ def test_the_command_writes_a_sheet_of_a_row_each_and_names_it(
     ("words", "code", "fault"),
     [
         (["--at", "3", "--out", "sheet.jpg"], 1, "error: sheet.jpg: expected a name that ends in"),
-        (["--at", "99", "--out", "sheet.png"], 1, "give an earlier second"),
+        (["--at", "99", "--out", "sheet.png"], 1, "name an earlier second"),
         (["--at", "-1", "--out", "sheet.png"], 2, "--at"),
         (["--out", "sheet.png"], 2, "--at"),
         (["--at", "3"], 2, "--out"),

@@ -199,7 +199,7 @@ def test_names_and_ids_in_any_alphabet_are_kept_as_they_stand(label_file: Path) 
         ('{"a": {"start": 1, "end": 2, "name": 7}}', "a: name: expected text, got int"),
         ('{"a": {"start": 1, "end": 2, "series": []}}', "a: series: expected text, got list"),
         ('{"a": {"start": 1, "end": 2, "name": "\\ud800"}}', "'name': '\\ud800' holds half a"),
-        ('{"a": {"start": 1, "end": 2}, "a": {"start": 1, "end": 2}}', "the key 'a' stands there"),
+        ('{"a": {"start": 1, "end": 2}, "a": {"start": 1, "end": 2}}', "the key 'a' occurs twice"),
         ('{"a": {"start": 1, "start": 1, "end": 2}}', "the key 'start' occurs twice"),
         ('{"a": {"start": 1, "end": 2, "x": {"y": 1, "y": 1}}}', "the key 'y' occurs twice"),
     ],

@@ -193,24 +193,24 @@ def labels_check(
     test: Annotated[Path, typer.Option(help="Label file of the test split.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     length_off_s: Annotated[
-        float, typer.Option(min=0.001, help="s from its series' median of a length, at most.")
+        float, typer.Option(min=0.001, help="Most s of a length from its series' median.")
     ] = LENGTH_OFF_S,
     start_off_s: Annotated[
-        float, typer.Option(min=0.001, help="s from its series' median of a start, at most.")
+        float, typer.Option(min=0.001, help="Most s of a start from its series' median.")
     ] = START_OFF_S,
     deviations: Annotated[
         float,
         typer.Option(
             min=0,
-            help="Standard deviations of its series (from the median absolute deviation) "
-            "of a length or start from the median, at most, where that is more.",
+            help="Most standard deviations (from the median absolute deviation) of a length or "
+            "start from its series' median, where that is more.",
         ),
     ] = DEVIATIONS,
     shifted_length_off_s: Annotated[
         float,
         typer.Option(
             min=0.001,
-            help="s from the nearest other length of its series of a shifted label's, at most.",
+            help="Most s of a shifted label's length from the nearest other one of its series.",
         ),
     ] = SHIFTED_LENGTH_OFF_S,
 ) -> None:

@@ -24,7 +24,7 @@ def alone(folder: Path, name: str) -> Iterator[None]:
     except Timeout as error:
         pid = holder.read_text("ascii", "replace").strip() if holder.is_file() else ""
         raise InputError(
-            f"{folder}: `skipintro {name}` is at work on this cache already, in pid "
+            f"{folder}: `skipintro {name}` is at work on this cache already, in process "
             f"{pid or 'unknown'}; end that one (kill {pid or '<its number>'}), or give another "
             "--cache"
         ) from error
