@@ -64,7 +64,7 @@ def test_before_the_beginning_and_after_the_end_there_is_no_picture(video: Path)
 
 
 def test_a_second_after_the_end_is_told_with_the_last_one(video: Path) -> None:
-    with pytest.raises(InputError, match=r"episode\.mp4: got 14 s, .* is that of 11 s; give an"):
+    with pytest.raises(InputError, match=r"episode\.mp4: got 14 s, .* is that of 11 s; name an"):
         pictures_around(video, [3, 14])
 
 
