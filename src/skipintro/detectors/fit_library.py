@@ -192,5 +192,5 @@ def labelled_season(
     return LabelledSeason(
         show=name,
         candidates=season_candidates([one.episode.fingerprints for one in episodes], settings),
-        openings=tuple(() if one.truth is None else (one.truth,) for one in episodes),
+        openings=tuple(one.intervals for one in episodes),
     )
