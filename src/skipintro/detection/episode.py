@@ -68,9 +68,7 @@ class Prediction:
     """What a detector says of one episode."""
 
     interval: Interval | None  # None: no intro; of several the first
-    confidence: (
-        float | None
-    )  # of the interval, or the least of several, 0 to 1; None where a detector gives none
+    confidence: float | None  # of the surest interval, 0 to 1; None where a detector gives none
     probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector gives none
     further: tuple[Interval, ...] = ()  # after the first, of a file of several episodes
 

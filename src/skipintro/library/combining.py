@@ -34,7 +34,7 @@ def by_chapter(answer: Answer, share_of_siblings: Callable[[Interval], float]) -
     confidence = CONFIRMED
     if not same:
         confirmed = [each for each in named if share_of_siblings(each) >= _SHARED]
-        intervals = (confirmed or named)[:1]
+        intervals = tuple((confirmed or named)[:1])
         confidence = CONFIRMED if confirmed else UNCONFIRMED
     if confidence < (answer.local.limits.min_confidence or 0.0):
         return answer

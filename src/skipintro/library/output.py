@@ -42,8 +42,8 @@ class Row:
         source = None if self.fault else str(found.source)
         said = (self.note or None, self.why or None, self.fault or None)
         values = (*texts, start_s, end_s, confidence, source, *said)
-        further = {"further": [list(one) for one in found.further]} if found.further else {}
-        return dict(zip(_FIELDS, values, strict=True)) | further
+        told: dict[str, object] = dict(zip(_FIELDS, values, strict=True))
+        return told | ({"further": [*map(list, found.further)]} if found.further else {})
 
     def each_interval(self) -> list[dict[str, object]]:
         """Return the columns once for each interval; once where there is none."""
