@@ -273,7 +273,7 @@ def test_further_intervals_follow_the_rule_and_leave_no_trace_where_there_is_non
     plain = annotate("test", "show-s01e01", label(5, 12, further=((70, 77),)), RULE, OVERRIDE)
     assert plain.intervals == ((3, 9),)
     assert "further" not in plain.model_dump()
-    assert annotation(None, None).intervals == ()
+    assert not annotation(None, None).intervals
 
 
 def test_an_override_may_tell_several_intervals(overrides: Path) -> None:

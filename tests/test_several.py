@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 from functools import lru_cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from season_cases import CONFIG, RATE, Interval, episode, scene, season, theme
 from skipintro.core.files import as_json
+from skipintro.detection.episode import Prediction
 from skipintro.detectors import SHIPPED
 from skipintro.detectors.candidates import Candidates
 from skipintro.detectors.explaining import explained
 from skipintro.detectors.openings import OpeningDetector, load_openings
+from skipintro.detectors.pyfunc_model import IntroDetector
 from skipintro.detectors.several import SeveralSettings, further_openings, n_episodes
 from skipintro.episodes.naming import n_named
 from skipintro.evidence.track import Evidence
@@ -155,3 +158,19 @@ def test_settings_that_ship_leave_no_trace_in_a_detector_s_file_and_others_do() 
     config = shipped().config.model_copy(update={"several": several})
     *_, last = replace(shipped(), config=config).detect([*singles(), double()])
     assert last.further == ()  # 120 s are twice 60 s
+
+
+def test_the_registered_model_gives_a_row_for_each_interval() -> None:
+    found = [
+        Prediction((1.0, 2.0), 0.9, np.zeros(0, np.float32), further=((5.0, 6.0),)),
+        Prediction(None, None, np.zeros(0, np.float32)),
+    ]
+    model = IntroDetector()
+    model._detector = SimpleNamespace(detect=lambda _: found)
+    told = model.predict(["a.mkv", "b.mkv"]).astype(object)
+    rows = told.where(told.notna(), None).to_numpy().tolist()
+    assert rows == [
+        ["a.mkv", 1.0, 2.0, 0.9],
+        ["a.mkv", 5.0, 6.0, 0.9],
+        ["b.mkv", None, None, None],
+    ]

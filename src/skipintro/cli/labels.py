@@ -253,8 +253,8 @@ def labels_check(
         return
     typer.echo(found.as_text())
     for told in doubted:
-        label = "no intro" if told.label is None else format_interval(told.label)
-        says = "nothing" if told.interval is None else format_interval(told.interval)
+        label = ", ".join(map(format_interval, told.labels)) or "no intro"
+        says = ", ".join(map(format_interval, told.intervals)) or "nothing"
         typer.echo(
             f"contradicted: {told.id}: labelled {label}; a fit on other series says "
             f"{says}, confidence {told.confidence:.2f}"
@@ -271,6 +271,6 @@ def _frames_command(checkout: Path, told: "OutOfFoldPrediction") -> str:
     ingested = read_model(IngestManifest, manifest).episodes if manifest.exists() else []
     paths = (str(checkout / e.path) for e in ingested if e.id == told.id and e.path)
     path = shlex.quote(next(paths, f"<video of {told.id}>"))
-    ends = [int(second) for span in (told.label, told.interval) if span for second in span]
+    ends = [int(second) for span in (*told.labels, *told.intervals) for second in span]
     seconds = " ".join(f"--at {second}" for second in dict.fromkeys(ends))
     return f"skipintro frames {path} {seconds} --out frames.png"

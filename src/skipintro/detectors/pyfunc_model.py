@@ -15,7 +15,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 class IntroDetector(PythonModel):
     """`predict(["S01E01.mp4"])` gives the columns `video, start_s, end_s, confidence`.
 
-    A video without an intro is a row with empty times. `model_config` takes `device` (`auto`,
+    A video without an intro is a row with empty times, one of several openings a row for each.
+    `model_config` takes `device` (`auto`,
     `cpu`, `cuda`) and `encoder_weights` (a checkpoint file, where the encoder was loaded from one).
     """
 
@@ -40,8 +41,8 @@ class IntroDetector(PythonModel):
         rows: list[tuple[str, float | None, float | None, float | None]] = []
         found = self._detector.detect([Path(video) for video in model_input])
         for video, told in zip(model_input, found, strict=True):
-            start_s, end_s = told.interval or (None, None)
-            rows.append((video, start_s, end_s, told.confidence))
+            for start_s, end_s in told.intervals or ((None, None),):
+                rows.append((video, start_s, end_s, told.confidence))
         columns = {"video": str, "start_s": float, "end_s": float, "confidence": float}
         return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
