@@ -91,13 +91,14 @@ def _rows(
                         f"{row.place}: {row.video}: no such video in the given folders; correct "
                         "the row, or give its folder, too"
                     )
-                told[key].append(Told(Kind.CSV, row.place, row.interval, row.series))
+                intervals = () if row.interval is None else (row.interval,)
+                told[key].append(Told(Kind.CSV, row.place, intervals, row.series))
     return told
 
 
 def _told_beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iterator[Told]:
     """Yield what the files beside a video tell, and its own chapters."""
-    readers: list[tuple[Kind, str, Callable[[Path], Interval | None]]] = [
+    readers: list[tuple[Kind, str, Callable[[Path], tuple[Interval, ...]]]] = [
         (Kind.EDL, edl.SUFFIX, edl.read),
         (Kind.SEGMENTS, segments.SUFFIX, segments.read),
     ]
@@ -109,38 +110,39 @@ def _told_beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iter
     for kind, suffix, read in readers:
         path = video.with_suffix(suffix)
         with _kept(found.faults):
-            if kind in kinds and _is_there(path) and (interval := read(path)) is not None:
-                yield Told(kind, str(path), interval)
+            if kind in kinds and _is_there(path) and (intervals := read(path)):
+                yield Told(kind, str(path), intervals)
     if Kind.CHAPTERS in kinds:
         with _kept(found.faults):
             try:
-                interval = chapters.of_video(video)
+                intervals = chapters.of_video(video)
             except PassingVideoError:
                 raise
             except VideoError as error:
                 found.unread.append(str(error))
                 return
-            if interval is not None:
-                yield Told(Kind.CHAPTERS, str(video), interval)
+            if intervals:
+                yield Told(Kind.CHAPTERS, str(video), intervals)
 
 
 def _check_agreement(video: Path, told: Sequence[Told]) -> None:
     for one, other in combinations(told, 2):
-        if not _agree(one.interval, other.interval):
+        if not _agree(one.intervals, other.intervals):
             raise InputError(
                 f"{video}: {one.place} tells {_told(one)}, {other.place} tells {_told(other)}; "
                 "correct or remove one, or name the right source with --from"
             )
 
 
-def _agree(one: Interval | None, other: Interval | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return all(abs(a - b) <= AGREE_S + _OF_MS for a, b in zip(one, other, strict=True))
+def _agree(one: Sequence[Interval], other: Sequence[Interval]) -> bool:
+    ends, others = ([end for interval in each for end in interval] for each in (one, other))
+    return len(ends) == len(others) and all(
+        abs(a - b) <= AGREE_S + _OF_MS for a, b in zip(ends, others, strict=True)
+    )
 
 
 def _told(told: Told) -> str:
-    return "no intro" if told.interval is None else format_interval(told.interval)
+    return ", ".join(map(format_interval, told.intervals)) or "no intro"
 
 
 @contextmanager
@@ -169,7 +171,8 @@ def _each(groups: Iterable[Series]) -> Iterator[tuple[str, Path]]:
 
 
 def _label(id_: str, series: str, told: Sequence[Told]) -> dict[str, Any]:
-    interval = told[0].interval
-    start, end = (None, None) if interval is None else map(format_time, interval)
+    times = [[format_time(end) for end in interval] for interval in told[0].intervals]
+    start, end = times[0] if times else (None, None)
+    ends = {"intervals": times} if len(times) > 1 else {"start": start, "end": end}
     given = next((one.series for one in told if one.series), series) or id_
-    return {"name": id_, "start": start, "end": end, "series": given}
+    return {"name": id_, **ends, "series": given}
