@@ -22,6 +22,7 @@ def outcome(
     leaked: bool = False,
     corrected: bool = False,
     tags: tuple[str, ...] = (),
+    further: tuple[Interval, ...] = (),
 ) -> Outcome:
     """Return an outcome of which only what matters is told."""
     return Outcome(
@@ -36,6 +37,7 @@ def outcome(
         leaked=leaked,
         corrected=corrected,
         tags=tags,
+        further=further,
     )
 
 

@@ -263,6 +263,26 @@ def test_half_a_second_beyond_the_last_picture_is_beyond_the_episode() -> None:
         check_within("labels.json", annotation(5, 12.5), 12)
 
 
+def test_further_intervals_follow_the_rule_and_leave_no_trace_where_there_is_none() -> None:
+    double = annotate("test", "show-s01e01", label(5, 12, further=((70, 77),)), RULE)
+    assert [*double.intervals] == [(5, 12), (70, 77)]
+    assert is_within(double, 77)
+    assert not is_within(double, 76)
+    long = annotate("test", "show-s01e01", label(5, 12, further=((70, 270),)), RULE)
+    assert (long.intervals, long.reason) == ((), "a length of 200 s lies outside 1 to 120 s")
+    plain = annotate("test", "show-s01e01", label(5, 12, further=((70, 77),)), RULE, OVERRIDE)
+    assert [*plain.intervals] == [(3, 9)]
+    assert "further" not in plain.model_dump()
+    assert not annotation(None, None).intervals
+
+
+def test_an_override_may_tell_several_intervals(overrides: Path) -> None:
+    overrides.write_text('{"a": {"intervals": [[3, 9], ["1:10", 77]], "reason": "double"}}')
+    told = read_overrides(overrides)["a"]
+    assert told == Override(start_s=3, end_s=9, reason="double", further=((70, 77),))
+    assert annotate("test", "a", label(5, 12), RULE, told).intervals == ((3, 9), (70, 77))
+
+
 @pytest.fixture
 def overrides(tmp_path: Path) -> Path:
     return tmp_path / "overrides.json"

@@ -33,7 +33,8 @@ def answer(*chapters: Chapter, interval: Interval | None = (20, 30), **limits: f
     local = Local(limits=Limits(**limits))
     known = None if interval is None else 0.8
     video = Path("x.mkv")
-    return Answer(video, "x", "ab", 100.0, interval, known, chapters=tuple(chapters), local=local)
+    intervals = () if interval is None else (interval,)
+    return Answer(video, "x", "ab", 100.0, intervals, known, chapters=tuple(chapters), local=local)
 
 
 def shared_in(start_s: float, end_s: float) -> Callable[[Interval], float]:
@@ -55,7 +56,7 @@ INTRO, PART = Chapter(19, 31, "Intro"), Chapter(31, 90, "Part A")
 
 
 def told(found: Answer) -> tuple[Interval | None, float | None, Source]:
-    return found.interval, found.confidence, found.source
+    return next(iter(found.intervals), None), found.confidence, found.source
 
 
 def test_a_chapter_that_the_detector_confirms_takes_its_place_and_asks_no_sibling() -> None:
@@ -91,6 +92,13 @@ def test_of_several_the_confirmed_one_counts_else_the_first() -> None:
     assert told(by_chapter(lone, NOWHERE))[:2] == ((0, 5), UNCONFIRMED)
 
 
+def test_of_two_intervals_each_gives_way_to_the_chapter_that_it_confirms() -> None:
+    both = replace(answer(PART, INTRO), intervals=((20, 30), (70, 80)))
+    assert by_chapter(both, not_asked).intervals == ((19, 31), (70, 80))
+    second = replace(both, chapters=(*both.chapters, Chapter(69, 80, "Opening")))
+    assert by_chapter(second, not_asked).intervals == ((19, 31), (69, 80))
+
+
 @pytest.mark.parametrize(
     ("limits", "share", "source"),
     [
@@ -106,7 +114,7 @@ def test_limits_hold_for_chapters_and_the_detector_s_stays_then(
 ) -> None:
     found = by_chapter(answer(INTRO, interval=(60.0, 70.0), **limits), share)
     assert found.source is source
-    assert found.interval == ((19, 31) if source is Source.CHAPTER else (60, 70))
+    assert found.intervals == (((19, 31) if source is Source.CHAPTER else (60, 70)),)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])

@@ -1,6 +1,7 @@
 """Figures of a head on windows, with probabilities known before, and the metrics of a run."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from skipintro.evaluation.metrics import (
     results,
     tables,
 )
-from skipintro.evaluation.results import Outcome
+from skipintro.evaluation.results import Outcome, n_found
 from skipintro.evaluation.windows import window_metrics, window_outcome
 from skipintro.model.metrics import BinaryMetrics
 from skipintro.model.windows import FrameSequence
@@ -280,6 +281,19 @@ def test_what_is_leaked_belongs_to_the_test_data() -> None:
     hashes = [of(a, b), of(a), of(("a", (1.0, 3.0)), b), of(a, b, leaked=["a"])]
     assert len(set(hashes)) == 4
     assert of(a, b, leaked=["gone"]) == hashes[0]
+
+
+def test_further_intervals_belong_to_the_data_and_to_what_is_held_out() -> None:
+    plain = episode("a", "x", (0.0, 1.0))
+    double = replace(plain, further=((2.0, 3.0),))
+    hashes = [hash_of_test_data([], [one], VIDEOS, ()) for one in (plain, double)]
+    hashes += [hash_of_train_data([one], VIDEOS) for one in (plain, double)]
+    assert len(set(hashes)) == 4
+    told = OutOfFoldPrediction(
+        id="a", series="x", label=None, interval=(0.0, 1.0), confidence=None, further=((2.0, 3.0),)
+    )
+    [found] = held_out_outcomes([double], [told])
+    assert n_found(found, 0.5) == len(found.truths) == 2
 
 
 def test_what_is_held_out_is_held_against_the_labels_of_train_whatever_test_says() -> None:

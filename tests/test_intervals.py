@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
 from outcome_cases import Case, cases, outcome
+from skipintro.detection.episode import Interval
 from skipintro.evaluation.intervals import (
     HEADLINES,
     BoundaryErrors,
@@ -15,7 +16,7 @@ from skipintro.evaluation.intervals import (
     interval_figures,
     ratio,
 )
-from skipintro.evaluation.results import boundary_errors, is_found, skipped_story_s, temporal_iou
+from skipintro.evaluation.results import boundary_errors, n_found, skipped_story_s, temporal_iou
 
 CASES = st.lists(cases(), max_size=5)
 NOTHING = PrecisionRecall(precision=None, recall=None, f1=None)
@@ -164,7 +165,7 @@ def test_found_intervals_agree_with_going_through_them(drawn: list[Case]) -> Non
         for case in drawn:
             matched = False
             for _ in case.predicted:
-                if is_found(case.outcome, tolerance_s) and not matched:
+                if n_found(case.outcome, tolerance_s) and not matched:
                     right, matched = right + 1, True
                 else:
                     wrong += 1
@@ -282,3 +283,32 @@ def test_the_headlines_are_the_figures_of_their_names() -> None:
     flat = leaves("", interval_figures(rows).model_dump())
     for name, terms in HEADLINES.items():
         assert ratio(terms, rows) == flat[name]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "right", "iou", "story_s"),
+    [
+        ([(10, 20), (40, 50)], 2, 1, 0),
+        ([(10, 20)], 1, 0.5, 0),
+        ([(40, 50)], 1, 0.5, 0),
+        ([(10.5, 20), (40, 44)], 1, (0.95 + 0.4) / 2, 0),
+        ([(10, 50)], 0, 0.125, 20),  # one over both covers the story between
+        ([(10, 20), (25, 30), (40, 50)], 2, 0.75, 5),  # (25, 30) stands nearest to the first
+        ([], 0, 0, 0),
+    ],
+)
+def test_two_labelled_intervals_of_a_file_count_as_two_labels(
+    predicted: list[Interval], right: int, iou: float, story_s: float
+) -> None:
+    double = outcome((10, 20), *predicted, further=((40, 50),))
+    figures = interval_figures([double])
+    precision = right / len(predicted) if predicted else 0
+    assert (figures.within_1s.precision, figures.within_1s.recall) == (precision, right / 2)
+    assert skipped_story_s(double) == story_s
+    assert figures.mean_iou == pytest.approx(iou)
+    assert (figures.episodes, figures.with_intro, figures.false_alarms) == (1, 1, 0)
+
+
+def test_a_prediction_meets_one_of_two_labels() -> None:
+    double = outcome((10, 12), (10.5, 13), further=((13, 15),))
+    assert found_within([double], 3.0).f1 == pytest.approx(2 / 3)

@@ -46,6 +46,17 @@ def test_silence_contradicts_nothing() -> None:
     assert contradicted([told("a", (5, 15), None, None), told("b", None, None, None)], 3) == []
 
 
+def test_each_interval_of_a_file_is_held_against_the_label_nearest_to_it() -> None:
+    further_label = {"further_label": ((70.0, 80.0),)}
+    both = told("a", (10, 20), (10, 20)).model_copy(
+        update={**further_label, "further": ((71.0, 80.0),)}
+    )
+    assert both.error_s() == 1
+    assert told("a", (10, 20), (71, 80)).model_copy(update=further_label).error_s() == 1
+    assert both.model_copy(update={"further_label": ()}).error_s() == 61
+    assert "further" not in told("a", (10, 20), (10, 20)).model_dump()
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     rows = [told("другой 🎬", (1, 4), (1.5, 4)), told("b", None, None, None)]
     write_json(tmp_path / "held_out.json", [each.model_dump(mode="json") for each in rows])

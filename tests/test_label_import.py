@@ -77,7 +77,7 @@ def test_each_kind_of_source_is_read_and_the_label_reader_takes_the_result(
     ):
         text = sidecar.text(finding(name))
         assert text is not None
-        sidecar.place(videos[name]).write_text(text)
+        sidecar.path_for(videos[name]).write_text(text)
     (library / "labels.csv").write_text("video,start,end\nToy/Toy S01E03.mp4,0:00,16\n")
     code, out, err = run(library)
     assert (code, err) == (0, "")
@@ -166,7 +166,7 @@ def test_an_edl_tells_the_interval_that_players_skip(
 ) -> None:
     path = tmp_path / "x.edl"
     path.write_text(text, encoding="utf-8", newline="")
-    assert edl.read(path) == expected
+    assert edl.read(path) == (() if expected is None else (expected,))
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,29 @@ def test_a_faulty_edl_is_refused_by_its_name_its_fault_and_a_remedy(
     assert str(refusal.value).startswith(str(path))
 
 
+def test_a_file_of_two_episodes_may_have_two_intros(tmp_path: Path, run: Import) -> None:
+    library = tmp_path / "library"
+    write_library(library)
+    video = (library / "Toy/Toy S01E01.mp4").rename(library / "Toy/Toy S01E01-E02.mp4")
+    told = Finding(video, "x", 26.0, (3.0, 8.0), 0.9, further=((12.0, 17.0),))
+    for sidecar in (segment_sidecar, chapter_sidecar):
+        sidecar.path_for(video).write_text(sidecar.text(told) or "")
+    code, _, err = run(library)
+    assert (code, err) == (0, "")
+    [label] = read_labels(tmp_path / "labels.json").values()
+    assert (label.start_s, label.end_s, label.further) == (3, 8, ((12, 17),))
+    both = segments.read(segment_sidecar.path_for(video))
+    assert both == told.intervals
+    with pytest.raises(InputError, match="2 intervals may be the intro"):
+        segments.read(segment_sidecar.path_for(video).rename(tmp_path / "Toy S01E01.segments.json"))
+
+
 def test_segments_of_other_types_tell_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.segments.json"
     outro, intro = segment("Outro", 50 * TICK, 60 * TICK), segment("Intro", 0, 12_345_678)
     for items, expected in (([], None), ([outro], None), ([outro, intro], (0, 1.235))):
         path.write_text(json.dumps({"Items": items, "TotalRecordCount": len(items)}))
-        assert segments.read(path) == expected
+        assert segments.read(path) == (() if expected is None else (expected,))
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,49 @@ def test_start_after_end_is_read_as_it_stands(label_file: Path) -> None:
     assert (found.start_s, found.end_s) == (460.0, 11.0)
 
 
+def test_a_file_of_two_episodes_has_intervals_and_the_first_is_the_plain_one(
+    label_file: Path,
+) -> None:
+    intervals = [["0:00:05", "0:00:12"], [700, "11:47.5"], [900, 910]]
+    rows = {"a": {"intervals": intervals}, "b": label(5, "0:12", intervals=intervals), "c": label()}
+    label_file.write_text(json.dumps(rows))
+    found = read_labels(label_file)
+    for each in (found["a"], found["b"]):
+        assert (each.start_s, each.end_s) == (5, 12)
+        assert each.further == ((700, 707.5), (900, 910))
+    assert found["c"].further == ()
+
+
+@pytest.mark.parametrize(
+    ("intervals", "fault"),
+    [
+        ([], "expected a list of [start, end], got []; correct it, or give start and end alone"),
+        (None, "expected a list of [start, end], got None"),
+        ("0:05", "expected a list of [start, end], got '0:05'"),
+        ([[1, 2], [3]], "2: expected [start, end], got [3]"),
+        ([[1, 2], "34"], "2: expected [start, end], got '34'"),
+        ([[1, 2], [3, None]], "2: start does not lie before end; correct it"),
+        ([[2, 2]], "1: start does not lie before end; correct it"),
+        ([[1, 2], ["soon", 3]], "2: 'soon' is no time; write H:MM:SS"),
+        ([[5, 9], [1, 2]], "2: begins before the one before it ends; put them in the order"),
+        ([[1, 5], [4, 9]], "2: begins before the one before it ends; put them in the order"),
+    ],
+)
+def test_faulty_intervals_are_refused_by_file_episode_and_fault(
+    label_file: Path, intervals: Any, fault: str
+) -> None:
+    label_file.write_text(json.dumps({"a": {"intervals": intervals}}))
+    with pytest.raises(InputError) as refusal:
+        read_labels(label_file)
+    assert str(refusal.value).startswith(f"{label_file}: a: intervals: {fault}")
+
+
+def test_start_and_end_beside_intervals_are_those_of_the_first(label_file: Path) -> None:
+    label_file.write_text(json.dumps({"a": label(5, 13, intervals=[[5, 12], [70, 77]])}))
+    with pytest.raises(InputError, match=r"a: end is not that of the first of intervals; remove"):
+        read_labels(label_file)
+
+
 def test_an_empty_object_holds_no_labels(label_file: Path) -> None:
     label_file.write_text("{}")
     assert read_labels(label_file) == {}

@@ -25,8 +25,9 @@ from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
 from skipintro.library.cache import Memory, content_of
 from skipintro.library.discovery import find_series
-from skipintro.library.enums import Kind, Source
+from skipintro.library.enums import Form, Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
+from skipintro.library.output import Row, tell
 from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
 from skipintro.library.shot_boundaries import snapped
@@ -272,7 +273,7 @@ def test_two_runs_may_share_a_memory(tmp_path: Path) -> None:
 
 
 def answer(**changes: Any) -> Answer:
-    fields = {"length_s": 100.0, "interval": (20.0, 30.0), "confidence": 0.8, **changes}
+    fields = {"length_s": 100.0, "intervals": ((20.0, 30.0),), "confidence": 0.8, **changes}
     return Answer(Path("x.mkv"), "x", "ab", **fields)
 
 
@@ -308,8 +309,33 @@ def test_snapped_ends_are_rounded_to_milliseconds_before_anything_else_sees_them
     assert found.interval == (20.333, 31.333)
 
 
+def test_each_of_two_intervals_is_refined_and_those_that_meet_are_one() -> None:
+    double = answer(intervals=((20.0, 30.0), (60.0, 70.0)))
+    found = refine(double, Rule(pad_start_s=2), nowhere)
+    assert [*found.intervals] == [(18, 30), (58, 70)]
+    assert refine(double, Rule(pad_end_s=31), nowhere).intervals == ((20, 100),)
+    assert refine(double, Rule(pad_start_s=-6, pad_end_s=-6), nowhere).intervals == ()
+
+
+def test_csv_and_table_have_a_line_for_each_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    found = Finding(
+        Path("Show S01E01-E02.mkv"), "show", 90, (1.0, 2.5), 0.9, further=((60.0, 61.5),)
+    )
+    tell([Row(found), Row(Finding(Path("Show S01E03.mkv"), "show", 90, (3.0, 4.5), 0.8))], Form.CSV)
+    assert [line.split(",")[2:5] for line in capsys.readouterr().out.splitlines()] == [
+        ["start_s", "end_s", "confidence"],
+        ["1.0", "2.5", "0.9"],
+        ["60.0", "61.5", "0.9"],
+        ["3.0", "4.5", "0.8"],
+    ]
+    tell([Row(found)], Form.TABLE)
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[-4:] == ["0:00:01", "0:00:02.5", "0.90", "detector"]
+    assert second.split() == ["0:01:00", "0:01:01.5"]
+
+
 def test_nothing_found_stays_nothing() -> None:
-    assert refine(answer(interval=None, confidence=None), Rule(snap=True), nowhere).interval is None
+    assert refine(answer(intervals=(), confidence=None), Rule(snap=True), nowhere).interval is None
 
 
 # Snapping

@@ -292,6 +292,15 @@ def test_a_timeline_draws_truth_prediction_and_probability() -> None:
     assert not page([outcome((10, 20), (9, 20))]).with_class("curve")
 
 
+def test_a_file_of_two_openings_shows_both() -> None:
+    row = episode_row(outcome((10, 20), (10, 20), (40, 50), further=((40, 50),)))
+    assert (row.verdict, row.wrong_s, row.zoomed) == (Verdict.FOUND, 0, (0, 60))
+    assert episode_row(outcome((10, 20), (10, 20), further=((40, 50),))).verdict is Verdict.OFF
+    drawn = page([outcome((10, 20), further=((40, 50),))])
+    assert [one["x"] for one in drawn.with_class("truth") if "x" in one] == ["10.0", "40.0"]
+    assert "0:10 to 0:20, 0:40 to 0:50" in drawn.words
+
+
 def test_thumbnails_stand_in_the_page_itself() -> None:
     one = outcome((10, 20), (10, 60))
     found = page([one], episodes=(episode_row(one, [jpeg()] * 3 + [None]),))

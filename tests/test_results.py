@@ -3,11 +3,16 @@ import pytest
 from hypothesis import given
 
 from outcome_cases import Case, Cells, cases, outcome
-from skipintro.detection.episode import Episode, Interval, LabelledEpisode, Prediction
+from skipintro.detection.episode import (
+    Episode,
+    Interval,
+    LabelledEpisode,
+    Prediction,
+    interval_seconds,
+)
 from skipintro.evaluation.results import (
     boundary_errors,
-    interval_seconds,
-    is_found,
+    n_found,
     outcome_of,
     skipped_story_s,
     temporal_iou,
@@ -83,16 +88,16 @@ def test_the_seconds_of_intervals_are_those_from_start_on_and_before_end(
 def test_an_intro_is_found_with_both_ends_within_the_tolerance(
     predicted: list[Interval], found: bool
 ) -> None:
-    assert is_found(outcome((10, 20), *predicted), 3.0) is found
+    assert n_found(outcome((10, 20), *predicted), 3.0) == found
 
 
 def test_three_seconds_off_in_decimals_are_three_seconds_off() -> None:
     assert 64.4 - 61.4 > 3  # in binary
-    assert is_found(outcome((61.4, 80.0), (64.4, 80.0)), 3.0)
+    assert n_found(outcome((61.4, 80.0), (64.4, 80.0)), 3.0)
 
 
 def test_where_there_is_no_intro_none_is_found() -> None:
-    assert not is_found(outcome(None, (0, 10)), 1000.0)
+    assert not n_found(outcome(None, (0, 10)), 1000.0)
 
 
 @given(cases())
@@ -103,7 +108,7 @@ def test_found_agrees_with_integer_arithmetic(case: Case) -> None:
             if case.truth is not None:
                 off = max(abs(start - case.truth[0]), abs(end - case.truth[1]))
                 expected = expected or off <= 10 * tolerance_s
-        assert is_found(case.outcome, float(tolerance_s)) == expected
+        assert n_found(case.outcome, float(tolerance_s)) == expected
 
 
 @pytest.mark.parametrize(

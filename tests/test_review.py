@@ -40,7 +40,7 @@ from skipintro.cli import review as cli_review
 from skipintro.cli.outliers import usual_rule
 from skipintro.core.errors import InputError
 from skipintro.core.files import write_json
-from skipintro.episodes.annotations import CorrectionRule, read_overrides
+from skipintro.episodes.annotations import CorrectionRule, Override, read_overrides
 from skipintro.episodes.catalog import IngestedEpisode, IngestManifest
 from skipintro.review.decisions import Decision, entry_of
 from skipintro.review.label_issues import EVALUATED, HELD_OUT, Doubt, gather
@@ -286,6 +286,23 @@ def test_entries_are_written_as_a_person_would_without_a_loss() -> None:
     assert stands == {**nothing, "reason": "reviewed: the label is right"}
 
 
+def test_further_intervals_are_accepted_with_the_label_and_kept_by_a_correction() -> None:
+    double = doubt_of(label=(5, 20), further=((70, 85),))
+    reason = {"reason": "double"}
+    assert entry_of(decision("accept", **reason), double, RULE) == {
+        "intervals": [["0:00:05", "0:00:20"], ["0:01:10", "0:01:25"]],
+        **reason,
+    }
+    assert entry_of(decision("correct", 6.5, 20.0, **reason), double, RULE) == {
+        "intervals": [["0:00:06.5", "0:00:20"], ["0:01:10", "0:01:25"]],
+        **reason,
+    }
+    seen = Override(start_s=5, end_s=20, reason="x", further=((60, 75),))
+    kept = entry_of(decision("correct", 6.5, 20.0, seen=seen), double, RULE)
+    assert kept["intervals"][1:] == [["0:01:00", "0:01:15"]]
+    assert entry_of(decision("no_intro", **reason), double, RULE)["start"] is None
+
+
 @pytest.mark.parametrize(
     ("made", "changes", "fault"),
     [
@@ -298,6 +315,8 @@ def test_entries_are_written_as_a_person_would_without_a_loss() -> None:
         (decision("correct"), {}, "both start and end"),
         (decision("accept"), {"usable": False, "label": None}, "cannot be used"),
         (decision("accept"), {"n_seconds": 80}, "after the episode's end"),
+        (decision("accept"), {"label": (5, 20), "further": ((70, 91),)}, "after the episode's end"),
+        (decision("correct", 60.0, 71.0), {"further": ((70, 85),)}, "next one begins at 0:01:10"),
     ],
 )
 def test_what_the_annotate_stage_would_not_take_is_refused(

@@ -82,6 +82,6 @@ def test_each_kind_has_a_panel_of_its_own(tmp_path: Path, kinds: int) -> None:
     heights = []
     for given in (None, shared):
         path = tmp_path / "found.png"
-        finding(path, "a", [[(0.0, None)]], [0.1, 0.9], interval=(0.5, 1.5), shared=given)
+        finding(path, "a", [[(0.0, None)]], [0.1, 0.9], intervals=[(0.5, 1.5)], shared=given)
         heights.append(imread(path).shape[0])
     assert heights[1] - heights[0] == pytest.approx(99 * kinds, abs=2)  # 0.9 inches at 110 dpi

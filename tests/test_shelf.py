@@ -42,7 +42,7 @@ def test_an_interval_by_hand_is_of_a_file_by_name_or_by_path(tmp_path: Path) -> 
         tmp_path,
         "[intervals]",
         '"S01E01.mkv" = ["0:01:10", 85.5]',
-        '"One/S01E02.mkv" = [00:00:05, "20"]',
+        '"One/S01E02.mkv" = [[00:00:05, "20"], ["5:00", 315]]',
         "'S01E03.mkv' = []",
     )
     settings(tmp_path / "Two", "[intervals]", '"S01E01.mkv" = [1, 2]')
@@ -50,14 +50,14 @@ def test_an_interval_by_hand_is_of_a_file_by_name_or_by_path(tmp_path: Path) -> 
 
     def told(name: str) -> object:
         found = shelf.of(tmp_path / name).by_hand
-        return None if found is None else (found.interval, found.place)
+        return None if found is None else (found.intervals, found.place)
 
-    assert told("One/S01E01.mkv") == ((70, 85.5), f"{path}:2: intervals: S01E01.mkv")
-    assert told("One/S01E02.mkv") == ((5, 20), f"{path}:3: intervals: One/S01E02.mkv")
+    assert told("One/S01E01.mkv") == (((70, 85.5),), f"{path}:2: intervals: S01E01.mkv")
+    assert told("One/S01E02.mkv") == (((5, 20), (300, 315)), f"{path}:3: intervals: One/S01E02.mkv")
     assert told("Two/S01E02.mkv") is None
-    assert told("Two/S01E03.mkv") == (None, f"{path}:4: intervals: S01E03.mkv")
+    assert told("Two/S01E03.mkv") == ((), f"{path}:4: intervals: S01E03.mkv")
     assert told("Two/S01E01.mkv") == (
-        (1, 2),
+        ((1, 2),),
         f"{tmp_path}/Two/skipintro.toml:2: intervals: S01E01.mkv",
     )
 
@@ -99,6 +99,8 @@ KNOWN = "(known: skip, min_confidence, min_length, max_length, search, intervals
         (("search = 0",), 1, "search: expected"),
         (("[intervals]", "'a.mkv' = []", "'b.mkv' = [9, 8]"), 3, "start 0:00:09 does not lie"),
         (("intervals = { 'b.mkv' = 5 }",), 1, 'intervals.b.mkv: expected ["0:01:10", "0:01:25"]'),
+        (("[intervals]", "b = [[1, 2], 3]"), 2, 'expected ["0:01:10", "0:01:25"], a list of'),
+        (("[intervals]", "b = [[5, 6], [1, 2]]"), 2, "0:00:01 to 0:00:02 begins before 0:00:05 to"),
         (("[intervals]", "b = [1, 'x']"), 2, "'x' is no time; write H:MM:SS"),
         (("[intervals]", "b = [-1, 2]"), 2, "negative"),
         (("skip = true", "skip = yes"), 2, "no valid TOML: Invalid value"),
@@ -227,6 +229,16 @@ def test_an_interval_by_hand_goes_before_the_detector_s_and_is_neither_moved_nor
     edl = detect.place.library / "Toy/Toy S01E02.edl"
     assert edl.read_text() == "7.125\t20.000\t3\n"
     assert not edl.with_name("Toy S01E03.edl").exists()
+
+
+def test_two_intervals_of_a_file_reach_rows_and_players(detect: Detect) -> None:
+    settings(detect.place.library, "[intervals]", '"Toy S01E02.mp4" = [[2, 7.5], ["0:00:12", 20]]')
+    found = detect("--write", "edl")
+    assert told(found["Toy S01E02"]) == (2.0, 7.5, "settings")
+    assert found["Toy S01E02"]["further"] == [[12.0, 20.0]]
+    assert "further" not in found["Toy S01E01"]
+    edl = detect.place.library / "Toy/Toy S01E02.edl"
+    assert edl.read_text() == "2.000\t7.500\t3\n12.000\t20.000\t3\n"
 
 
 def test_an_interval_by_hand_beyond_the_end_is_a_fault_of_its_line(detect: Detect) -> None:

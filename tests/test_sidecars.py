@@ -20,7 +20,7 @@ from skipintro.library.cache import Memory, MemoryUnusableError
 from skipintro.library.enums import Kind
 from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
-from skipintro.sidecars.chapters import with_intro
+from skipintro.sidecars.chapters import with_intros
 from skipintro.sidecars.mux import write_copy
 from skipintro.sidecars.result import Finding, Interval, is_muxed, muxed_place
 from skipintro.video.titles import Chapter
@@ -93,6 +93,26 @@ def test_a_label_sidecar_is_read_as_a_label_file(video: Path, interval: Interval
     assert (label.start_s, label.end_s) == (interval or (None, None))
 
 
+def test_a_file_of_two_openings_has_both_in_every_sidecar(video: Path) -> None:
+    told = replace(finding(video, (2.5, 10.0)), further=((30.0, 37.5),))
+    assert read_edl(written(edl.path_for(video), edl.text(told))) == [(2.5, 10, 3), (30, 37.5, 3)]
+    assert read_chapters(written(chapters.path_for(video), chapters.text(told))) == [
+        (0, 2.5, "Episode"),
+        (2.5, 10, "Intro"),
+        (10, 30, "Episode"),
+        (30, 37.5, "Intro"),
+        (37.5, 60, "Episode"),
+    ]
+    server = json.loads(segments.text(told) or "")
+    assert [(one["Type"], one["StartTicks"], one["EndTicks"]) for one in server["Items"]] == [
+        ("Intro", 25_000_000, 100_000_000),
+        ("Intro", 300_000_000, 375_000_000),
+    ]
+    assert server["TotalRecordCount"] == 2
+    [label] = read_labels(written(labels.path_for(video), labels.text(told))).values()
+    assert (label.start_s, label.end_s, label.further) == (2.5, 10, ((30, 37.5),))
+
+
 def test_without_an_intro_players_get_nothing(video: Path) -> None:
     told = finding(video, None)
     assert (edl.text(told), chapters.text(told), segments.text(told)) == (None, None, None)
@@ -108,13 +128,13 @@ def test_without_an_intro_players_get_nothing(video: Path) -> None:
 def test_an_intro_at_an_end_of_the_video_has_one_neighbour(
     interval: Interval, expected: list[tuple[float, float, str]]
 ) -> None:
-    found = [(one.start_s, one.end_s, one.title) for one in with_intro((), interval, 60.0)]
+    found = [(one.start_s, one.end_s, one.title) for one in with_intros((), [interval], 60.0)]
     assert found == expected
 
 
 def test_known_chapters_keep_what_the_intro_leaves_of_them() -> None:
     known = [Chapter(0, 20, "One"), Chapter(20, 22, "Two"), Chapter(22, 60, "Three")]
-    found = with_intro(known, (15.0, 30.0), 60.0)
+    found = with_intros(known, [(15.0, 30.0)], 60.0)
     assert [(one.start_s, one.end_s, one.title) for one in found] == [
         (0, 15, "One"),
         (15, 30, "Intro"),
@@ -124,7 +144,7 @@ def test_known_chapters_keep_what_the_intro_leaves_of_them() -> None:
 
 def test_chapters_of_a_video_that_has_an_opening_of_its_own_stay_as_they_are(video: Path) -> None:
     known = (Chapter(0, 20, "One"), Chapter(20, 50, "Vorspann"), Chapter(50, 60, "Three"))
-    assert with_intro(known, (15.0, 30.0), 60.0) == [*known]
+    assert with_intros(known, [(15.0, 30.0)], 60.0) == [*known]
     told = replace(finding(video), chapters=known)
     assert read_chapters(written(chapters.path_for(video), chapters.text(told))) == [
         (0, 20, "One"),
@@ -171,7 +191,14 @@ def test_a_copy_has_the_intro_as_a_chapter_and_the_very_packets_of_its_original(
     video = with_sound(tmp_path / "silent.mp4", (tmp_path / NAME).with_suffix(suffix))
     before = sha256_of_file(video)
     copy = muxed_place(video)
-    write_copy(Finding(video, "x", 26.0, (5.0, 21.0), 0.9), (5.0, 21.0), copy)
+    write_copy(Finding(video, "x", 26.0, (5.0, 21.0), 0.9), copy)
+    two = tmp_path / f"two{suffix}"
+    write_copy(Finding(video, "x", 26.0, (1.0, 4.0), 0.9, further=((12.0, 15.0),)), two)
+    assert [one for one in read_chapters(two) if one[2] == "Intro"] == [
+        (1, 4, "Intro"),
+        (12, 15, "Intro"),
+    ]
+    assert packets(two) == packets(video)
     assert is_muxed(copy)
     assert not is_muxed(video)
     assert read_chapters(copy) == [(0, 5, "One"), (5, 21, "Intro"), (21, 26, "Two")]
@@ -189,7 +216,7 @@ def test_a_copy_that_fails_leaves_nothing_and_says_what_to_do(tmp_path: Path) ->
     for video, reason in ((broken, "cannot be copied"), (tmp_path / "old.avi", "--write")):
         copy = muxed_place(video)
         with pytest.raises(InputError, match=reason), atomic_write(copy) as draft:
-            write_copy(finding(video), (1.0, 2.0), draft)
+            write_copy(finding(video), draft)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.mkv"]
 
 

@@ -253,8 +253,8 @@ def labels_check(
         return
     typer.echo(found.as_text())
     for row in doubted:
-        label = "no intro" if row.label is None else format_interval(row.label)
-        says = "nothing" if row.interval is None else format_interval(row.interval)
+        label = ", ".join(map(format_interval, row.labels)) or "no intro"
+        says = ", ".join(map(format_interval, row.intervals)) or "nothing"
         typer.echo(
             f"contradicted: {row.id}: labelled {label}; a fit on other series says "
             f"{says}, confidence {row.confidence:.2f}"
@@ -271,6 +271,6 @@ def _frames_command(checkout: Path, row: "OutOfFoldPrediction") -> str:
     ingested = read_model(IngestManifest, manifest).episodes if manifest.exists() else []
     paths = (str(checkout / e.path) for e in ingested if e.id == row.id and e.path)
     path = shlex.quote(next(paths, f"<video of {row.id}>"))
-    ends = [int(second) for span in (row.label, row.interval) if span for second in span]
+    ends = [int(second) for span in (*row.labels, *row.intervals) for second in span]
     seconds = " ".join(f"--at {second}" for second in dict.fromkeys(ends))
     return f"skipintro frames {path} {seconds} --out frames.png"

@@ -72,7 +72,7 @@ def show(
     Example: skipintro show Show.S01E01.mkv --open
     """
     from skipintro.core.files import atomic_write
-    from skipintro.episodes.annotations import format_time
+    from skipintro.episodes.annotations import format_interval
     from skipintro.evaluation.plots import finding
     from skipintro.library.cache import Memory, default_folder
     from skipintro.library.discovery import find_series
@@ -97,24 +97,23 @@ def show(
         raise InputError(f"{video}: left out by `skip = true` in a skipintro.toml above it")
     if answer.fault:
         raise InputError(answer.fault)
-    if answer.interval is None:
+    if not answer.intervals:
         told = f"{video.name}: no intro"
         middle = [answer.length_s * (place + 0.5) / 10 for place in range(10)]
         strips = [strip(video, middle[:5]), strip(video, middle[5:])]
     else:
-        start_s, end_s = answer.interval
         sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
-        told = (
-            f"{video.name}: {format_time(start_s)} to {format_time(end_s)}{sure} ({answer.source})"
-        )
-        strips = [strip(video, [end + step for step in range(-2, 3)]) for end in answer.interval]
+        spans = ", ".join(map(format_interval, answer.intervals))
+        told = f"{video.name}: {spans}{sure} ({answer.source})"
+        ends = [end for interval in answer.intervals for end in interval]
+        strips = [strip(video, [end + step for step in range(-2, 3)]) for end in ends]
     with atomic_write(out) as draft:
         finding(
             draft,
             told,
             strips,
             detection.curve(answers, answer),
-            interval=answer.interval,
+            intervals=answer.intervals,
             shared=detection.shared(answers, answer),
         )
     typer.echo(told)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from skipintro.core.files import check_sums, read_model
 from skipintro.core.layout import ANNOTATIONS, EMBEDDED, FINGERPRINTED
-from skipintro.detection.episode import Episode, Interval, LabelledEpisode
-from skipintro.episodes.annotations import Annotation, Annotations
+from skipintro.detection.episode import Episode, LabelledEpisode
+from skipintro.episodes.annotations import Annotations
 from skipintro.episodes.embeddings import EmbedManifest, read_vectors
 from skipintro.evidence.manifest import FingerprintManifest, read_evidence
 
@@ -77,15 +77,10 @@ def fingerprinted_episodes(
                 annotation.series,
                 fingerprints=read_evidence(checkout / FINGERPRINTED / entries[annotation.id].file),
             ),
-            _truth(annotation),
+            annotation.intervals[0] if annotation.intervals else None,
             tags=annotation.tags,
+            further=annotation.further,
         )
         for annotation in annotations.of_split(split)
         if annotation.usable and annotation.id in entries
     ]
-
-
-def _truth(annotation: Annotation) -> Interval | None:
-    if annotation.start_s is None or annotation.end_s is None:
-        return None
-    return annotation.start_s, annotation.end_s

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from skipintro.core.errors import InputError
-from skipintro.detection.episode import Interval
+from skipintro.detection.episode import Interval, all_of
 
 
 class OutOfFoldPrediction(BaseModel):
@@ -19,14 +19,29 @@ class OutOfFoldPrediction(BaseModel):
     label: Interval | None  # None: no intro
     interval: Interval | None
     confidence: float | None
+    further_label: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
+    further: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
+
+    @property
+    def labels(self) -> tuple[Interval, ...]:
+        """All labelled intervals; () where there is no intro."""
+        return all_of(self.label, self.further_label)
+
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """All intervals that are told; () where there is none."""
+        return all_of(self.interval, self.further)
 
     def error_s(self) -> float:
-        """How far the farther end lies from the label's; without a label the whole interval."""
-        if self.interval is None:
-            return 0.0
-        if self.label is None:
-            return self.interval[1] - self.interval[0]
-        return max(abs(a - b) for a, b in zip(self.interval, self.label, strict=True))
+        """How far the farther end lies from the label's; without a label the whole interval.
+
+        Of several intervals the worst one counts, each beside the label that is nearest to it.
+        """
+        return max((self._error_s(told) for told in self.intervals), default=0.0)
+
+    def _error_s(self, told: Interval) -> float:
+        apart = [max(abs(a - b) for a, b in zip(told, one, strict=True)) for one in self.labels]
+        return min(apart, default=told[1] - told[0])
 
 
 HELD_OUT = TypeAdapter(list[OutOfFoldPrediction])

@@ -7,7 +7,7 @@ ranker decides (`skipintro.detectors.openings`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -49,6 +49,7 @@ class Candidates:
 
     spans: int64 (C, 2), moments of the grid. features: float64 (C, F), named by `names`. group:
     int64 (C,). links: of each group by sibling (its position in the season) speed and offset.
+    repeats: int64 (R, 4), the runs that come back within the episode, as in `Season`.
     """
 
     n: int
@@ -56,6 +57,7 @@ class Candidates:
     features: Floats
     group: Ints
     links: tuple[Mapping[int, tuple[float, int]], ...]
+    repeats: Ints = field(default_factory=lambda: np.zeros((0, 4), np.int64))
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -205,6 +207,7 @@ def find_candidates(
         features=np.concatenate(features),
         group=np.concatenate(owner),
         links=tuple(view.links for view in views),
+        repeats=season.repeats[position],
     )
     _put_in_context(candidates)
     return candidates

@@ -21,21 +21,31 @@ def explained(
     detector: OpeningDetector,
     episodes: Sequence[Evidence],
     limits: Sequence[Limits] | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[str]:
     """Return a line an episode; all are of one series, in the order of the season.
 
-    `limits` are of each episode; None: the detector's own alone.
+    `limits` and `names` are those that `OpeningDetector.detect` was given.
     """
     limits = [Limits()] * len(episodes) if limits is None else limits
     config = detector.config
     season = matched(episodes, config)
     candidates = season_candidates(episodes, config, season)
     scores = detector.scores(candidates)
-    return [
+    predictions = detector.to_predictions(
+        candidates, scores, [each.length_s for each in episodes], limits=limits, names=names
+    )
+    lines = [
         _told(detector, season, position, found=found, scores=score, limits=limit)
         for position, (found, score, limit) in enumerate(
             zip(candidates, scores, limits, strict=True)
         )
+    ]
+    return [
+        f"{line}; {len(told.intervals)} openings: {', '.join(map(format_interval, told.intervals))}"
+        if told.further
+        else line
+        for line, told in zip(lines, predictions, strict=True)
     ]
 
 

@@ -30,6 +30,7 @@ from skipintro.detectors.openings import (
     load_openings,
     season_candidates,
 )
+from skipintro.detectors.several import SeveralSettings
 from skipintro.evidence.settings import FingerprintSettings
 from skipintro.matching.pairs import MatchingSettings
 from skipintro.matching.siblings import SiblingSettings
@@ -46,6 +47,7 @@ class LearningSettings(BaseModel):
     further_trees: tuple[int, ...]  # numbers that are tried, beyond those of the start
     chance_episodes: float = Field(ge=0)  # that a larger number has to gain
     min_confidence: float = Field(ge=0, le=1)
+    several: SeveralSettings = SeveralSettings()
 
 
 class FitParams(StageParams):
@@ -56,6 +58,7 @@ class FitParams(StageParams):
     further_trees: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
     chance_episodes: float = Field(ge=0)
     min_confidence: float = Field(ge=0, le=1)
+    several: SeveralSettings
     seed: int = Field(ge=0)
     folds: int = Field(ge=2)
     graded_errors_s: tuple[float, ...]
@@ -81,6 +84,7 @@ class FitParams(StageParams):
             further_trees=self.further_trees,
             chance_episodes=self.chance_episodes,
             min_confidence=self.min_confidence,
+            several=self.several,
         )
 
 
@@ -117,6 +121,7 @@ def learn(
         siblings=settings.season.siblings,
         candidates=settings.season.candidates,
         min_confidence=settings.min_confidence,
+        several=settings.several,
         calibration_scores=(0.0,),
         calibration_shares=(0.0,),
         features=(),
@@ -136,12 +141,21 @@ def learn(
         detector, held_out = continued.detector, continued.held_out
         start_learned_from = start.config.learned_from
         chosen, trials = continued.chosen, continued.trials
-    predictions = tuple(
-        (episode, detector.to_prediction(found, scores, episode.episode.fingerprints.length_s))
+    predictions = [
+        told
         for episodes, season, of_season in zip(series.values(), seasons, held_out, strict=True)
-        for episode, found, scores in zip(episodes, season.candidates, of_season, strict=True)
-    )
-    return Learned(detector, predictions, start_learned_from, chosen, trials)
+        for told in zip(
+            episodes,
+            detector.to_predictions(
+                season.candidates,
+                of_season,
+                [one.episode.fingerprints.length_s for one in episodes],
+                names=[one.episode.id for one in episodes],
+            ),
+            strict=True,
+        )
+    ]
+    return Learned(detector, tuple(predictions), start_learned_from, chosen, trials)
 
 
 def learn_from_checkouts(
@@ -192,5 +206,5 @@ def labelled_season(
     return LabelledSeason(
         show=name,
         candidates=season_candidates([one.episode.fingerprints for one in episodes], settings),
-        openings=tuple(() if one.truth is None else (one.truth,) for one in episodes),
+        openings=tuple(one.intervals for one in episodes),
     )

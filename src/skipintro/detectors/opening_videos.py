@@ -26,7 +26,8 @@ class OpeningsOnVideos:
         found: dict[int, Prediction] = {}
         for places in series.values():
             evidence = [self._record(videos[k]) for k in places]
-            found |= zip(places, self._detector.detect(evidence), strict=True)
+            names = [videos[k].stem for k in places]
+            found |= zip(places, self._detector.detect(evidence, names=names), strict=True)
         return [found[place] for place in range(len(videos))]
 
     def _record(self, video: Path) -> Evidence:

@@ -27,6 +27,7 @@ from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
 from skipintro.detectors.consensus import CONSENSUS, with_consensus
+from skipintro.detectors.several import SeveralSettings, further_openings, n_episodes
 from skipintro.detectors.trees import Trees
 from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.track import Evidence
@@ -52,6 +53,10 @@ class OpeningConfig(SeasonSettings):
 
     fingerprint: FingerprintSettings
     min_confidence: float = Field(ge=0, le=1)  # below it, rather none than a wrong one
+    # Left out of the file where it is as it ships, which came after those that were stored before.
+    several: SeveralSettings = Field(
+        default=SeveralSettings(), exclude_if=lambda told: told == SeveralSettings()
+    )
     # Of the score of an episode's best candidate, and how often such a one is right.
     calibration_scores: tuple[float, ...] = Field(min_length=1)
     calibration_shares: tuple[float, ...] = Field(min_length=1)
@@ -115,20 +120,36 @@ class OpeningDetector:
         episodes: Sequence[Evidence],
         season: Season | None = None,
         limits: Sequence[Limits] | None = None,
+        names: Sequence[str] | None = None,
     ) -> list[Prediction]:
         """Return one prediction an episode; all are of one series, in the order of the season.
 
         `season`, here and below: the episodes as `matched`, where that was done before. `limits`
-        are of each episode; None: the detector's own alone.
+        are of each episode; None: the detector's own alone. `names` of the files tell which of
+        them hold several episodes; None: their lengths alone do.
         """
         candidates = season_candidates(episodes, self.config, season)
         scores = self.scores(candidates)
-        limits = [_UNLIMITED] * len(episodes) if limits is None else limits
+        return self.to_predictions(
+            candidates, scores, [each.length_s for each in episodes], limits=limits, names=names
+        )
+
+    def to_predictions(
+        self,
+        candidates: Sequence[Candidates],
+        scores: Sequence[NDArray[np.float64]],
+        lengths_s: Sequence[float],
+        *,
+        limits: Sequence[Limits] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> list[Prediction]:
+        """Return the predictions of a season, of scored candidates; the rest as `detect` has it."""
+        limits = [_UNLIMITED] * len(candidates) if limits is None else limits
+        names = [""] * len(candidates) if names is None else names
+        numbers = n_episodes(lengths_s, names, self.config.several)
         return [
-            self.to_prediction(found, score, episode.length_s, limit)
-            for found, score, episode, limit in zip(
-                candidates, scores, episodes, limits, strict=True
-            )
+            self.to_prediction(*each)
+            for each in zip(candidates, scores, lengths_s, limits, numbers, strict=True)
         ]
 
     def shared(
@@ -172,11 +193,13 @@ class OpeningDetector:
         scores: NDArray[np.float64],
         length_s: float,
         limits: Limits = _UNLIMITED,
+        most: int = 1,
     ) -> Prediction:
         """Return the best allowed candidate, or none where it is not likely enough to be right.
 
-        The probability of a second is that of the likeliest candidate that holds it, allowed or
-        not.
+        Of a file of several episodes, up to `most` that are the same opening are told; the
+        confidence is that of the best. The probability of a second is that of the likeliest
+        candidate that holds it, allowed or not.
         """
         rate = self.config.matching.rate
         seconds = np.zeros(int(np.ceil(found.n / rate)), np.float32)
@@ -193,8 +216,15 @@ class OpeningDetector:
         least = limits.min_confidence
         if confidence < (self.config.min_confidence if least is None else least):
             return Prediction(None, None, seconds)
-        start, stop = spans_s[best].tolist()
-        return Prediction((start, min(stop, max(start, length_s))), confidence, seconds)
+        told = [best]
+        if most > 1:
+            every = np.where(allowed, [self.config.confidence(float(each)) for each in scores], -1)
+            again = further_openings(found, every, best, self.config.several, rate)
+            told += again[: most - 1]
+        first, *further = sorted(
+            (start, min(stop, max(start, length_s))) for start, stop in spans_s[told].tolist()
+        )
+        return Prediction(first, confidence, seconds, tuple(further))
 
 
 def save_openings(folder: Path, detector: OpeningDetector) -> OpeningDetector:

@@ -15,7 +15,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 class IntroDetector(PythonModel):
     """`predict(["S01E01.mp4"])` returns the columns `video, start_s, end_s, confidence`.
 
-    A video without an intro is a row with empty times. `model_config` takes `device` (`auto`,
+    A video without an intro is a row with empty times, one of several openings a row for each.
+    `model_config` takes `device` (`auto`,
     `cpu`, `cuda`) and `encoder_weights` (a checkpoint file, where the encoder was loaded from one).
     """
 
@@ -40,8 +41,8 @@ class IntroDetector(PythonModel):
         rows: list[tuple[str, float | None, float | None, float | None]] = []
         found = self._detector.detect([Path(video) for video in model_input])
         for video, prediction in zip(model_input, found, strict=True):
-            start_s, end_s = prediction.interval or (None, None)
-            rows.append((video, start_s, end_s, prediction.confidence))
+            for start_s, end_s in prediction.intervals or ((None, None),):
+                rows.append((video, start_s, end_s, prediction.confidence))
         columns = {"video": str, "start_s": float, "end_s": float, "confidence": float}
         return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 

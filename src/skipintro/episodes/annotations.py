@@ -7,10 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
-from skipintro.episodes.labels import Label, check_episode_id, parse_time, read_json_object
+from skipintro.episodes.labels import (
+    Interval,
+    Label,
+    check_episode_id,
+    parse_ends,
+    read_json_object,
+)
 from skipintro.episodes.spelling import normalize_title
 
 
@@ -25,7 +31,10 @@ class Status(StrEnum):
 
 
 class Annotation(BaseModel):
-    """The corrected label of one episode: `[start_s, end_s)`, or None for both, and why."""
+    """The corrected label of one episode: `[start_s, end_s)`, or None for both, and why.
+
+    `further` are the intervals after that one, of a file of several episodes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +45,7 @@ class Annotation(BaseModel):
     raw_end_s: float | None
     start_s: float | None
     end_s: float | None
+    further: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
     status: Status
     reason: str
     tags: tuple[str, ...] = ()  # as the label file has them
@@ -45,8 +55,18 @@ class Annotation(BaseModel):
         """Whether the truth of this episode is known: it has an interval, or surely no intro."""
         return self.status is not Status.UNUSABLE
 
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """All intervals, in the order of time; () where there is none."""
+        if self.start_s is None or self.end_s is None:
+            return ()
+        return (self.start_s, self.end_s), *self.further
+
     def intro_frames(self, n_seconds: int) -> range:
-        """Return the frames k with start_s <= k < end_s; empty where there is no intro."""
+        """Return the frames k with start_s <= k < end_s; empty where there is no intro.
+
+        Of several intervals it is the first one's: the write-up knows one an episode.
+        """
         if self.start_s is None or self.end_s is None:
             return range(0)
         return range(math.ceil(self.start_s), min(math.ceil(self.end_s), n_seconds))
@@ -73,6 +93,7 @@ class Override(BaseModel):
     start_s: float | None
     end_s: float | None
     reason: str
+    further: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
 
 
 class CorrectionRule(BaseModel):
@@ -107,10 +128,11 @@ def correct(
             return None, None, Status.UNUSABLE, f"{told}, and shifting it does not repair that"
         start, status = shifted, Status.SHIFTED
         reason = f"{told}; {rule.inversion_shift_s:g} s taken from start"
-    length = round(end - start, 6)  # times have six decimals at most; 2.3 - 1.3 is one second
-    if not max(rule.min_length_s, 1e-9) <= length <= rule.max_length_s:
-        bounds = f"{rule.min_length_s:g} to {rule.max_length_s:g} s"
-        return None, None, Status.UNUSABLE, f"a length of {length:g} s lies outside {bounds}"
+    for since, until in ((start, end), *label.further):
+        length = round(until - since, 6)  # times have six decimals at most; 2.3 - 1.3 is one second
+        if not max(rule.min_length_s, 1e-9) <= length <= rule.max_length_s:
+            bounds = f"{rule.min_length_s:g} to {rule.max_length_s:g} s"
+            return None, None, Status.UNUSABLE, f"a length of {length:g} s lies outside {bounds}"
     return start, end, status, reason
 
 
@@ -119,6 +141,7 @@ def annotate(
 ) -> Annotation:
     """Return the annotation of one episode."""
     start_s, end_s, status, reason = correct(label, rule, override)
+    further = label.further if override is None else override.further
     return Annotation(
         split=split,
         id=episode,
@@ -127,6 +150,7 @@ def annotate(
         raw_end_s=label.end_s,
         start_s=start_s,
         end_s=end_s,
+        further=() if start_s is None else further,
         status=status,
         reason=reason,
         tags=label.tags,
@@ -171,9 +195,11 @@ def format_interval(interval: tuple[float, float]) -> str:
 
 def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:
     """Raise InputError where a corrected label ends after its episode (`n_seconds` rounded up)."""
-    if annotation.end_s is not None and annotation.end_s > n_seconds:
+    for _, end_s in annotation.intervals:
+        if end_s <= n_seconds:
+            continue
         raise InputError(
-            f"{place}: {annotation.id}: end {format_time(annotation.end_s)} lies after the "
+            f"{place}: {annotation.id}: end {format_time(end_s)} lies after the "
             f"episode's end ({n_seconds} s); correct the label, override it or drop the episode"
         )
 
@@ -181,7 +207,8 @@ def check_within(place: str, annotation: Annotation, n_seconds: int) -> None:
 def read_overrides(path: Path) -> dict[str, Override]:
     """Read `{id: {"start", "end", "reason"}}`, written by hand; both times null: no intro.
 
-    Raises InputError naming the file, the episode and the remedy.
+    `intervals` may stand in place of start and end, as in a label file. Raises InputError naming
+    the file, the episode and the remedy.
     """
     overrides = {}
     for episode, fields in read_json_object(path, "write {} into it for no overrides").items():
@@ -191,17 +218,17 @@ def read_overrides(path: Path) -> dict[str, Override]:
 
 
 def _override(place: str, fields: Any) -> Override:
-    if not isinstance(fields, Mapping) or set(fields) != {"start", "end", "reason"}:
-        raise InputError(f"{place}: expected exactly start, end and reason; correct it")
-    start_s = parse_time(f"{place}: start", fields["start"])
-    end_s = parse_time(f"{place}: end", fields["end"])
-    if (start_s is None) != (end_s is None):
-        raise InputError(f"{place}: only one of start and end is null; give both, or null for both")
+    known = [{"start", "end", "reason"}, {"intervals", "reason"}]
+    if not isinstance(fields, Mapping) or set(fields) not in known:
+        raise InputError(
+            f"{place}: expected exactly start, end and reason, or intervals and reason; correct it"
+        )
+    start_s, end_s, further = parse_ends(place, fields)
     if start_s is not None and end_s is not None and start_s >= end_s:
         raise InputError(f"{place}: start does not lie before end; correct it")
     if not isinstance(fields["reason"], str) or not fields["reason"].strip():
         raise InputError(f"{place}: reason: say why the label is overridden")
-    return Override(start_s=start_s, end_s=end_s, reason=fields["reason"])
+    return Override(start_s=start_s, end_s=end_s, reason=fields["reason"], further=further)
 
 
 def format_time(seconds: float) -> str:

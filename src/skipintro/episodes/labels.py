@@ -1,13 +1,15 @@
 """Reads the label files of a source folder: `{id: {"name", "start", "end", …}}`.
 
-An entry may have `url` and `series`, and `tags`: a list of words by which figures are split.
+An entry may have `url` and `series`, and `tags`: a list of words by which figures are split. A file
+of several episodes has `intervals`, a list of `[start, end]`, in place of `start` and `end`.
 """
 
 import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ _TAKEN = {".", "..", "labels.json"}  # other names in a split's folder
 _MOST_BYTES = 16 << 20  # of a file; some hundred thousand labels
 _LONGEST_ID_BYTES = 200  # file systems take 255; extensions and temporary names need room
 
+Interval = tuple[float, float]  # [start_s, end_s)
+
 
 class Label(BaseModel):
     """One label as it is in the file, its times read as seconds; both None: no intro."""
@@ -34,6 +38,7 @@ class Label(BaseModel):
     tags: tuple[str, ...] = ()
     start_s: float | None
     end_s: float | None
+    further: tuple[Interval, ...] = ()  # those after the first, in the order of time
 
 
 def read_labels(path: Path, remedy_if_missing: str = "correct the path") -> dict[str, Label]:
@@ -132,9 +137,22 @@ def parse_time(place: str, value: Any) -> float | None:
     )
 
 
-def _label(place: str, fields: Any) -> Label:
-    if not isinstance(fields, dict):
-        raise InputError(f"{place}: expected an object, got {type(fields).__name__}; correct it")
+def parse_ends(
+    place: str, fields: Mapping[str, Any]
+) -> tuple[float | None, float | None, tuple[Interval, ...]]:
+    """Return start and end of the first interval, both None for no intro, and the further ones.
+
+    Raises InputError naming `place` where neither they nor `intervals` can be read, or where both
+    are told and differ.
+    """
+    if "intervals" in fields:
+        first, *further = _intervals(f"{place}: intervals", fields["intervals"])
+        for key, known in zip(("start", "end"), first, strict=True):
+            if key in fields and parse_time(f"{place}: {key}", fields[key]) != known:
+                raise InputError(
+                    f"{place}: {key} is not that of the first of intervals; remove start and end"
+                )
+        return *first, tuple(further)
     for key in ("start", "end"):
         if key not in fields:
             raise InputError(
@@ -146,6 +164,36 @@ def _label(place: str, fields: Any) -> Label:
         raise InputError(
             f"{place}: only one of start and end is null; give both times, or null for both"
         )
+    return start_s, end_s, ()
+
+
+def _intervals(place: str, value: Any) -> list[Interval]:
+    if not isinstance(value, list) or not value:
+        raise InputError(
+            f"{place}: expected a list of [start, end], got {value!r:.80}; correct it, or give "
+            "start and end alone"
+        )
+    found = []
+    for number, pair in enumerate(value, 1):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise InputError(f"{place}: {number}: expected [start, end], got {pair!r:.80}")
+        start_s, end_s = (parse_time(f"{place}: {number}", end) for end in pair)
+        if start_s is None or end_s is None or start_s >= end_s:
+            raise InputError(f"{place}: {number}: start does not lie before end; correct it")
+        found.append((start_s, end_s))
+    for number, (one, other) in enumerate(pairwise(found), 2):
+        if other[0] < one[1]:
+            raise InputError(
+                f"{place}: {number}: begins before the one before it ends; put them in the order "
+                "of time, and join those that overlap"
+            )
+    return found
+
+
+def _label(place: str, fields: Any) -> Label:
+    if not isinstance(fields, dict):
+        raise InputError(f"{place}: expected an object, got {type(fields).__name__}; correct it")
+    start_s, end_s, further = parse_ends(place, fields)
     texts = {key: fields.get(key) for key in ("name", "series", "url")}
     for key, text in texts.items():
         if text is not None and not isinstance(text, str):
@@ -162,6 +210,7 @@ def _label(place: str, fields: Any) -> Label:
         tags=tuple(dict.fromkeys(tag.strip() for tag in tags)),
         start_s=start_s,
         end_s=end_s,
+        further=further,
     )
 
 

@@ -110,6 +110,13 @@ def folder_of_series(video: Path) -> str:
     return next(filter(None, map(_without_season, _folders(video))), "")
 
 
+def n_named(name: str) -> int:
+    """Return how many episodes a file's name, without its suffix, numbers: 2 for `S01E01-E02`."""
+    if len(re.findall(r"\d+", name)) < 2:
+        return 1
+    return max(1, len({value for kind, *_, value in _guess(name) if kind == "episode"}))
+
+
 def _parsed(video: Path) -> _Parsed:
     parsed = _of_file(video)
     folder = folder_of_series(video)

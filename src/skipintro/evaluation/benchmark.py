@@ -93,7 +93,7 @@ def predict_openings(
     """Return one prediction an episode of these series."""
     found: dict[tuple[str, str], Prediction] = {}
     for series, one in seasons.items():
-        predictions = detector.detect(one.fingerprints, one.season)
+        predictions = detector.detect(one.fingerprints, one.season, names=one.ids)
         found |= zip([(series, id_) for id_ in one.ids], predictions, strict=True)
     return [found[episode.series, episode.id] for episode in episodes]
 

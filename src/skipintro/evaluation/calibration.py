@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from skipintro.evaluation.results import Outcome, is_found, truth_seconds
+from skipintro.evaluation.results import Outcome, n_found, truth_seconds
 
 N_BINS = 10  # of equal width over [0, 1]
 
@@ -91,7 +91,7 @@ def risk_coverage(outcomes: Sequence[Outcome], tolerance_s: float = 3.0) -> Risk
     (ICLR 2019), where there are no ties.
     """
     graded = [
-        (row.confidence, len(row.predicted) > int(is_found(row, tolerance_s)))
+        (row.confidence, len(row.predicted) > n_found(row, tolerance_s))
         for row in outcomes
         if row.predicted and row.confidence is not None
     ]

@@ -93,7 +93,7 @@ def markdown(comparison: Comparison, slice_name: str) -> str:
 def _check_same_episodes(outcomes: Mapping[str, Sequence[Outcome]]) -> None:
     tried = {
         detector: [
-            (row.id, row.series, row.truth, row.n_seconds, row.seen, row.leaked, row.corrected)
+            (row.id, row.series, row.truths, row.n_seconds, row.seen, row.leaked, row.corrected)
             for row in rows
         ]
         for detector, rows in outcomes.items()
@@ -119,7 +119,8 @@ def _parts(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
 
 def _cells(row: ComparisonRow) -> list[str]:
     figures = row.figures
-    found = round((figures.within_3s.recall or 0.0) * figures.with_intro)
+    n_true = figures.with_intro + figures.further
+    found = round((figures.within_3s.recall or 0.0) * n_true)
     return [
         row.detector.replace("|", "\\|"),
         _number(figures.within_1s.f1),
@@ -129,7 +130,7 @@ def _cells(row: ComparisonRow) -> list[str]:
         _bounded(figures.story_s_per_hour, row.bounds["story_s_per_hour"], digits=1),
         str(figures.whole_episode_detections),
         _count(figures.false_alarms, figures.without_intro),
-        _count(found, figures.with_intro),
+        _count(found, n_true),
     ]
 
 

@@ -9,16 +9,17 @@ from functools import partial
 from types import MappingProxyType
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from skipintro.detection.episode import interval_seconds
 from skipintro.evaluation.calibration import ProbabilityFigures, probability_figures
 from skipintro.evaluation.results import (
     ROUNDING,
     Outcome,
     boundary_errors,
-    interval_seconds,
-    is_found,
+    by_truth,
     is_of_whole_episode,
+    n_found,
     skipped_story_s,
     temporal_iou,
     truth_seconds,
@@ -66,6 +67,7 @@ class IntervalFigures(BaseModel):
     episodes: int
     with_intro: int
     without_intro: int
+    further: int = Field(default=0, exclude_if=lambda n: not n)  # true intervals after the first
     predicted: int  # episodes with a prediction
     hours: float
 
@@ -75,12 +77,12 @@ class IntervalFigures(BaseModel):
     within_5s: PrecisionRecall
     useful: PrecisionRecall  # the start at most 15 s off, the end 5 s: what a skip button needs
 
-    mean_iou: float | None  # over episodes with an intro; a miss counts 0
-    recall_at_iou_30: float | None  # share of episodes with an intro that reach an IoU of 0.3
+    mean_iou: float | None  # over true intervals; a miss counts 0
+    recall_at_iou_30: float | None  # share of true intervals that reach an IoU of 0.3
     recall_at_iou_50: float | None
     recall_at_iou_70: float | None
 
-    start_error_s: BoundaryErrors | None  # over episodes with an intro and a prediction
+    start_error_s: BoundaryErrors | None  # over true intervals that have a prediction
     end_error_s: BoundaryErrors | None
     end_bias_s: float | None  # mean of predicted minus true end; positive: story is cut
 
@@ -95,13 +97,15 @@ class IntervalFigures(BaseModel):
 
 def interval_figures(outcomes: Sequence[Outcome]) -> IntervalFigures:
     """Return all figures of a list of outcomes, which may be empty."""
-    errors = [found for row in outcomes if (found := boundary_errors(row)) is not None]
+    each = [one for row in outcomes for one in by_truth(row)]
+    errors = [found for one in each if (found := boundary_errors(one)) is not None]
     without_intro = [row for row in outcomes if row.truth is None]
     false_alarms = sum(bool(row.predicted) for row in without_intro)
     return IntervalFigures(
         episodes=len(outcomes),
         with_intro=len(outcomes) - len(without_intro),
         without_intro=len(without_intro),
+        further=sum(len(row.further) for row in outcomes),
         predicted=sum(bool(row.predicted) for row in outcomes),
         hours=_hours(outcomes),
         within_1s=found_within(outcomes, tolerance_s=1.0),
@@ -147,15 +151,14 @@ def f1_within(outcomes: Sequence[Outcome], tolerance_s: float) -> float | None:
 
 
 def mean_iou(outcomes: Sequence[Outcome]) -> float | None:
-    """Return the mean temporal IoU over the episodes with an intro; a miss counts 0."""
+    """Return the mean temporal IoU over the true intervals; a miss counts 0."""
     return ratio(_iou_terms, outcomes)
 
 
 def recall_at_iou(outcomes: Sequence[Outcome], least: float) -> float | None:
-    """Return the share of the episodes with an intro whose temporal IoU is `least` or more."""
-    return _mean(
-        [temporal_iou(row) >= least - ROUNDING for row in outcomes if row.truth is not None]
-    )
+    """Return the share of the true intervals whose temporal IoU is `least` or more."""
+    each = [one for row in outcomes for one in by_truth(row)]
+    return _mean([temporal_iou(one) >= least - ROUNDING for one in each if one.truth is not None])
 
 
 def story_s_per_hour(outcomes: Sequence[Outcome]) -> float | None:
@@ -179,8 +182,8 @@ def _interval_counts(
     outcome: Outcome, tolerance_s: float, start_tolerance_s: float | None = None
 ) -> tuple[int, int, int]:
     """(right, predicted, true) intervals of one episode."""
-    right = int(is_found(outcome, tolerance_s, start_tolerance_s))
-    return right, len(outcome.predicted), int(outcome.truth is not None)
+    right = n_found(outcome, tolerance_s, start_tolerance_s)
+    return right, len(outcome.predicted), len(outcome.truths)
 
 
 def _f1_terms(*, right: int, predicted: int, true: int) -> tuple[float, int]:
@@ -193,7 +196,8 @@ def _f1_terms_within(outcome: Outcome, tolerance_s: float) -> tuple[float, int]:
 
 
 def _iou_terms(outcome: Outcome) -> tuple[float, int]:
-    return (0.0, 0) if outcome.truth is None else (temporal_iou(outcome), 1)
+    n_truths = len(outcome.truths)
+    return n_truths * temporal_iou(outcome), n_truths
 
 
 def _story_terms(outcome: Outcome) -> tuple[float, int]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.arithmetic import Arithmetic
+from skipintro.detection.episode import Interval
 from skipintro.detection.folder import DetectionConfig, HeadDetectorConfig
 from skipintro.detection.kinds import Kind
 from skipintro.detectors.openings import OpeningConfig
@@ -29,8 +30,10 @@ class EpisodeResult(BaseModel):
     seen: bool
     leaked: bool
     n_seconds: int
-    truth: tuple[float, float] | None  # [start_s, end_s); None: no intro
-    predicted: tuple[float, float] | None
+    truth: Interval | None  # None: no intro; of several the first
+    predicted: Interval | None
+    further_truth: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
+    further_predicted: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
     confidence: float | None
     iou: float | None  # None where there is no intro
     probabilities: list[float]
@@ -177,7 +180,8 @@ def tables(
         }
         for row in comparison.rows
     ]
-    episodes = [one.model_dump(mode="json", exclude={"probabilities"}) for one in told]
+    left_out = {"probabilities", "further_truth", "further_predicted"}
+    episodes = [one.model_dump(mode="json", exclude=left_out) for one in told]
     for one in episodes:
         for name in ("truth", "predicted"):
             one[f"{name}_start_s"], one[f"{name}_end_s"] = one.pop(name) or (None, None)
@@ -195,6 +199,8 @@ def results(outcomes: Sequence[Outcome]) -> list[EpisodeResult]:
             n_seconds=o.n_seconds,
             truth=o.truth,
             predicted=next(iter(o.predicted), None),
+            further_truth=o.further,
+            further_predicted=o.predicted[1:],
             confidence=None if o.confidence is None else round(o.confidence, 6),
             iou=None if o.truth is None else round(temporal_iou(o), 6),
             probabilities=[round(float(p), 4) for p in o.probabilities],

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from skipintro.detection.episode import Interval, all_of
 from skipintro.evaluation.metrics import EpisodeResult
 from skipintro.matching.shared import SharedEvidence
 
@@ -77,20 +78,21 @@ def precision_recall(
 
 
 def timeline(path: Path, episode: EpisodeResult, threshold: float | None) -> None:
-    """Draw one episode: the probability of each second, the true and the predicted interval."""
+    """Draw one episode: the probability of each second, the true and the predicted intervals."""
     figure = Figure(figsize=(10, 2.4), layout="constrained")
     axes = figure.subplots()
     seconds = np.arange(episode.n_seconds)
     axes.step(seconds, episode.probabilities, where="post", color=CURVE, label="probability")
     if threshold is not None:
         axes.axhline(threshold, color="0.5", linewidth=0.8, linestyle=":")
-    for interval, colour, name, y in (
-        (episode.truth, TRUTH, "truth", 1.08),
-        (episode.predicted, PREDICTED, "predicted", 1.2),
+    for first, further, colour, name, y in (
+        (episode.truth, episode.further_truth, TRUTH, "truth", 1.08),
+        (episode.predicted, episode.further_predicted, PREDICTED, "predicted", 1.2),
     ):
-        if interval is not None:
+        for number, interval in enumerate(all_of(first, further)):
+            label = None if number else name
             axes.plot(
-                interval, (y, y), color=colour, linewidth=6, solid_capstyle="butt", label=name
+                interval, (y, y), color=colour, linewidth=6, solid_capstyle="butt", label=label
             )
     verdict = "no intro" if episode.iou is None else f"IoU {episode.iou:.2f}"
     leaked = ", stands in train as well" if episode.leaked else ""
@@ -134,14 +136,14 @@ def finding(
     strips: Sequence[Sequence[tuple[float, NDArray[np.uint8] | None]]],
     curve: Sequence[float],
     *,
-    interval: tuple[float, float] | None,
+    intervals: Sequence[Interval],
     shared: SharedEvidence | None = None,
 ) -> None:
     """Draw strips of pictures with their seconds, and curves over time below them.
 
     The curves are the probability by second and, of each kind of evidence, the share of other
     episodes that have a moment as well; where a kind says nothing (a blank picture, silence) the
-    line is broken. The pictures within the interval are framed in its colour.
+    line is broken. The pictures within an interval are framed in its colour.
     """
     kinds = {} if shared is None else shared.kinds
     n_rows = len(strips) + 1 + len(kinds)
@@ -152,7 +154,7 @@ def finding(
         second, picture = strips[row][column]
         axes = figure.add_subplot(grid[row, column])
         axes.set(xticks=[], yticks=[])
-        inside = interval is not None and interval[0] <= second < interval[1]
+        inside = any(start_s <= second < end_s for start_s, end_s in intervals)
         for side in axes.spines.values():
             side.set(color=PREDICTED if inside else "0.8", linewidth=3 if inside else 1)
         if picture is not None:
@@ -168,7 +170,7 @@ def finding(
         axes.step(seconds, values, where="post", color=CURVE)
         if row:
             axes.fill_between(seconds, np.nan_to_num(values), step="post", color=CURVE, alpha=0.2)
-        if interval is not None:
+        for interval in intervals:
             axes.axvspan(*interval, color=PREDICTED, alpha=0.25)
         axes.set(xlim=(0, length_s), ylim=(0, 1.05), ylabel=name)
         if row < len(rows) - 1:

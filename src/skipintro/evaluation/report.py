@@ -15,9 +15,9 @@ from itertools import groupby
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from skipintro.detection.episode import Interval
+from skipintro.detection.episode import Interval, all_of
 from skipintro.evaluation.calibration import ReliabilityBin, RiskCoverage
 from skipintro.evaluation.charts import Chart, Dot, Line, chart
 from skipintro.evaluation.comparison import Comparison, ComparisonRow
@@ -25,7 +25,7 @@ from skipintro.evaluation.gate import Candidate
 from skipintro.evaluation.results import (
     Outcome,
     boundary_errors,
-    is_found,
+    n_found,
     overlap_s,
     skipped_story_s,
     temporal_iou,
@@ -127,11 +127,12 @@ class EpisodeRow(BaseModel):
     id: str
     series: str
     n_seconds: int
-    truth: Interval | None  # None: no intro
+    truth: Interval | None  # None: no intro; of several the first
+    further: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
     predicted: tuple[Interval, ...]
     confidence: float | None
     iou: float | None  # None where there is no intro
-    start_error_s: float | None  # predicted minus true; None where one is missing
+    start_error_s: float | None  # predicted minus true, of the first; None where one is missing
     end_error_s: float | None
     verdict: Verdict
     wrong_s: float  # story that is skipped, plus intro that is not
@@ -141,6 +142,11 @@ class EpisodeRow(BaseModel):
     pictures: tuple[EndPicture, ...] = ()
 
     @property
+    def truths(self) -> tuple[Interval, ...]:
+        """All true intervals; () where there is no intro."""
+        return all_of(self.truth, self.further)
+
+    @property
     def badges(self) -> list[str]:
         """What about the episode may explain a failure."""
         return [text for name, text in _BADGES.items() if name in self.parts]
@@ -148,7 +154,7 @@ class EpisodeRow(BaseModel):
     @property
     def zoomed(self) -> tuple[int, int]:
         """The seconds that a timeline shows around the intro; all of them where there is none."""
-        ends = [end for one in (self.truth, *self.predicted) if one is not None for end in one]
+        ends = [end for one in (*self.truths, *self.predicted) for end in one]
         if not ends:
             return 0, self.n_seconds
         return (
@@ -254,6 +260,7 @@ def episode_row(
         series=outcome.series,
         n_seconds=outcome.n_seconds,
         truth=outcome.truth,
+        further=outcome.further,
         predicted=tuple(sorted(outcome.predicted)),
         confidence=outcome.confidence,
         iou=None if outcome.truth is None else temporal_iou(outcome),
@@ -355,19 +362,20 @@ def _ends(outcome: Outcome) -> list[tuple[str, float]]:
 
 
 def _verdict(outcome: Outcome) -> Verdict:
-    if outcome.truth is None:
+    n_truths = len(outcome.truths)
+    if not n_truths:
         return Verdict.FALSE_ALARM if outcome.predicted else Verdict.NO_INTRO
     if not outcome.predicted:
         return Verdict.MISSED
-    right = len(outcome.predicted) == 1 and is_found(outcome, TOLERANCE_S)
+    right = len(outcome.predicted) == n_truths == n_found(outcome, TOLERANCE_S)
     return Verdict.FOUND if right else Verdict.OFF
 
 
 def _missed_s(outcome: Outcome) -> float:
-    truth = outcome.truth
-    if truth is None:
-        return 0.0
-    return truth[1] - truth[0] - sum(overlap_s(truth, one) for one in outcome.predicted)
+    missed_s = 0.0
+    for truth in outcome.truths:
+        missed_s += truth[1] - truth[0] - sum(overlap_s(truth, one) for one in outcome.predicted)
+    return missed_s
 
 
 def _worst_first(row: EpisodeRow) -> tuple[bool, float, str]:

@@ -1,12 +1,18 @@
 """One whole test episode: its truth, its prediction, and how far the two are apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skipintro.detection.episode import Interval, LabelledEpisode, Prediction
+from skipintro.detection.episode import (
+    Interval,
+    LabelledEpisode,
+    Prediction,
+    all_of,
+    interval_seconds,
+)
 
 ROUNDING = 1e-9  # decimal times are inexact in binary: 64.4 - 61.4 comes out above 3.0
 
@@ -15,14 +21,14 @@ ROUNDING = 1e-9  # decimal times are inexact in binary: 64.4 - 61.4 comes out ab
 class Outcome:
     """One whole test episode: the truth, and what the detector hands to a player.
 
-    Raises ValueError for an interval that holds nothing, for predictions that overlap, and for
-    probabilities that are not one a second in [0, 1].
+    Raises ValueError for an interval that holds nothing, for predictions or truths that overlap,
+    and for probabilities that are not one a second in [0, 1].
     """
 
     id: str
     series: str
-    truth: Interval | None  # None: no intro
-    predicted: tuple[Interval, ...]  # disjoint, in any order; detectors give at most one
+    truth: Interval | None  # None: no intro; of several the first
+    predicted: tuple[Interval, ...]  # disjoint, in any order
     confidence: float | None  # of the prediction; None where there is none
     n_seconds: int
     probabilities: NDArray[np.float32]  # (n_seconds,) of intro; (0,) where a detector gives none
@@ -30,15 +36,21 @@ class Outcome:
     leaked: bool  # the episode is in train as well
     corrected: bool  # the label was shifted or overridden
     tags: tuple[str, ...] = ()  # of its label
+    further: tuple[Interval, ...] = ()  # truths after the first, of a file of several episodes
+
+    @property
+    def truths(self) -> tuple[Interval, ...]:
+        """All true intervals, in the order of time; () where there is no intro."""
+        return all_of(self.truth, self.further)
 
     def __post_init__(self) -> None:
-        intervals = [*self.predicted, *([] if self.truth is None else [self.truth])]
-        for start_s, end_s in intervals:
-            if not start_s < end_s:
-                raise ValueError(f"{self.id}: got [{start_s}, {end_s}) s, expected start < end")
-        for first, second in pairwise(sorted(self.predicted)):
-            if second[0] < first[1]:
-                raise ValueError(f"{self.id}: predictions {first} and {second} overlap; merge them")
+        for name, intervals in (("predictions", self.predicted), ("truths", self.truths)):
+            for start_s, end_s in intervals:
+                if not start_s < end_s:
+                    raise ValueError(f"{self.id}: got [{start_s}, {end_s}) s, expected start < end")
+            for first, second in pairwise(sorted(intervals)):
+                if second[0] < first[1]:
+                    raise ValueError(f"{self.id}: {name} {first} and {second} overlap; merge them")
         if self.probabilities.shape not in {(0,), (self.n_seconds,)}:
             raise ValueError(
                 f"{self.id}: got probabilities of shape {self.probabilities.shape}, "
@@ -61,7 +73,7 @@ def outcome_of(
         id=labelled.episode.id,
         series=labelled.episode.series,
         truth=labelled.truth,
-        predicted=() if prediction.interval is None else (prediction.interval,),
+        predicted=prediction.intervals,
         confidence=prediction.confidence,
         n_seconds=n_seconds,
         probabilities=probabilities,
@@ -69,6 +81,35 @@ def outcome_of(
         leaked=leaked,
         corrected=corrected,
         tags=labelled.tags,
+        further=labelled.further,
+    )
+
+
+def by_truth(outcome: Outcome) -> tuple[Outcome, ...]:
+    """Return an outcome for each true interval, with the predictions that are nearest to it.
+
+    Nearest is where most is shared, then where the middles lie closest. With one truth, or none,
+    the outcome is returned as it is.
+    """
+    truths = outcome.truths
+    if len(truths) < 2:
+        return (outcome,)
+
+    def nearest(predicted: Interval) -> Interval:
+        return min(
+            truths,
+            key=lambda truth: (-overlap_s(truth, predicted), abs(sum(truth) - sum(predicted))),
+        )
+
+    owners = [(nearest(predicted), predicted) for predicted in outcome.predicted]
+    return tuple(
+        replace(
+            outcome,
+            truth=truth,
+            further=(),
+            predicted=tuple(predicted for owner, predicted in owners if owner == truth),
+        )
+        for truth in truths
     )
 
 
@@ -77,26 +118,22 @@ def overlap_s(first: Interval, second: Interval) -> float:
     return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
 
 
-def interval_seconds(intervals: tuple[Interval, ...], n_seconds: int) -> NDArray[np.bool_]:
-    """Return bool (n_seconds,): which seconds k have start_s <= k < end_s for some interval."""
-    seconds = np.arange(n_seconds)
-    inside = np.zeros(n_seconds, bool)
-    for start_s, end_s in intervals:
-        inside |= (seconds >= start_s) & (seconds < end_s)
-    return inside
-
-
 def truth_seconds(outcome: Outcome) -> NDArray[np.bool_]:
     """Return bool (n_seconds,): which seconds are intro."""
-    return interval_seconds(() if outcome.truth is None else (outcome.truth,), outcome.n_seconds)
+    return interval_seconds(outcome.truths, outcome.n_seconds)
 
 
 def temporal_iou(outcome: Outcome) -> float:
     """Return the overlap of truth and predictions, over the hull of them all; 0 without a truth.
 
+    Of several truths it is the mean of what each gets by the predictions nearest to it.
+
     The hull runs from the earliest start to the latest end, so that a gap counts as predicted
     wrongly. For one prediction that overlaps, it is the usual intersection over union.
     """
+    if outcome.further:
+        each = [temporal_iou(one) for one in by_truth(outcome)]
+        return sum(each) / len(each)
     truth = outcome.truth
     if truth is None or not outcome.predicted:
         return 0.0
@@ -111,9 +148,12 @@ def temporal_iou(outcome: Outcome) -> float:
 def boundary_errors(outcome: Outcome) -> tuple[float, float] | None:
     """Return (start, end) errors in seconds, predicted minus true, or None where one is missing.
 
+    They are those of the first truth; `by_truth` gives one after the other.
+
     Of several predictions the one with the greatest overlap counts, then the one whose absolute
     errors sum to less, then the earlier.
     """
+    outcome = by_truth(outcome)[0]
     truth = outcome.truth
     if truth is None or not outcome.predicted:
         return None
@@ -126,16 +166,20 @@ def boundary_errors(outcome: Outcome) -> tuple[float, float] | None:
     return best[0] - truth[0], best[1] - truth[1]
 
 
-def is_found(outcome: Outcome, tolerance_s: float, start_tolerance_s: float | None = None) -> bool:
-    """Whether both ends of some prediction lie at most `tolerance_s` from those of the truth.
+def n_found(outcome: Outcome, tolerance_s: float, start_tolerance_s: float | None = None) -> int:
+    """Count the truths that have a prediction with both ends at most `tolerance_s` off.
 
-    The start may lie `start_tolerance_s` from it, where that is given.
+    The start may be `start_tolerance_s` off, where that is given.
     """
-    truth, at_end_s = outcome.truth, tolerance_s + ROUNDING
+    at_end_s = tolerance_s + ROUNDING
     at_start_s = at_end_s if start_tolerance_s is None else start_tolerance_s + ROUNDING
-    return truth is not None and any(
-        abs(start_s - truth[0]) <= at_start_s and abs(end_s - truth[1]) <= at_end_s
-        for start_s, end_s in outcome.predicted
+    return sum(
+        one.truth is not None
+        and any(
+            abs(start_s - one.truth[0]) <= at_start_s and abs(end_s - one.truth[1]) <= at_end_s
+            for start_s, end_s in one.predicted
+        )
+        for one in by_truth(outcome)
     )
 
 
@@ -151,5 +195,6 @@ def skipped_story_s(outcome: Outcome) -> float:
         inside = (max(start_s, 0.0), min(end_s, float(outcome.n_seconds)))
         if inside[0] < inside[1]:
             skipped_s += inside[1] - inside[0]
-            skipped_s -= 0.0 if outcome.truth is None else overlap_s(inside, outcome.truth)
+            for truth in outcome.truths:
+                skipped_s -= overlap_s(inside, truth)
     return skipped_s

@@ -1,11 +1,12 @@
-"""Reads the chapter that is the intro: of a video, or of the FFMETADATA file beside it."""
+"""Reads the chapters that are the intro: of a video, or of the FFMETADATA file beside it."""
 
 from itertools import pairwise
 from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import format_interval
-from skipintro.labelling.source import Interval, interval_of, only_one
+from skipintro.episodes.naming import n_named
+from skipintro.labelling.source import Interval, at_most, interval_of
 from skipintro.video.chapters import METADATA, read_chapters
 from skipintro.video.container import VideoError
 from skipintro.video.titles import Chapter, names_opening
@@ -14,15 +15,16 @@ SUFFIX = METADATA
 _REMEDY = "leave one title that names an opening, or name other sources with --from"
 
 
-def of_video(video: Path) -> Interval | None:
-    """Return the chapter in a video whose title names an opening, None where there is none.
+def of_video(video: Path) -> tuple[Interval, ...]:
+    """Return the chapters in a video whose titles name an opening.
 
-    Raises VideoError where the file cannot be read, InputError where several chapters are it.
+    Raises VideoError where the file cannot be read, InputError where they are more than its name
+    numbers episodes.
     """
-    return _opening(str(video), read_chapters(video))
+    return _openings(video, read_chapters(video))
 
 
-def of_metadata(path: Path) -> Interval | None:
+def of_metadata(path: Path) -> tuple[Interval, ...]:
     """Return the same of an FFMETADATA file, whose chapters may neither be reversed nor overlap."""
     try:
         found = read_chapters(path)
@@ -38,14 +40,14 @@ def of_metadata(path: Path) -> Interval | None:
                 f"{path}: chapters {format_interval(one)} and {format_interval(other)} overlap; "
                 "correct it"
             )
-    return _opening(str(path), found)
+    return _openings(path, found)
 
 
-def _opening(place: str, chapters: list[Chapter]) -> Interval | None:
+def _openings(path: Path, chapters: list[Chapter]) -> tuple[Interval, ...]:
     named = [
         # A container may begin some milliseconds after its first chapter does.
-        interval_of(f"{place}: chapter {one.title!r:.80}", max(0.0, one.start_s), one.end_s)
+        interval_of(f"{path}: chapter {one.title!r:.80}", max(0.0, one.start_s), one.end_s)
         for one in chapters
         if names_opening(one.title)
     ]
-    return only_one(place, named, _REMEDY)
+    return at_most(n_named(path.stem), str(path), named, _REMEDY)

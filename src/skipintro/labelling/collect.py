@@ -91,13 +91,14 @@ def _rows(
                         f"{row.place}: {row.video}: no such video in the given folders; correct "
                         "the row, or name its folder, too"
                     )
-                rows[key].append(SourceLabel(Kind.CSV, row.place, row.interval, row.series))
+                intervals = () if row.interval is None else (row.interval,)
+                rows[key].append(SourceLabel(Kind.CSV, row.place, intervals, row.series))
     return rows
 
 
 def _beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iterator[SourceLabel]:
     """Yield the intros from files beside a video, and from its own chapters."""
-    readers: list[tuple[Kind, str, Callable[[Path], Interval | None]]] = [
+    readers: list[tuple[Kind, str, Callable[[Path], tuple[Interval, ...]]]] = [
         (Kind.EDL, edl.SUFFIX, edl.read),
         (Kind.SEGMENTS, segments.SUFFIX, segments.read),
     ]
@@ -109,38 +110,39 @@ def _beside(found: Collected, video: Path, kinds: Collection[Kind]) -> Iterator[
     for kind, suffix, read in readers:
         path = video.with_suffix(suffix)
         with _collected(found.faults):
-            if kind in kinds and _is_there(path) and (interval := read(path)) is not None:
-                yield SourceLabel(kind, str(path), interval)
+            if kind in kinds and _is_there(path) and (intervals := read(path)):
+                yield SourceLabel(kind, str(path), intervals)
     if Kind.CHAPTERS in kinds:
         with _collected(found.faults):
             try:
-                interval = chapters.of_video(video)
+                intervals = chapters.of_video(video)
             except PassingVideoError:
                 raise
             except VideoError as error:
                 found.unread.append(str(error))
                 return
-            if interval is not None:
-                yield SourceLabel(Kind.CHAPTERS, str(video), interval)
+            if intervals:
+                yield SourceLabel(Kind.CHAPTERS, str(video), intervals)
 
 
 def _check_agreement(video: Path, sources: Sequence[SourceLabel]) -> None:
     for one, other in combinations(sources, 2):
-        if not _agree(one.interval, other.interval):
+        if not _agree(one.intervals, other.intervals):
             raise InputError(
                 f"{video}: {one.place} says {_span(one)}, {other.place} says {_span(other)}; "
                 "correct or remove one, or name the right source with --from"
             )
 
 
-def _agree(one: Interval | None, other: Interval | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return all(abs(a - b) <= AGREE_S + _OF_MS for a, b in zip(one, other, strict=True))
+def _agree(one: Sequence[Interval], other: Sequence[Interval]) -> bool:
+    ends, others = ([end for interval in each for end in interval] for each in (one, other))
+    return len(ends) == len(others) and all(
+        abs(a - b) <= AGREE_S + _OF_MS for a, b in zip(ends, others, strict=True)
+    )
 
 
 def _span(source: SourceLabel) -> str:
-    return "no intro" if source.interval is None else format_interval(source.interval)
+    return ", ".join(map(format_interval, source.intervals)) or "no intro"
 
 
 @contextmanager
@@ -169,7 +171,8 @@ def _each(groups: Iterable[Series]) -> Iterator[tuple[str, Path]]:
 
 
 def _label(id_: str, series: str, sources: Sequence[SourceLabel]) -> dict[str, Any]:
-    interval = sources[0].interval
-    start, end = (None, None) if interval is None else map(format_time, interval)
+    times = [[format_time(end) for end in interval] for interval in sources[0].intervals]
+    start, end = times[0] if times else (None, None)
+    ends = {"intervals": times} if len(times) > 1 else {"start": start, "end": end}
     given = next((one.series for one in sources if one.series), series) or id_
-    return {"name": id_, "start": start, "end": end, "series": given}
+    return {"name": id_, **ends, "series": given}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.annotations import format_interval
-from skipintro.labelling.source import Interval, interval_of, only_one, read_text
+from skipintro.labelling.source import Interval, at_most, interval_of, read_text
 
 SUFFIX = ".edl"
 SKIPPED = {0, 3}  # cut, commercial break; a player passes over either
@@ -20,11 +20,12 @@ _SECONDS = re.compile(r"\d{1,7}(?:\.\d{1,9})?", re.ASCII)
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d(?:\.\d{1,9})?)", re.ASCII)
 
 
-def read(path: Path) -> Interval | None:
+def read(path: Path) -> tuple[Interval, ...]:
     """Return the one interval that is skipped (actions 0 and 3).
 
-    None where the file has mutes (1) and scene markers (2) alone. Raises InputError for a line of
-    another form, times that are frames, reversed or overlapping intervals, and several skips.
+    Nothing where the file has mutes (1) and scene markers (2) alone. Raises InputError for a line
+    of another form, times that are frames, reversed or overlapping intervals, and several skips:
+    another one may be the credits.
     """
     entries = []
     for number, line in enumerate(read_text(path).splitlines(), 1):
@@ -46,7 +47,7 @@ def read(path: Path) -> Interval | None:
             raise InputError(
                 f"{path}: {format_interval(one)} and {format_interval(other)} overlap; correct it"
             )
-    return only_one(str(path), [one for one, action in entries if action in SKIPPED], _REMEDY)
+    return at_most(1, str(path), [one for one, action in entries if action in SKIPPED], _REMEDY)
 
 
 def _seconds(place: str, text: str) -> float:

@@ -9,17 +9,19 @@ from typing import Any
 
 from skipintro.core.errors import InputError
 from skipintro.episodes.labels import read_json_object
-from skipintro.labelling.source import Interval, interval_of, only_one, read_text
+from skipintro.episodes.naming import n_named
+from skipintro.labelling.source import Interval, at_most, interval_of, read_text
 
 SUFFIX = ".segments.json"
 TICKS_A_SECOND = 10_000_000
 _TYPES = {"Unknown", "Commercial", "Preview", "Recap", "Outro", "Intro"}  # MediaSegmentType
 
 
-def read(path: Path) -> Interval | None:
-    """Return the one segment of the type Intro, None where there is none.
+def read(path: Path) -> tuple[Interval, ...]:
+    """Return the segments of the type Intro.
 
-    Raises InputError for what is no such response, a reversed segment, and several intros.
+    Raises InputError for what is no such response, a reversed segment, and more intros than the
+    file's name numbers episodes.
     """
     read_text(path)
     items = read_json_object(path, "put the file back").get("Items")
@@ -30,7 +32,8 @@ def read(path: Path) -> Interval | None:
         for number, item in enumerate(items, 1)
         if (ticks := _checked(place := f"{path}: segment {number}", item))["Type"] == "Intro"
     ]
-    return only_one(str(path), intros, "leave one of the type Intro in it")
+    most = n_named(path.name.removesuffix(SUFFIX))
+    return at_most(most, str(path), intros, "leave one of the type Intro in it")
 
 
 def _checked(place: str, item: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from skipintro.core.errors import InputError
@@ -20,7 +21,7 @@ class SourceLabel:
 
     kind: Kind
     place: str  # a file, or a line of one
-    interval: Interval | None  # None: it says that there is no intro
+    intervals: tuple[Interval, ...]  # (): it says that there is no intro
     series: str | None = None  # None: it does not say
 
 
@@ -37,14 +38,17 @@ def interval_of(place: str, start_s: float, end_s: float) -> Interval:
     return start, end
 
 
-def only_one(place: str, intervals: Sequence[Interval], remedy: str) -> Interval | None:
-    """Return the interval, None where there is none. Raises InputError for several."""
-    if len(intervals) > 1:
+def at_most(
+    most: int, place: str, intervals: Sequence[Interval], remedy: str
+) -> tuple[Interval, ...]:
+    """Return the intervals in the order of time. Raises InputError for more, or that overlap."""
+    found = tuple(sorted(intervals))
+    if len(found) > most or any(other[0] < one[1] for one, other in pairwise(found)):
         spans = ", ".join(format_interval(interval) for interval in intervals)
         raise InputError(
             f"{place}: {len(intervals)} intervals may be the intro ({spans}); {remedy}"
         )
-    return intervals[0] if intervals else None
+    return found
 
 
 def read_text(path: Path) -> str:

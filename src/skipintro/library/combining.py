@@ -20,20 +20,26 @@ _MOST = 0.9  # of an episode: a longer chapter is the episode
 def by_chapter(answer: Answer, share_of_siblings: Callable[[Interval], float]) -> Answer:
     """Return the answer with the chapter of the file that names an opening, where one is allowed.
 
-    Of several the first that is confirmed counts, by the detector or by what siblings share with
-    it, else the first. `share_of_siblings` tells how much of an interval some sibling has.
+    Those that the detector confirms stand in place of its intervals. Else the first counts that is
+    confirmed by what siblings share with it, else the first. `share_of_siblings` tells how much of
+    an interval some sibling has.
     """
     named = _openings(answer)
     if answer.fault or not named:
         return answer
-    confirmed = [each for each in named if _same(each, answer.interval) >= _SAME]
-    if not confirmed:
+    same = {
+        one: each for one in answer.intervals for each in named[::-1] if _same(each, one) >= _SAME
+    }
+    intervals = tuple(same.get(one, one) for one in answer.intervals)
+    confidence = CONFIRMED
+    if not same:
         confirmed = [each for each in named if share_of_siblings(each) >= _SHARED]
-    interval = (confirmed or named)[0]
-    confidence = CONFIRMED if confirmed else UNCONFIRMED
+        intervals = tuple((confirmed or named)[:1])
+        confidence = CONFIRMED if confirmed else UNCONFIRMED
     if confidence < (answer.local.limits.min_confidence or 0.0):
         return answer
-    return replace(answer, interval=interval, confidence=confidence, source=Source.CHAPTER)
+    intervals = tuple(dict.fromkeys(intervals))
+    return replace(answer, intervals=intervals, confidence=confidence, source=Source.CHAPTER)
 
 
 def _openings(answer: Answer) -> list[Interval]:
@@ -52,28 +58,26 @@ def _openings(answer: Answer) -> list[Interval]:
     ]
 
 
-def _same(one: Interval, other: Interval | None) -> float:
+def _same(one: Interval, other: Interval) -> float:
     """Return overlap over hull."""
-    if other is None:
-        return 0.0
     overlap = min(one[1], other[1]) - max(one[0], other[0])
     return max(0.0, overlap) / (max(one[1], other[1]) - min(one[0], other[0]))
 
 
 def by_hand(answer: Answer) -> Answer:
-    """Return the answer with the interval that a person has set for it, if one has.
+    """Return the answer with the intervals that a person has set for it, if one has.
 
     An interval that ends after the video is a fault of the file that has it.
     """
     told = answer.local.by_hand
     if told is None or answer.fault:
         return answer
-    interval = told.interval
-    if interval is not None and interval[1] > answer.length_s + 1:  # lengths are rounded
+    last_s = max((end_s for _, end_s in told.intervals), default=0.0)
+    if last_s > answer.length_s + 1:  # lengths are rounded
         fault = (
-            f"{told.place}: end {format_time(interval[1])} lies after the episode's end "
+            f"{told.place}: end {format_time(last_s)} lies after the episode's end "
             f"({format_time(answer.length_s)}); correct it"
         )
         return replace(answer, fault=fault)
-    confidence = None if interval is None else 1.0
-    return replace(answer, interval=interval, confidence=confidence, source=Source.SETTINGS)
+    confidence = 1.0 if told.intervals else None
+    return replace(answer, intervals=told.intervals, confidence=confidence, source=Source.SETTINGS)

@@ -57,7 +57,9 @@ class Fingerprinter:
         """Return the length in seconds and the prediction of each video of a series."""
         episodes = [self._evidence(answer) for answer in answers]
         predictions = self._detector.detect(
-            episodes, limits=[each.local.limits for each in answers]
+            episodes,
+            limits=[each.local.limits for each in answers],
+            names=[each.video.stem for each in answers],
         )
         return [
             (self._lengths[answer.sha256] or episode.length_s, prediction)
@@ -71,7 +73,8 @@ class Fingerprinter:
     def explained(self, answers: Sequence[Answer]) -> list[str]:
         """Return for each video of a series why it has this interval, or none."""
         evidence = [self._evidence(answer) for answer in answers]
-        return explained(self._detector, evidence, [answer.local.limits for answer in answers])
+        limits, names = [a.local.limits for a in answers], [a.video.stem for a in answers]
+        return explained(self._detector, evidence, limits, names)
 
     def _evidence(self, answer: Answer) -> Evidence:
         content = read_checked(file := self._file(answer))

@@ -33,7 +33,7 @@ class Row:
     def fields(self) -> dict[str, object]:
         """Return the columns; without an intro, the times and the confidence are None.
 
-        A fault has no source.
+        A fault has no source. `further` holds the intervals after the first, where there are any.
         """
         found = self.finding
         start_s, end_s = found.interval or (None, None)
@@ -42,7 +42,15 @@ class Row:
         source = None if self.fault else str(found.source)
         said = (self.note or None, self.why or None, self.fault or None)
         values = (*texts, start_s, end_s, confidence, source, *said)
-        return dict(zip(_FIELDS, values, strict=True))
+        told: dict[str, object] = dict(zip(_FIELDS, values, strict=True))
+        return told | ({"further": [*map(list, found.further)]} if found.further else {})
+
+    def each_interval(self) -> list[dict[str, object]]:
+        """Return the columns once for each interval; once where there is none."""
+        told = self.fields()
+        told.pop("further", None)
+        spans = self.finding.intervals or ((None, None),)
+        return [told | {"start_s": start_s, "end_s": end_s} for start_s, end_s in spans]
 
 
 def tell(rows: Sequence[Row], form: Form) -> None:
@@ -52,7 +60,7 @@ def tell(rows: Sequence[Row], form: Form) -> None:
     elif form is Form.CSV:
         writer = csv.DictWriter(sys.stdout, _FIELDS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row.fields() for row in rows)
+        writer.writerows(line for row in rows for line in row.each_interval())
     elif form is Form.JSONL:
         for row in rows:
             print(json.dumps(row.fields(), ensure_ascii=False))  # noqa: T201
@@ -102,6 +110,8 @@ def _table(rows: Sequence[Row]) -> None:
         else:
             start, end = map(format_time, found.interval)
             table.add_row(name, start, end, f"{found.confidence or 0:.2f}", found.source)
+        for further in found.further:
+            table.add_row("", *map(format_time, further), "", "")
         if row.note:
             table.add_row(Text(f"    {row.note}", "dim"))
     rest = sum(_COLUMNS.values()) + 2 * len(_COLUMNS)  # two blanks stand between columns

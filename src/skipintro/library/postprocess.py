@@ -23,14 +23,19 @@ def refine(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]
     What a person or the file itself says is taken as it is. `snapped` returns the time of the
     nearest change of picture.
     """
-    interval = answer.interval
-    if interval is not None and answer.source is Source.DETECTOR:
-        start_s, end_s = interval
-        if rule.snap:
-            start_s, end_s = snapped(answer, start_s), snapped(answer, end_s)
-        start_s = round(max(0.0, start_s - rule.pad_start_s), 3)
-        end_s = round(min(answer.length_s, end_s + rule.pad_end_s), 3)
-        interval = (start_s, end_s) if start_s < end_s else None
+    intervals = list(answer.intervals)
+    if answer.source is Source.DETECTOR:
+        intervals = []
+        for start_s, end_s in answer.intervals:
+            if rule.snap:
+                start_s, end_s = snapped(answer, start_s), snapped(answer, end_s)  # noqa: PLW2901
+            since = round(max(0.0, start_s - rule.pad_start_s), 3)
+            until = round(min(answer.length_s, end_s + rule.pad_end_s), 3)
+            if intervals and since < intervals[-1][1]:  # padded into each other
+                since = intervals.pop()[0]
+            if since < until:
+                intervals.append((since, until))
+    interval = next(iter(intervals), None)
     return Finding(
         video=answer.video,
         series=answer.series,
@@ -39,4 +44,5 @@ def refine(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]
         confidence=None if interval is None else answer.confidence,
         source=answer.source,
         chapters=answer.chapters,
+        further=tuple(intervals[1:]),
     )

@@ -16,13 +16,13 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known of one video: an interval or none, or else the fault."""
+    """What is known of one video: its intervals or none, or else the fault."""
 
     video: Path
     series: str
     sha256: str = ""
     length_s: float = 0.0
-    interval: Interval | None = None
+    intervals: tuple[Interval, ...] = ()  # in the order of time: one or none, as a rule
     confidence: float | None = None
     fault: str = ""
     source: Source = Source.DETECTOR

@@ -37,7 +37,7 @@ def asked_rows(
             if answer.video in place:
                 note = without_sibling(answer, answers, beside)
                 made = replace(row(answer), note=note, why=_why(answer, why))
-                if made.why and answer.interval and not made.finding.interval:
+                if made.why and answer.intervals and not made.finding.interval:
                     made = replace(made, why=f"{made.why}; left out as this run's options ask")
                 rows.append(made)
     return sorted(rows, key=lambda row: place[row.finding.video])

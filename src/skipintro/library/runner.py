@@ -238,7 +238,7 @@ class Detection:
             curve = [round(float(share), 4) for share in prediction.probabilities]
             self._memory.put("curve", f"{key} {answer.sha256}", curve)
         found = [
-            [length_s, prediction.interval, prediction.confidence]
+            [length_s, prediction.intervals, prediction.confidence]
             for length_s, prediction in predictions
         ]
         self._memory.put("series", key, found)
@@ -294,11 +294,11 @@ def _filled(group: Sequence[Answer], found: Sequence[list[Any]]) -> list[Answer]
     filled = []
     for answer in group:
         if not answer.fault:
-            length_s, interval, confidence = next(rows)
+            length_s, intervals, confidence = next(rows)
             answer = replace(  # noqa: PLW2901
                 answer,
                 length_s=length_s,
-                interval=interval and (interval[0], interval[1]),
+                intervals=tuple((start_s, end_s) for start_s, end_s in intervals),
                 confidence=confidence,
             )
         filled.append(answer)

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error
 from skipintro.detection.limits import Limits
-from skipintro.episodes.annotations import format_time
-from skipintro.episodes.labels import parse_time
+from skipintro.episodes.annotations import format_interval, format_time
+from skipintro.episodes.labels import Interval, parse_time
 from skipintro.episodes.search import Search
 
 NAME = "skipintro.toml"
@@ -39,11 +40,29 @@ def _seconds(value: Any) -> float:
         raise ValueError(str(error).removeprefix(": ")) from error
 
 
-def _interval(value: Any) -> Any:
-    if not isinstance(value, list) or len(value) not in {0, 2}:
-        raise ValueError('expected ["0:01:10", "0:01:25"], or [] for no intro')
-    if not value:
-        return None
+def _intervals(value: Any) -> Any:
+    """Return the pairs of a list of them, or of a pair alone; [] is no intro."""
+    several = isinstance(value, list) and not (value and _is_ends(value))
+    found = [_interval(each) for each in (value if several else [value])]
+    for one, other in pairwise(found):
+        if other[0] < one[1]:
+            raise ValueError(
+                f"{format_interval(other)} begins before {format_interval(one)} ends; put them in "
+                "the order of time"
+            )
+    return tuple(found)
+
+
+def _is_ends(value: list[Any]) -> bool:
+    """Tell whether a list is one interval: two times, neither of them a list."""
+    return not any(isinstance(each, list) for each in value)
+
+
+def _interval(value: Any) -> Interval:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(
+            'expected ["0:01:10", "0:01:25"], a list of several such, or [] for no intro'
+        )
     start_s, end_s = (round(_seconds(end), 3) for end in value)
     if start_s >= end_s:
         raise ValueError(
@@ -52,7 +71,7 @@ def _interval(value: Any) -> Any:
     return start_s, end_s
 
 
-ByHand = Annotated[tuple[float, float] | None, BeforeValidator(_interval)]
+ByHand = Annotated[tuple[Interval, ...], BeforeValidator(_intervals)]
 
 
 class Chosen(BaseModel):
@@ -77,9 +96,9 @@ class Chosen(BaseModel):
 
 @dataclass(frozen=True)
 class Told:
-    """An interval by hand, None for no intro, and the line that tells it."""
+    """Intervals by hand, () for no intro, and the line that tells them."""
 
-    interval: tuple[float, float] | None
+    intervals: tuple[Interval, ...]
     place: str
 
 
@@ -100,11 +119,11 @@ class _File:
     chosen: Chosen
 
     def by_hand(self, video: Path) -> tuple[str, ByHand] | None:
-        """Return the key that names a video below this file, and its interval."""
+        """Return the key that names a video below this file, and its intervals."""
         names = {_plain(video.relative_to(self.path.parent).as_posix()), _plain(video.name)}
-        for name, interval in self.chosen.intervals.items():
+        for name, intervals in self.chosen.intervals.items():
             if _plain(name) in names:
-                return name, interval
+                return name, intervals
         return None
 
 
@@ -157,10 +176,10 @@ class Shelf:
     def _told(self, video: Path, files: Iterable[_File]) -> Iterator[Told]:
         for file in files:
             if found := file.by_hand(video):
-                name, interval = found
+                name, intervals = found
                 self._used.add((file.path, name))
                 line = _line_of(file.text, ("intervals", name))
-                yield Told(interval, f"{file.path}:{line}: intervals: {name}")
+                yield Told(intervals, f"{file.path}:{line}: intervals: {name}")
 
     def _file(self, folder: Path) -> _File | None:
         if folder not in self._files:

@@ -124,7 +124,8 @@ class Writer:
 
     def _copy(self, finding: Finding) -> None:
         place = mux_place(finding.video)
-        recipe = [*stamp_of(finding.video), finding.interval and [*finding.interval]]
+        first, further = finding.interval, map(list, finding.further)
+        recipe = [*stamp_of(finding.video), first and [*first], *further]
         stamp = _stamp(place)
         known = self._ours(place)
         if [stamp, recipe] in known:
@@ -140,7 +141,7 @@ class Writer:
             from skipintro.sidecars.mux import write_copy  # noqa: PLC0415  loads FFmpeg
 
             with self._replacing(place, lambda draft: [stamp_of(draft), recipe]) as draft:
-                write_copy(finding, finding.interval, draft)
+                write_copy(finding, draft)
             self.written.made += 1
 
     def _may_change(self, now: Any, ours: list[Any]) -> bool:

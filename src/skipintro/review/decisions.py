@@ -37,22 +37,33 @@ class Decision(BaseModel):
 def entry_of(decision: Decision, doubt: Doubt, rule: CorrectionRule) -> Entry:
     """Return the override of an accepted label, of a correction, or of no intro.
 
+    Of several intervals the first is corrected, and the further ones stay as they are told now.
     Raises RefusalError (422) for an interval that the annotate stage would not take.
     """
     interval: Interval | None = None
+    further: tuple[Interval, ...] = ()
     if decision.kind == "accept":
         if not doubt.usable:
             raise _refused(doubt, "the label cannot be used; correct it, or say: no intro")
-        interval = doubt.label
+        interval, further = doubt.label, doubt.further
     elif decision.kind == "correct":
         if decision.start_s is None or decision.end_s is None:
             raise _refused(doubt, "expected both start and end; set the other one, too")
         interval = round(decision.start_s, 3), round(decision.end_s, 3)
-    if interval is not None:
-        _check(interval, doubt, rule)
-    start, end = (None, None) if interval is None else map(_written, interval)
+        further = doubt.further if decision.seen is None else decision.seen.further
     reason = decision.reason.strip() or _REASONS[decision.kind]
-    return {"start": start, "end": end, "reason": reason}
+    if interval is None:
+        return {"start": None, "end": None, "reason": reason}
+    for each in (interval, *further):
+        _check(each, doubt, rule)
+    if further and further[0][0] < interval[1]:
+        raise _refused(
+            doubt, f"the next one begins at {format_time(further[0][0])}, before it ends"
+        )
+    times = [[_written(second) for second in each] for each in (interval, *further)]
+    if further:
+        return {"intervals": times, "reason": reason}
+    return {"start": times[0][0], "end": times[0][1], "reason": reason}
 
 
 def _check(interval: Interval, doubt: Doubt, rule: CorrectionRule) -> None:

@@ -48,7 +48,8 @@ class Doubt(BaseModel):
     video: Path
     n_seconds: int
     usable: bool  # whether the label can be used
-    label: Interval | None  # None: no intro, or not usable
+    label: Interval | None  # None: no intro, or not usable; of several the first
+    further: tuple[Interval, ...] = Field(default=(), exclude_if=lambda found: not found)
     proposal: Interval | None  # the detector's, where it has one
     confidence: float | None
     reasons: tuple[str, ...]
@@ -70,6 +71,7 @@ class _Evaluated(BaseModel):
     id: str
     predicted: Interval | None
     confidence: float | None
+    further_predicted: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _objections(
             continue
         beside = _beside(annotations, prediction)
         if beside is not None and differs(beside, near_s):
-            text = f"{who} says {_span(beside.interval)}{_sure(beside.confidence)}"
+            text = f"{who} says {_spans(beside.intervals)}{_sure(beside.confidence)}"
             yield id_, _Reason(text, beside.confidence or 0.0)
 
 
@@ -172,10 +174,10 @@ def _own_faults(annotations: Sequence[Annotation], n_seconds: int | None) -> lis
         for annotation in annotations
         if not annotation.usable
     ]
-    if len({(a.usable, a.start_s, a.end_s) for a in annotations}) > 1:
+    if len({(a.usable, a.intervals) for a in annotations}) > 1:
         each = ", ".join(f"{a.split} {_described(a)}" for a in annotations)
         faults.append(_Reason(f"it is labelled differently: {each}", 1.0))
-    end_s = max((a.end_s for a in annotations if a.end_s is not None), default=0.0)
+    end_s = max((until for a in annotations for _, until in a.intervals), default=0.0)
     if n_seconds is not None and end_s > n_seconds:
         end, length = format_time(end_s), format_time(n_seconds)
         faults.append(_Reason(f"the label ends at {end}, after the episode's end ({length})", 1.0))
@@ -197,7 +199,12 @@ def _evaluated(path: Path) -> dict[str, OutOfFoldPrediction]:
         ) from error
     return {
         row.id: OutOfFoldPrediction(
-            id=row.id, series="", label=None, interval=row.predicted, confidence=row.confidence
+            id=row.id,
+            series="",
+            label=None,
+            interval=row.predicted,
+            confidence=row.confidence,
+            further=row.further_predicted,
         )
         for row in rows
     }
@@ -208,7 +215,9 @@ def _beside(
 ) -> OutOfFoldPrediction | None:
     """Return the prediction beside the current label; None where that label is unusable."""
     now = next((annotation for annotation in annotations if annotation.usable), None)
-    return None if now is None else prediction.model_copy(update={"label": _interval(now)})
+    if now is None:
+        return None
+    return prediction.model_copy(update={"label": _first(now), "further_label": now.further})
 
 
 def _is_contradicted(prediction: OutOfFoldPrediction, near_s: float) -> bool:
@@ -216,8 +225,8 @@ def _is_contradicted(prediction: OutOfFoldPrediction, near_s: float) -> bool:
 
 
 def _differs(prediction: OutOfFoldPrediction, near_s: float) -> bool:
-    """Whether the label is another; other than in a fit held out, no interval differs, too."""
-    missed = prediction.interval is None and prediction.label is not None
+    """Whether the label is another; unlike in a fit held out, to say nothing is to differ, too."""
+    missed = len(prediction.intervals) < len(prediction.labels)
     return missed or prediction.error_s() > near_s
 
 
@@ -238,25 +247,24 @@ def _doubt(
         video=video.path,
         n_seconds=n_seconds,
         usable=label.usable,
-        label=_interval(label),
+        label=_first(label),
+        further=label.further,
         proposal=None if prediction is None else prediction.interval,
         confidence=None if prediction is None else prediction.confidence,
         reasons=tuple(reason.text for reason in reasons),
     )
 
 
-def _interval(annotation: Annotation) -> Interval | None:
-    if annotation.start_s is None or annotation.end_s is None:
-        return None
-    return annotation.start_s, annotation.end_s
+def _first(annotation: Annotation) -> Interval | None:
+    return next(iter(annotation.intervals), None)
 
 
 def _described(annotation: Annotation) -> str:
-    return _span(_interval(annotation)) if annotation.usable else "not usably"
+    return _spans(annotation.intervals) if annotation.usable else "not usably"
 
 
-def _span(interval: Interval | None) -> str:
-    return "no intro" if interval is None else format_interval(interval)
+def _spans(intervals: Sequence[Interval]) -> str:
+    return ", ".join(map(format_interval, intervals)) or "no intro"
 
 
 def _sure(confidence: float | None) -> str:

@@ -35,8 +35,9 @@ const span = (interval) =>
   interval
     ? `${clock(interval[0])} to ${clock(interval[1])} (${round(interval[1] - interval[0])} s)`
     : "no intro";
-const decided = ({ start_s, end_s, reason }) =>
-  `${span(start_s === null ? null : [start_s, end_s])}: ${reason}`;
+const spans = (first, further = []) => [first, ...further].map(span).join(", ");
+const decided = ({ start_s, end_s, further, reason }) =>
+  `${spans(start_s === null ? null : [start_s, end_s], further)}: ${reason}`;
 
 function say(text) {
   byId("status").textContent = text;
@@ -106,7 +107,7 @@ function show(one, chosenTimes) {
       return item;
     }),
   );
-  byId("label").textContent = doubt.usable ? span(doubt.label) : "cannot be used";
+  byId("label").textContent = doubt.usable ? spans(doubt.label, doubt.further) : "cannot be used";
   const sure = doubt.confidence === null ? "" : `, confidence ${doubt.confidence.toFixed(2)}`;
   byId("proposal").textContent = doubt.proposal ? span(doubt.proposal) + sure : "no proposal";
   byId("decided").hidden = !doubt.decision;

@@ -20,26 +20,31 @@ def path_for(video: Path) -> Path:
     return video.with_suffix(".ffmetadata")
 
 
-def with_intro(known: Sequence[Chapter], interval: Interval, length_s: float) -> list[Chapter]:
-    """Return the chapters with the intro as one of its own; those that it cuts keep their rests.
+def with_intros(
+    known: Sequence[Chapter], intervals: Sequence[Interval], length_s: float
+) -> list[Chapter]:
+    """Return the chapters with each intro as one of its own; those that it cuts keep their rests.
 
     Without any known, the rest is one titled `Episode`: a player that jumps to the next chapter
     needs one after the intro. Where one of the known names an opening, all stay as they are.
     """
     if any(names_opening(chapter.title) for chapter in known):
         return list(known)
-    start_s, end_s = interval
-    whole = [Chapter(0.0, max(length_s, end_s), EPISODE)]
-    rests = [
-        Chapter(since, until, chapter.title)
-        for chapter in known or whole
-        for since, until in (
-            (chapter.start_s, min(chapter.end_s, start_s)),
-            (max(chapter.start_s, end_s), chapter.end_s),
-        )
-        if since < until
-    ]
-    return sorted([*rests, Chapter(start_s, end_s, INTRO)], key=lambda chapter: chapter.start_s)
+    rests = list(known)
+    if not rests:
+        rests = [Chapter(0.0, max(length_s, *(end_s for _, end_s in intervals)), EPISODE)]
+    for start_s, end_s in intervals:
+        rests = [
+            Chapter(since, until, chapter.title)
+            for chapter in rests
+            for since, until in (
+                (chapter.start_s, min(chapter.end_s, start_s)),
+                (max(chapter.start_s, end_s), chapter.end_s),
+            )
+            if since < until
+        ]
+    intros = [Chapter(start_s, end_s, INTRO) for start_s, end_s in intervals]
+    return sorted([*rests, *intros], key=lambda chapter: chapter.start_s)
 
 
 def text(finding: Finding) -> str | None:
@@ -47,7 +52,7 @@ def text(finding: Finding) -> str | None:
     if finding.interval is None:
         return None
     lines = [";FFMETADATA1"]
-    for chapter in with_intro(finding.chapters, finding.interval, finding.length_s):
+    for chapter in with_intros(finding.chapters, finding.intervals, finding.length_s):
         lines += [
             "[CHAPTER]",
             "TIMEBASE=1/1000",

@@ -17,7 +17,5 @@ def path_for(video: Path) -> Path:
 
 def text(finding: Finding, action: int = COMMERCIAL_BREAK) -> str | None:
     """Return the file's content, None where there is no intro."""
-    if finding.interval is None:
-        return None
-    start_s, end_s = finding.interval
-    return f"{start_s:.3f}\t{end_s:.3f}\t{action}\n"
+    lines = [f"{start_s:.3f}\t{end_s:.3f}\t{action}\n" for start_s, end_s in finding.intervals]
+    return "".join(lines) or None

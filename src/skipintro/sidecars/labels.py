@@ -1,7 +1,7 @@
 """The label format of the source folder: `Show S01E01.intro.json`, to be corrected and learnt from.
 
 `{id: {"name", "series", "start", "end"}}`, as `skipintro.episodes.labels` reads it; both times
-null: no intro.
+null: no intro; of several intervals `intervals` in place of both.
 """
 
 import json
@@ -20,6 +20,8 @@ def path_for(video: Path) -> Path:
 def text(finding: Finding) -> str:
     """Return the file's content."""
     name = unicodedata.normalize("NFC", finding.video.stem)
-    start, end = map(format_time, finding.interval) if finding.interval else (None, None)
-    content = {name: {"name": name, "series": finding.series, "start": start, "end": end}}
+    times = [[format_time(second) for second in interval] for interval in finding.intervals]
+    start, end = times[0] if times else (None, None)
+    told = {"intervals": times} if finding.further else {"start": start, "end": end}
+    content = {name: {"name": name, "series": finding.series, **told}}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""A copy of a Matroska or MP4 file with the intro as a chapter; streams are copied, not encoded.
+"""A copy of a Matroska or MP4 file with each intro as a chapter; streams are copied, not encoded.
 
 The one place beside `skipintro.video` that imports PyAV: this one writes containers.
 """
@@ -10,8 +10,8 @@ import av
 import av.error
 
 from skipintro.core.errors import InputError
-from skipintro.sidecars.chapters import with_intro
-from skipintro.sidecars.result import Finding, Interval
+from skipintro.sidecars.chapters import with_intros
+from skipintro.sidecars.result import Finding
 from skipintro.video.titles import Chapter
 
 SUFFIXES = {".mkv", ".mp4", ".m4v", ".mov", ".webm"}
@@ -19,8 +19,8 @@ _MS = Fraction(1, 1000)
 _COPIED = {"video", "audio", "subtitle", "attachment"}  # data: an MP4's chapters, made again
 
 
-def write_copy(finding: Finding, interval: Interval, copy: Path) -> None:
-    """Write the copy; the video itself is only read.
+def write_copy(finding: Finding, copy: Path) -> None:
+    """Write the copy of a video that has an intro; the video itself is only read.
 
     Raises InputError where the container cannot be written or holds what cannot be copied.
     """
@@ -31,7 +31,7 @@ def write_copy(finding: Finding, interval: Interval, copy: Path) -> None:
             "for a file beside it"
         )
     try:
-        _remux(video, copy, interval, finding.length_s)
+        _remux(finding, copy)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
@@ -39,9 +39,9 @@ def write_copy(finding: Finding, interval: Interval, copy: Path) -> None:
         ) from error
 
 
-def _remux(video: Path, copy: Path, interval: Interval, length_s: float) -> None:
+def _remux(finding: Finding, copy: Path) -> None:
     with (
-        av.open(str(video.absolute()), metadata_errors="replace") as source,
+        av.open(str(finding.video.absolute()), metadata_errors="replace") as source,
         av.open(str(copy.absolute()), "w") as target,
     ):
         streams = {
@@ -70,7 +70,9 @@ def _remux(video: Path, copy: Path, interval: Interval, length_s: float) -> None
                     "time_base": _MS,
                     "metadata": {"title": chapter.title},
                 }
-                for number, chapter in enumerate(with_intro(known, interval, length_s), 1)
+                for number, chapter in enumerate(
+                    with_intros(known, finding.intervals, finding.length_s), 1
+                )
             ]
         )
         for packet in source.demux([source.streams[index] for index in streams]):

@@ -21,7 +21,13 @@ def text(finding: Finding) -> str | None:
     """Return the file's content, None where there is no intro."""
     if finding.interval is None:
         return None
-    start, end = (round(second * 1000) * TICKS_PER_MS for second in finding.interval)
-    segment = {"Type": "Intro", "StartTicks": start, "EndTicks": end}
-    content = {"Items": [segment], "TotalRecordCount": 1, "StartIndex": 0}
+    items = [
+        {"Type": "Intro", "StartTicks": _ticks(start_s), "EndTicks": _ticks(end_s)}
+        for start_s, end_s in finding.intervals
+    ]
+    content = {"Items": items, "TotalRecordCount": len(items), "StartIndex": 0}
     return json.dumps(content, indent=2) + "\n"
+
+
+def _ticks(second: float) -> int:
+    return round(second * 1000) * TICKS_PER_MS

@@ -182,6 +182,7 @@ def hash_of_test_data(
             e.truth,
             videos["test", e.episode.id],
             e.episode.id in leaked,
+            *e.further,
         )
         for e in test
     ]
@@ -199,7 +200,10 @@ def hash_of_train_data(
 ) -> str:
     """Return the hash of all that figures on held-out series depend on, beside the detector."""
     return sha256_of_json(
-        [(e.episode.id, e.episode.series, e.truth, videos["train", e.episode.id]) for e in train]
+        [
+            (e.episode.id, e.episode.series, e.truth, videos["train", e.episode.id], *e.further)
+            for e in train
+        ]
     )
 
 
@@ -218,7 +222,7 @@ def held_out_outcomes(
         outcome_of(
             labelled,
             Prediction(
-                told[labelled.episode.id].interval, told[labelled.episode.id].confidence, nothing
+                (row := told[labelled.episode.id]).interval, row.confidence, nothing, row.further
             ),
             seen=False,
             leaked=False,

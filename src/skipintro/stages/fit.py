@@ -54,6 +54,8 @@ def _held_out(learned: Learned) -> list[dict[str, object]]:
             label=labelled.truth,
             interval=prediction.interval,
             confidence=prediction.confidence,
+            further_label=labelled.further,
+            further=prediction.further,
         ).model_dump(mode="json")
         for labelled, prediction in learned.held_out
     ]
