@@ -44,6 +44,8 @@ def run_words(job_words):
     elif first == "skipintro":
         sys.argv = [first, *words]
         cli.main()
+    elif first == "dvc":  # in the server of `stage_server.py`
+        sys.exit(sys.modules["dvc.cli"].main(words))
 
 def opened(log):
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

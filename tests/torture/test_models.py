@@ -19,6 +19,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 
 from conftest import EMBEDDING
+from experiment_cases import copy_empty_store
 from library_cases import HEAD, Place, use_cheap_encoder, write_head_detector
 from service_cases import serving_apart
 from skipintro import cli
@@ -336,12 +337,18 @@ def test_tampered_models_at_work(
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own queries
 def test_registered_models_of_another_hash(
-    attack: Attack, made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    *,
+    attack: Attack,
+    made: Place,
+    empty_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
 
     from skipintro.tracking.publish import MODEL_TAG  # noqa: PLC0415
 
+    copy_empty_store(empty_store, tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     client = MlflowClient(uri)
