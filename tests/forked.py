@@ -172,6 +172,7 @@ class Started:
     def __init__(self, forks: Forked, pid: int, log: Path) -> None:
         self.pid = pid
         self._forks, self._log = forks, log
+        self._errors = log.with_name(f"{log.name}.errors")
         self._done: Done | None = None
 
     def send(self, number: signal.Signals) -> None:
@@ -182,7 +183,11 @@ class Started:
 
     def printed(self) -> str:
         """Return what it has printed so far."""
-        return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
+        return self._done.said if self._done else _so_far(self._log)
+
+    def complained(self) -> str:
+        """Return what it has told of errors so far, where it tells them apart."""
+        return self._done.errors if self._done else _so_far(self._errors)
 
     def has_ended(self) -> bool:
         return self._done is not None or not is_alive(self.pid)
@@ -191,17 +196,19 @@ class Started:
         """Wait for its end, which an alarm brings about after five minutes."""
         if self._done is None:
             code = self._forks.ask(self.pid)
-            logs = (self._log, self._log.with_name(f"{self._log.name}.errors"))
-            self._done = Done(code, *(_read(log) for log in logs))
+            self._done = Done(code, _read(self._log), _read(self._errors))
         return self._done
 
 
+def _so_far(log: Path) -> str:
+    """Return what a log holds; there is none of a job that was killed at once."""
+    return log.read_text("utf-8", "replace") if log.exists() else ""
+
+
 def _read(log: Path) -> str:
-    """Return what a log holds, and remove it; there is none of a job that was killed at once."""
-    if not log.exists():
-        return ""
-    said = log.read_text("utf-8", "replace")
-    log.unlink()
+    """Return what a log holds, and remove it."""
+    said = _so_far(log)
+    log.unlink(missing_ok=True)
     return said
 
 

@@ -11,8 +11,8 @@ from conftest import Checkout, copy_of
 pytestmark = pytest.mark.slow  # a process of its own: what it imports is the question
 
 HEAVY = {"av", "cv2", "matplotlib", "mlflow", "open_clip", "pandas", "scipy", "sklearn", "torch"}
-HEAVY |= {"timm", "torchvision"}
-MLFLOW = {"mlflow", "pandas", "scipy"}  # MLflow brings the other two
+HEAVY |= {"numpy", "timm", "torchvision"}
+MLFLOW = {"mlflow", "numpy", "pandas", "scipy"}  # MLflow brings the other three
 LABELS = [f"data/ingest/{split}/labels.json" for split in ("train", "test")]
 # Each command, its exit code, and what it may load beyond those before it.
 COMMANDS: list[tuple[str, int, set[str]]] = [
@@ -20,7 +20,7 @@ COMMANDS: list[tuple[str, int, set[str]]] = [
     (f"labels check --train {LABELS[0]} --test {LABELS[1]}", 0, set()),
     ("labels import data/ingest/train --from edl --out x.json", 1, set()),  # there is none
     (f"labels split {LABELS[0]} data/ingest/train --out split", 0, set()),
-    ("detect data/ingest/train", 0, set()),
+    ("detect data/ingest/train --write edl", 0, set()),
     ("models", 0, MLFLOW),
     ("runs", 0, set()),
     ("promote", 1, set()),  # there is nothing to promote
