@@ -33,6 +33,11 @@ first_half = ("annotate", "demo", "embed", "evaluate", "fingerprint")
 for name in (*first_half, "ingest", "fit", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
+# What libraries import at their first use, which takes longer than the work of most jobs.
+import guessit, sklearn.ensemble, torch._inductor
+from mlflow.store.model_registry import sqlalchemy_store
+from mlflow.store.tracking import sqlalchemy_store
+guessit.guessit("Show S01E01.mkv")
 gc.freeze()  # which also leaves the memory that the forked ones share as it is
 gc.enable()
 
