@@ -335,6 +335,11 @@ def test_tampered_models_at_work(
     "A registered model whose files do not have the registered hash is refused, not replaced by "
     "another in silence."
 )
+@pytest.mark.only_from(
+    "wide",
+    "a registry for each kind",
+    held_by="test_library.py::test_the_champion_is_asked_for_once_and_a_new_one_is_noticed",
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own queries
 def test_registered_models_of_another_hash(
     *,
@@ -364,7 +369,7 @@ def test_registered_models_of_another_hash(
     client.set_registered_model_alias("intro-detector", "champion", "1")
     memory = Memory(tmp_path / "cache")
     assert find_model(None, None, memory)[0].identity == sha256
-    for number in attack.cases(quick=6, wide=15, full=100):
+    for number in attack.cases(wide=15, full=100):
         names = FILES[kind_of(made.detector)]
         name = names[number % len(names)]
         good = (made.detector / name).read_bytes()
