@@ -77,7 +77,7 @@ def test_each_kind_of_source_is_read_and_the_label_reader_takes_the_result(
     ):
         text = sidecar.text(finding(name))
         assert text is not None
-        sidecar.place(videos[name]).write_text(text)
+        sidecar.path_for(videos[name]).write_text(text)
     (library / "labels.csv").write_text("video,start,end\nToy/Toy S01E03.mp4,0:00,16\n")
     code, out, err = run(library)
     assert (code, err) == (0, "")
