@@ -31,7 +31,7 @@ from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.model.config import HeadConfig
 from skipintro.model.head import IntroHead
 from skipintro.model.training import Learner
-from tables import print_table
+from tables import WRITE_UP_HEAD, print_table
 
 ROUNDS, SIDE = 15, 2048
 BATCH, N_BATCHES = 16, 8  # embed.batch_size, and enough of them for each thread to have several
@@ -95,18 +95,7 @@ def training(precision: Precision) -> Work:
     identity = EncoderIdentity(
         name="any", weights="any", weights_sha256="", trained=True, dimension=512, image_size=224
     )
-    head = IntroHead(
-        HeadConfig(
-            length=60,
-            dimension=512,
-            layers=16,
-            heads=16,
-            feedforward=2048,
-            dropout=0.1,
-            position_std=0.02,
-            encoder=identity,
-        )
-    ).to(DEVICE)
+    head = IntroHead(HeadConfig.model_validate({**WRITE_UP_HEAD, "encoder": identity})).to(DEVICE)
     adam = torch.optim.Adam(head.parameters(), lr=0.00005, fused=True)
     learner = Learner(head, adam, precision)
     frames = torch.randn(8, 60, 512, device=DEVICE)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from statistics import median
 
 from skipintro.core import arithmetic
+from tables import WRITE_UP_HEAD, print_table
 
 ROUNDS, STEPS = 3, 4  # processes of each kind; repetitions in one, the best of which counts
 
@@ -45,16 +46,7 @@ def measured_here() -> dict[str, float]:
     size = encoder.identity.image_size
     rng = np.random.default_rng(0)
     batches = rng.integers(0, 256, (4, 16, size, size, 3), np.uint8)
-    config = HeadConfig(
-        length=60,
-        dimension=512,
-        layers=16,
-        heads=16,
-        feedforward=2048,
-        dropout=0.1,
-        position_std=0.02,
-        encoder=encoder.identity,
-    )
+    config = HeadConfig.model_validate({**WRITE_UP_HEAD, "encoder": encoder.identity})
     head = IntroHead(config)
     optimizer = torch.optim.Adam(head.parameters(), lr=5e-5, fused=True)
     learner = Learner(head, optimizer, choose_precision("auto", is_good=has_native_bf16(cpu)))
@@ -79,8 +71,6 @@ def measured(word: arithmetic.Arithmetic) -> dict[str, float]:
 
 def main() -> None:
     """Measure both by turns, and print the medians."""
-    from tables import print_table  # noqa: PLC0415  a measuring process runs without
-
     rounds = [(measured("fast"), measured("portable")) for _ in range(ROUNDS)]
     rows: list[dict[str, float | str]] = []
     for work in rounds[0][0]:

@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # Modules that take longest, which `make test` begins with, so that both workers end together.
+# One begins with what needs no `reproduced`, while the other makes that.
 LONGEST_FIRST = (
-    *("test_pipeline", "test_docs", "test_engine", "test_same_intervals", "test_imports"),
-    "test_golden",
+    *("test_pipeline", "test_engine", "test_docs", "test_same_intervals", "test_golden"),
+    "test_imports",
     *("test_kill", "test_store_away", "test_disk"),  # long in `make torture-wide`
 )
 
@@ -340,12 +341,20 @@ def make_once(
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for a PATH: its `dvc`, `skipintro` and stages are forked."""
+    from stage_server import forking_programs  # noqa: PLC0415  most tests need none
+
+    return forking_programs(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Checkout:
     """Return a checkout after its first `dvc repro`; copy it before you change it."""
 
     def make(folder: Path) -> None:
         made = make_checkout(folder / "checkout", write_toy_series(folder / "series"))
-        made.run(*REPRO)
+        made.run(*REPRO, PATH=f"{programs}{os.pathsep}{made.env['PATH']}")
         made.run("git", "add", "-A")
         made.run("git", "commit", "-qm", "reproduced")
 

@@ -33,6 +33,11 @@ first_half = ("annotate", "demo", "embed", "evaluate", "fingerprint")
 for name in (*first_half, "ingest", "fit", "track", "train", "window"):
     importlib.import_module(f"skipintro.stages.{name}")
 from skipintro.core.stage import run_stage
+# What libraries import at their first use, which takes longer than the work of most jobs.
+import guessit, sklearn.ensemble, torch._inductor
+from mlflow.store.model_registry import sqlalchemy_store
+from mlflow.store.tracking import sqlalchemy_store
+guessit.guessit("Show S01E01.mkv")
 gc.freeze()  # which also leaves the memory that the forked ones share as it is
 gc.enable()
 
@@ -44,6 +49,8 @@ def run_words(job_words):
     elif first == "skipintro":
         sys.argv = [first, *words]
         cli.main()
+    elif first == "dvc":  # in the server of `stage_server.py`
+        sys.exit(sys.modules["dvc.cli"].main(words))
 
 def opened(log):
     return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -170,6 +177,7 @@ class Started:
     def __init__(self, forks: Forked, pid: int, log: Path) -> None:
         self.pid = pid
         self._forks, self._log = forks, log
+        self._errors = log.with_name(f"{log.name}.errors")
         self._done: Done | None = None
 
     def send(self, number: signal.Signals) -> None:
@@ -180,7 +188,11 @@ class Started:
 
     def printed(self) -> str:
         """Return what it has printed so far."""
-        return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
+        return self._done.said if self._done else _so_far(self._log)
+
+    def complained(self) -> str:
+        """Return what it has told of errors so far, where it tells them apart."""
+        return self._done.errors if self._done else _so_far(self._errors)
 
     def has_ended(self) -> bool:
         return self._done is not None or not is_alive(self.pid)
@@ -189,17 +201,19 @@ class Started:
         """Wait for its end, which an alarm brings about after five minutes."""
         if self._done is None:
             code = self._forks.ask(self.pid)
-            logs = (self._log, self._log.with_name(f"{self._log.name}.errors"))
-            self._done = Done(code, *(_read(log) for log in logs))
+            self._done = Done(code, _read(self._log), _read(self._errors))
         return self._done
 
 
+def _so_far(log: Path) -> str:
+    """Return what a log holds; there is none of a job that was killed at once."""
+    return log.read_text("utf-8", "replace") if log.exists() else ""
+
+
 def _read(log: Path) -> str:
-    """Return what a log holds, and remove it; there is none of a job that was killed at once."""
-    if not log.exists():
-        return ""
-    said = log.read_text("utf-8", "replace")
-    log.unlink()
+    """Return what a log holds, and remove it."""
+    said = _so_far(log)
+    log.unlink(missing_ok=True)
     return said
 
 

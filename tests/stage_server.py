@@ -1,9 +1,10 @@
 """Programs for a checkout's PATH: what they start is forked from the process that has loaded all.
 
-DVC is the real one, and so are its lock file, its cache and its experiments. Stages that are killed
-or told to end need a `python` of their own: `Checkout.run` as it is.
+DVC is the real one, forked as well, and so are its lock file, its cache and its experiments. Stages
+that are killed or told to end need a `python` of their own: `Checkout.run` as it is.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -15,10 +16,14 @@ from pathlib import Path
 import forked
 from skipintro.core.processes import is_alive
 
+# What DVC imports when it runs, which takes longer than what it does in a toy's checkout.
+_OF_DVC = ("cli", "commands.repro", "repo.experiments.queue.celery", "repo.reproduce", "repo.plots")
+_LONGEST_S = 600
+
 _PROGRAM = """#!{base} -IS
 import json, os, socket, sys
 name, words = os.path.basename(sys.argv[0]), sys.argv[1:]
-if name == "skipintro":
+if name in ("dvc", "skipintro"):
     words = [name, *words]
 elif words[:1] == ["-m"] and words[1].startswith("skipintro.stages."):
     words = ["stage", words[1].rpartition(".")[2]]
@@ -36,12 +41,12 @@ sys.exit(int(line.recv(9) or 1))  # nothing comes from a stage that was killed
 def forking_programs(folder: Path) -> Path:
     """Return a folder for the PATH of checkouts: its `python` has stages forked, and so on.
 
-    Its `skipintro` has commands forked. Neither is told of signals.
+    Its `skipintro` and `dvc` have commands forked. None is told of signals.
     """
     address, programs = str(folder / "socket"), folder / "bin"
     programs.mkdir()
     base = sys._base_executable  # type: ignore[attr-defined]  # starts without site-packages
-    for name in ("python", "skipintro"):
+    for name in ("dvc", "python", "skipintro"):
         program = programs / name
         text = _PROGRAM.format(base=base, python=sys.executable, address=address)
         program.write_text(text, encoding="utf-8")
@@ -60,6 +65,8 @@ def start(address: str) -> None:
     listening.listen()
     if os.fork():
         return
+    for name in _OF_DVC:
+        importlib.import_module(f"dvc.{name}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # leaves no zombies
     listening.settimeout(1)
     while is_alive(loaded):
@@ -80,7 +87,7 @@ def _answer(line: socket.socket) -> None:
     The caller gets its exit code.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.alarm(300)
+    signal.alarm(_LONGEST_S)
     line.settimeout(None)
     received, streams, *_ = socket.recv_fds(line, 1 << 20, 3)
     while more := line.recv(1 << 20):

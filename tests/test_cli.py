@@ -3,7 +3,6 @@
 import gc
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,25 +48,6 @@ def labels(folder: Path, split: str, **rows: tuple[str | None, str | None]) -> P
     }
     path.write_text(json.dumps(found), encoding="utf-8")
     return path
-
-
-def test_help_loads_neither_torch_nor_mlflow() -> None:
-    script = (
-        "import sys\n"
-        "from skipintro.cli import main\n"
-        "sys.argv = ['skipintro', '--help']\n"
-        "try: main()\n"
-        "finally: print('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    loaded = done.stdout.partition("LOADED")[2].split()
-    assert "skipintro" in loaded
-    heavy = {"torch", "mlflow", "av", "open_clip", "timm", "sklearn", "pandas", "matplotlib"}
-    assert heavy.isdisjoint(loaded)
-    for word in ("labels", "frames", "promote"):
-        assert word in done.stdout
 
 
 def test_garbage_is_looked_for_after_quick_imports_but_not_among_what_they_made() -> None:

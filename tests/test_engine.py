@@ -373,15 +373,15 @@ def test_fingerprints_are_the_same_from_workers_which_load_no_encoder_and_ask_fo
 
 @pytest.mark.slow
 def test_a_bad_video_is_told_by_a_worker_as_it_is_without_one(
-    cluster: Cluster, local: LocalEngine[EncoderOrigin], videos: list[Path], tmp_path: Path
+    cluster: Cluster, videos: list[Path], tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(videos[0].read_bytes()[:3000])
     jobs = jobs_for([bad], tmp_path)
     with pytest.raises(VideoError) as alone:
-        list(local.run(jobs))
+        list(open_engine(LOCAL, FINGERPRINTS).run(jobs))
     with pytest.raises(VideoError) as by_worker:
-        list(open_engine(cluster.params(), SPEC).run(jobs))
+        list(open_engine(cluster.params(), FINGERPRINTS).run(jobs))
     assert str(by_worker.value) == str(alone.value)
     assert by_worker.value.fault == alone.value.fault
 

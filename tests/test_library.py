@@ -16,6 +16,7 @@ import pytest
 
 from conftest import EMBEDDING, ENCODER
 from damage_cases import flip_bit
+from experiment_cases import copy_empty_store
 from library_cases import HEAD, names
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, sha256_of_file, sha256_of_json, write_json
@@ -567,7 +568,7 @@ def test_the_last_trained_model_serves_where_it_is_asked_for_and_that_is_said(
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own queries
 def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
 
@@ -578,6 +579,7 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
         folder = model / "artifacts" / "detector"
         return sha256_of_json({path.name: sha256_of_file(path) for path in folder.iterdir()})
 
+    copy_empty_store(empty_store, tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     client = MlflowClient(uri)

@@ -1,7 +1,7 @@
 """The whole pipeline on the toy series: real DVC, MLflow and SQLite in a checkout of its own.
 
-`reproduced` comes of stages in processes of their own, as `dvc.yaml` says. What DVC starts later is
-forked: a process's imports cost more than the toy's work. A test that runs DVC takes seconds.
+DVC and what it starts are forked: a process's imports cost more than the toy's work. One test has
+all of them in processes of their own. A test that runs DVC takes seconds.
 """
 
 import csv
@@ -22,7 +22,6 @@ from mlflow.tracking import MlflowClient
 
 import forked
 from conftest import REPRO, TOY_LENGTH_S, Checkout, copy_of, write_toy_video
-from stage_server import forking_programs
 
 pytestmark = pytest.mark.slow
 
@@ -36,12 +35,6 @@ OUTPUTS = (
     "models/fit",
 )
 TOY = ("toy-s01e01", "toy-s01e02", "toy-s01e03", "toy-s01e04")
-
-
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a `python` that has DVC's stages forked."""
-    return forking_programs(tmp_path_factory.mktemp("programs"))
 
 
 def copy_with(programs: Path, original: Checkout, folder: Path) -> Checkout:
@@ -193,7 +186,11 @@ def test_the_report_is_one_page_with_its_tables_and_pictures_beside_it(
         assert content.startswith(b"\x89PNG")
 
 
-def test_outputs_made_anew_give_the_same_lock_files_byte_for_byte(copied: Checkout) -> None:
+def test_outputs_made_anew_give_the_same_lock_files_byte_for_byte(
+    reproduced: Checkout, tmp_path: Path
+) -> None:
+    """Each stage in a process of its own, which takes seconds, as `dvc.yaml` says."""
+    copied = copy_of(reproduced, tmp_path / "copy")
     locks = [copied.folder / name for name in ("data/dvc.lock", "dvc.lock")]
     before = [lock.read_bytes() for lock in locks]
     for place in (".dvc/cache", ".skipintro", "data", "models", "reports"):

@@ -21,6 +21,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import forked
 from browser_cases import visiting
 from conftest import Checkout
 from review_cases import (
@@ -664,6 +665,21 @@ def test_all_shows_the_decided_ones_and_nothing_in_doubt_ends_at_once(
         assert len(ask(port, "GET", "/doubts").json()["doubts"]) == 5
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_ctrl_c_ends_it_in_order_from_the_moment_that_the_address_is_told(
+    place: Checkout,
+) -> None:
+    prelude = (
+        "import signal\n"
+        "from skipintro.review import app\n"
+        "app.make_server = lambda *_: signal.raise_signal(signal.SIGINT)\n"
+    )
+    words = ["skipintro", "review", "--no-open"]
+    [done] = forked.forks().run(forked.Job(words, str(place.folder), place.env, prelude))
+    assert done.code == 0, done
+    assert "in doubt: http://" in done.said
+    assert done.said.endswith("`dvc repro` takes them in\n")
 
 
 def test_the_page_starts_without_loading_what_it_does_not_need() -> None:

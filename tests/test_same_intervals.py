@@ -4,15 +4,16 @@ import json
 import math
 import shutil
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+import forked
 from conftest import Checkout, copy_of
-from server_cases import free_port, is_healthy, running, told_port, wait_for
+from server_cases import LISTENING, free_port, is_healthy, running, wait_for, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -120,29 +121,31 @@ def test_the_command_line_with_the_registry_of_a_server(
 def test_the_service(
     promoted: Checkout, evaluated: Intervals, library: Path, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
     words = ["skipintro", "serve", "--root", str(library), "--port", "0"]
     words += ["--cache", str(tmp_path / "cache")]
-    with running(words, log, env=promoted.env, cwd=promoted.folder) as server:
-        url = f"http://127.0.0.1:{told_port(server, log)}/detect"
-        rows = post(url, {"paths": [str(library)]})
+    job = forked.Job(words, str(promoted.folder), promoted.env)
+    with forked.forks().started(job) as server:
+        wait_until(lambda: LISTENING in server.printed(), 120, "it does not listen")
+        [line] = [line for line in server.printed().splitlines() if LISTENING in line]
+        rows = post(f"{line.split()[-1]}/detect", {"paths": [str(library)]})
     assert of_test(rows) == evaluated
 
 
-@pytest.fixture
-def mlflow_service(promoted: Checkout, tmp_path: Path) -> Iterator[str]:
-    """Serve the champion by MLflow's own server; gives its address."""
-    port, log = free_port(), tmp_path / "log"
-    words = ["mlflow", "models", "serve", "--model-uri", "models:/intro-detector@champion"]
-    words += ["--env-manager", "local", "--port", str(port)]
-    env = {**promoted.env, "MLFLOW_TRACKING_URI": f"sqlite:///{promoted.folder}/mlflow.db"}
-    with running(words, log, env=env) as server:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(lambda: is_healthy(f"{url}/ping"), server, log, 120)
-        yield url
+SCORED = """
+import mlflow
+from fastapi.testclient import TestClient
+from mlflow.pyfunc.scoring_server import init
+model = mlflow.pyfunc.load_model("models:/intro-detector@champion")
+answer = TestClient(init(model)).post("/invocations", json={{"inputs": {videos}}})
+print("ANSWER", answer.text)
+"""
 
 
-def test_mlflow_s_service(mlflow_service: str, evaluated: Intervals, library: Path) -> None:
+def test_mlflow_s_service(promoted: Checkout, evaluated: Intervals, library: Path) -> None:
+    """The service itself, not its process: test_docs.py starts `mlflow models serve`."""
     videos = [str(video) for video in sorted(library.iterdir())]
-    answer = post(f"{mlflow_service}/invocations", {"inputs": videos})
-    assert of_test(answer["predictions"]) == evaluated
+    env = {**promoted.env, "MLFLOW_TRACKING_URI": f"sqlite:///{promoted.folder}/mlflow.db"}
+    job = forked.Job(["a service"], str(promoted.folder), env, SCORED.format(videos=videos))
+    [done] = forked.forks().run(job)
+    [line] = [line for line in done.said.splitlines() if line.startswith("ANSWER")]
+    assert of_test(json.loads(line.removeprefix("ANSWER"))["predictions"]) == evaluated

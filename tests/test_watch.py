@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import forked
 from conftest import run_command, write_toy_video
 from library_cases import INTERVALS, Place, read_edl, shared_place
 from skipintro.core.errors import InputError
@@ -104,50 +103,37 @@ def test_a_place_that_is_no_folder_is_a_fault_of_usage(
     assert not (tmp_path / "cache").exists()
 
 
-# In a process of its own: signals and what the system tells are the question. Python's start and
-# the time in which files settle make most of what these tests take.
+# In a process of its own: signals and what the system tells are the question. The time in which
+# files settle makes most of what these tests take.
 
-SCRIPT = """
-import sys, time
-from skipintro.cli import main
-if delay_s := float(sys.argv.pop(1)):
-    from skipintro.library import fingerprinting
-    real = fingerprinting.record_checked
-    def slow(*words):
-        time.sleep(delay_s)
-        return real(*words)
-    fingerprinting.record_checked = slow
-main()
+SLOWLY = """
+import time
+from skipintro.library import fingerprinting
+real = fingerprinting.record_checked
+def slow(video, *words):
+    time.sleep({delays_s}.get(video.parent.name, 0))
+    return real(video, *words)
+fingerprinting.record_checked = slow
 """
 
 
 class Watching:
     """A process that watches a library, and what it has said."""
 
-    def __init__(self, place: Place, slowly_s: float) -> None:
-        _, library, *fixed = place.words()
-        words = ["watch", library, *fixed, "--settle", str(SETTLE_S), "--write", "edl"]
-        self._out, self._err = (place.library.parent / name for name in ("out", "err"))
-        with self._out.open("ab") as out, self._err.open("ab") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", SCRIPT, str(slowly_s), *words],
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            )
+    def __init__(self, process: forked.Started) -> None:
+        self.process = process
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Return the last row of each video; a line is read when it is whole."""
-        lines = [
-            line for line in self._out.read_text().splitlines(keepends=True) if line[-1] == "\n"
-        ]
+        said = self.process.printed().splitlines(keepends=True)
+        lines = [line for line in said if line[-1] == "\n"]
         return {Path(row["video"]).stem: row for row in map(json.loads, lines)}
 
     def starts(self) -> dict[str, float | None]:
         return {name: row["start_s"] for name, row in self.rows().items()}
 
     def errors(self) -> str:
-        return self._err.read_text()
+        return self.process.complained()
 
     def n_decoded(self) -> int:
         return sum(map(int, re.findall(r"\((\d+) decoded\)", self.errors())))
@@ -155,23 +141,24 @@ class Watching:
     def until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + LONGEST_S
         while not is_so():
-            assert self.process.poll() is None, self.errors()
+            assert not self.process.has_ended(), self.errors()
             assert time.monotonic() < deadline, (self.errors(), self.rows())
             time.sleep(0.02)
 
     def end(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(LONGEST_S)
+        self.process.send(number)
+        return self.process.wait().code
 
 
 @contextmanager
-def watching(place: Place, slowly_s: float = 0.0) -> Iterator[Watching]:
-    process = Watching(place, slowly_s)
-    try:
-        yield process
-    finally:
-        process.process.kill()
-        process.process.wait()
+def watching(place: Place, **delays_s: float) -> Iterator[Watching]:
+    """Run `skipintro watch`; the files of a series in `delays_s` are read with a delay."""
+    _, library, *fixed = place.words()
+    words = ["skipintro", "watch", library, *fixed, "--settle", str(SETTLE_S), "--write", "edl"]
+    prelude = SLOWLY.format(delays_s=delays_s)
+    job = forked.Job(words, library, prelude=prelude, streams="apart")
+    with forked.forks().started(job) as process:
+        yield Watching(process)
 
 
 @pytest.fixture
@@ -235,9 +222,9 @@ def test_what_comes_is_detected_once_when_it_is_whole(place: Place, tmp_path: Pa
 
 
 def test_a_file_that_is_deleted_while_it_is_read_is_forgotten(place: Place) -> None:
-    """Each file is read with a delay: time enough to delete one."""
+    """Files are read with a delay: time enough to delete one."""
     gone = place.library / "Toy/Toy S01E03.mp4"
-    with watching(place, slowly_s=0.7) as watch:
+    with watching(place, Toy=1) as watch:
         watch.until(lambda: bool(list(place.cache.glob("fingerprints/*/*.npz"))))
         gone.unlink()
         watch.until(lambda: "watching " in watch.errors())
@@ -249,8 +236,8 @@ def test_a_file_that_is_deleted_while_it_is_read_is_forgotten(place: Place) -> N
 def test_one_that_is_killed_lets_the_next_go_on_and_two_do_not_work_at_once(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each file is read with a delay, so that there is something left to do."""
-    with watching(place, slowly_s=0.7) as watch:
+    """Of one series no file is read before the kill, so that there is something left to do."""
+    with watching(place, Toy=100) as watch:
         watch.until(lambda: bool(list(place.library.rglob("*.edl"))))
         _, library, *fixed = place.words()
         code, _, errors = run_command(["watch", library, *fixed], monkeypatch, capsys)

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 
 from conftest import EMBEDDING
+from experiment_cases import copy_empty_store
 from library_cases import HEAD, Place, use_cheap_encoder, write_head_detector
 from service_cases import serving_apart
 from skipintro import cli
@@ -334,14 +335,25 @@ def test_tampered_models_at_work(
     "A registered model whose files do not have the registered hash is refused, not replaced by "
     "another in silence."
 )
+@pytest.mark.only_from(
+    "wide",
+    "a registry for each kind",
+    held_by="test_library.py::test_the_champion_is_asked_for_once_and_a_new_one_is_noticed",
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow's own queries
 def test_registered_models_of_another_hash(
-    attack: Attack, made: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    *,
+    attack: Attack,
+    made: Place,
+    empty_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  takes seconds
 
     from skipintro.tracking.publish import MODEL_TAG  # noqa: PLC0415
 
+    copy_empty_store(empty_store, tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     client = MlflowClient(uri)
@@ -357,7 +369,7 @@ def test_registered_models_of_another_hash(
     client.set_registered_model_alias("intro-detector", "champion", "1")
     memory = Memory(tmp_path / "cache")
     assert find_model(None, None, memory)[0].identity == sha256
-    for number in attack.cases(quick=6, wide=15, full=100):
+    for number in attack.cases(wide=15, full=100):
         names = FILES[kind_of(made.detector)]
         name = names[number % len(names)]
         good = (made.detector / name).read_bytes()

@@ -39,9 +39,9 @@ MOST_FILES = 1024
 SHORT_LIMITS = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, ({MOST_FILES}, {MOST_FILES}))
-from skipintro.service import bodies, connections
+from skipintro.service import request_body, connections
 connections.Timed.head_limit_s, connections.Timed.unread_limit_s = {HEAD_LIMIT_S}, {UNREAD_LIMIT_S}
-bodies._LEEWAY_S, bodies._FEWEST_BYTES_PER_S = {LEEWAY_S}, 100_000
+request_body._LEEWAY_S, request_body._FEWEST_BYTES_PER_S = {LEEWAY_S}, 100_000
 """
 TOKEN = "a long word that nobody guesses"  # noqa: S105  of these tests alone
 HOST = b"Host: localhost\r\n"

@@ -1,8 +1,6 @@
 """`skipintro detect`: a detector at work on a library of videos."""
 
 import logging
-import os
-import signal
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +30,7 @@ from skipintro.cli.options import (
     WriteOption,
 )
 from skipintro.core.errors import InputError, one_line
+from skipintro.core.interruption import check, ending_with, listen
 from skipintro.library.enums import Form, Kind
 
 if TYPE_CHECKING:
@@ -111,15 +110,12 @@ def detect(
         overwrite=overwrite,
         edl_action=edl_action,
     )
-    try:
+    with ending_with(_INTERRUPTED, lambda: "interrupted; the same command goes on from here"):
         job = order.job(Memory(cache or default_folder()))
         rows = job.run(groups, explain=explain)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on from here", err=True)
-        sys.stderr.flush()
-        os._exit(_INTERRUPTED)  # threads that still decode are not waited for; they write nothing
-    tell(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
-    job.summarise(rows)
+        check()
+        tell(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
+        job.summarise(rows)
     if any(row.fault for row in rows) or job.writer.written.faults:
         raise typer.Exit(1)
 
@@ -222,11 +218,7 @@ def begin() -> None:
     """Log to the error stream; end in order on a signal."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     logging.getLogger("skipintro").setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+    listen()
 
 
 def search_of(text: str | None) -> "Search | None":

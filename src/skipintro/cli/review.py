@@ -1,7 +1,6 @@
 """`skipintro review`: a page on this machine on which a person judges labels in doubt."""
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,7 @@ from skipintro.cli.checkout import find_checkout
 from skipintro.cli.detect import begin
 from skipintro.cli.outliers import usual_rule
 from skipintro.core.errors import InputError
+from skipintro.core.interruption import ending_with
 
 if TYPE_CHECKING:
     import socket
@@ -63,18 +63,17 @@ def review(
         typer.echo(f"no label is in doubt; {len(decided)} are decided in {params.overrides}")
         return
     queue = Queue(doubts, file, params.rule())
-    listening = _listen(port)
-    url = f"http://{_HOST}:{listening.getsockname()[1]}"
-    typer.echo(f"{len(doubts)} in doubt: {url}", err=True)
-    if open_it:  # a browser of the terminal would not return
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-    try:
-        make_server(queue, Path()).run([listening])
-    except KeyboardInterrupt:  # uvicorn passes the signal on when all is closed
+
+    def ended() -> str:
         told = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
-        typer.echo(f"ended; {told}", err=True)
-        sys.stderr.flush()
-        os._exit(0)  # pictures that are still decoded are not waited for
+        return f"ended; {told}"
+
+    with ending_with(0, ended), _listen(port) as listening:  # uvicorn passes the signal on
+        url = f"http://{_HOST}:{listening.getsockname()[1]}"
+        typer.echo(f"{len(doubts)} in doubt: {url}", err=True)
+        if open_it:  # a browser of the terminal would not return
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        make_server(queue, Path()).run([listening])
 
 
 def _listen(port: int | None) -> "socket.socket":

@@ -1,7 +1,5 @@
 """`skipintro serve`: what `skipintro detect` says, over HTTP."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +16,7 @@ from skipintro.cli.options import (
     WeightsOption,
 )
 from skipintro.core.errors import InputError
+from skipintro.core.interruption import ending_with
 
 _LOOPBACK = "127.0.0.1"
 
@@ -87,24 +86,23 @@ def serve(
         max_hours,
     )
     memory.close()
-    listening = listen(host, port)
-    place, n_port = listening.getsockname()[:2]
-    typer.echo(f"listening on http://{f'[{place}]' if ':' in place else place}:{n_port}", err=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix="skipintro-") as uploads:
-            server = make_server(
-                plan,
-                Path(uploads),
-                n_waiting=queue,
-                time_limit_s=time_limit,
-                most_bytes=max_upload_mb * (1 << 20),
-                token=token,
-            )
-            server.run([listening])
-    except KeyboardInterrupt:  # uvicorn passes the signal on when all is closed
-        typer.echo("ended", err=True)
-        sys.stderr.flush()
-        os._exit(0)  # a video that is still decoded is not waited for; it writes nothing half
+    with (
+        ending_with(0, lambda: "ended"),  # uvicorn passes the signal on when all is closed
+        tempfile.TemporaryDirectory(prefix="skipintro-") as uploads,
+        listen(host, port) as listening,
+    ):
+        place, n_port = listening.getsockname()[:2]
+        place = f"[{place}]" if ":" in place else place
+        typer.echo(f"listening on http://{place}:{n_port}", err=True)
+        server = make_server(
+            plan,
+            Path(uploads),
+            n_waiting=queue,
+            time_limit_s=time_limit,
+            most_bytes=max_upload_mb * (1 << 20),
+            token=token,
+        )
+        server.run([listening])
 
 
 def _token_of(path: Path) -> str:

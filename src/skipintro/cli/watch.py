@@ -27,6 +27,7 @@ from skipintro.cli.options import (
     WriteOption,
 )
 from skipintro.core.errors import InputError
+from skipintro.core.interruption import check, ending_with
 from skipintro.library.enums import Form
 
 if TYPE_CHECKING:
@@ -92,16 +93,10 @@ def watch(
     )
     places = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100  links stay
     where = cache or default_folder()
-    try:
-        with alone(where, "watch"):
-            watcher = _Watcher(order, places, Memory(where))
-            for turn in turns(places, settle_s=settle, poll=poll):
-                watcher.take(turn)
-    except KeyboardInterrupt:
-        typer.echo("ended; the same command goes on from here", err=True)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)  # threads that still decode are not waited for; they write nothing
+    with ending_with(0, lambda: "ended; the same command goes on from here"), alone(where, "watch"):
+        watcher = _Watcher(order, places, Memory(where))
+        for turn in turns(places, settle_s=settle, poll=poll):
+            watcher.take(turn)
 
 
 class _Watcher:
@@ -126,6 +121,7 @@ class _Watcher:
         except MemoryUnusableError:
             raise
         except InputError as error:
+            check()
             self._failed = turn
             typer.echo(f"error: {error}; tried again at the next change", err=True)
             return

@@ -189,6 +189,21 @@ def as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
+def read_small_text(path: Path, most_bytes: int, remedy_if_larger: str) -> str:
+    """Return a text in UTF-8, with or without a mark of byte order, of `most_bytes` (of whole MB).
+
+    Raises OSError, and InputError for a larger file and for anything that is not UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise InputError(f"{path}: larger than {most_bytes >> 20} MB; {remedy_if_larger}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
+
+
 def read_model(model: type[M], path: Path) -> M:
     """Read a JSON file that an earlier stage wrote.
 

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.errors import InputError
+from skipintro.core.files import read_small_text
 
 _CLOCK = re.compile(r"(?:(?P<h>\d{1,3}):)?(?P<m>\d{1,3}):(?P<s>\d{1,2}(?:\.\d{1,6})?)", re.ASCII)
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of one, ends of lines
@@ -64,16 +65,9 @@ def read_json_object(path: Path, remedy_if_missing: str) -> dict[str, Any]:
     is the same however its letters are composed: it is given in Unicode's form NFC.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        text = read_small_text(path, _MOST_BYTES, "name the right file")
     except FileNotFoundError:
         raise InputError(f"{path}: missing; {remedy_if_missing}") from None
-    if len(content) > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MB; name the right file")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     try:
         found = json.loads(text, object_pairs_hook=lambda pairs: _unique(path, pairs))
     except (ValueError, RecursionError) as error:  # ValueError: also a number of 4,301 digits

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from skipintro.core.errors import InputError
+from skipintro.core.files import read_small_text
 from skipintro.episodes.annotations import format_interval, format_time
 from skipintro.labelling.kinds import Kind
 
@@ -56,14 +57,7 @@ def read_text(path: Path) -> str:
 
     Raises InputError for anything else, an empty file, and one larger than any of its kind.
     """
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MB; put the right file there")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    text = read_small_text(path, _MOST_BYTES, "put the right file there")
     if not text.strip():
         raise InputError(f"{path}: empty; write the intro into it or delete it")
     return text

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from skipintro.core.cache_dir import code_hash
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, sha256_of_json
+from skipintro.core.interruption import check
 from skipintro.core.isolation import thread_map
 from skipintro.core.progress import Unit, progress
 from skipintro.core.versions import versions
@@ -215,6 +216,7 @@ class Detection:
         from skipintro.video.container import PassingVideoError  # noqa: PLC0415  loaded by now
 
         if isinstance(made, InputError):
+            check()  # a fault that an interrupt led to is none of the video
             faults[_look(answer)] = fault = str(getattr(made, "fault", made))
             if not isinstance(made, PassingVideoError):
                 self._memory.put("fault", self._fault_key(answer), fault)

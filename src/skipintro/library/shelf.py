@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from skipintro.core.errors import InputError
-from skipintro.core.files import describe_os_error
+from skipintro.core.files import describe_os_error, read_small_text
 from skipintro.detection.limits import Limits
 from skipintro.episodes.annotations import format_interval, format_time
 from skipintro.episodes.labels import Interval, parse_time
@@ -190,18 +190,11 @@ class Shelf:
 def _read(path: Path) -> _File | None:
     """Read a file; None where there is none. Raises InputError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        text = read_small_text(path, _MOST_BYTES, "put settings there")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InputError(describe_os_error(error)) from error
-    if len(content) > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MB; put settings there")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
