@@ -171,7 +171,7 @@ def _logged(store: Store, run_id: str, model: MadeModel) -> str:
             name=model.name,
             python_model=str(PYFUNC),
             artifacts={"detector": str(model.folder)},
-            code_paths=[str(copy_code(model.folder, Path(temporary)))],
+            code_paths=[str(copy_code(Path(temporary)))],
             pip_requirements=packages_of(model.folder),
             tags={MODEL_TAG: model.sha256},
         )
