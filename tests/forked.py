@@ -26,8 +26,8 @@ import library_cases, uvicorn  # for preludes, and for what commands import when
 from skipintro import cli
 from skipintro.detection import head_detector
 from skipintro.detectors import videos
-from skipintro.library import cuts, embedding, models, writing
-from skipintro.review import app, doubts
+from skipintro.library import embedding, models, shot_boundaries, sidecar_writer
+from skipintro.review import app, label_issues
 from skipintro.sidecars import mux
 first_half = ("annotate", "demo", "embed", "evaluate", "fingerprint")
 for name in (*first_half, "ingest", "fit", "track", "train", "window"):
