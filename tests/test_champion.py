@@ -18,10 +18,10 @@ from skipintro.evaluation.gate import Candidate
 from skipintro.evaluation.metrics import EvaluateManifest
 from skipintro.evaluation.report import HeadlineFigures, beside, render
 from skipintro.experiment import DATA_TAGS
-from skipintro.tracking.champion import CHAMPION, existing_store, find_champion
+from skipintro.tracking.promotion import CHAMPION, find_champion
 from skipintro.tracking.publish import MODEL_TAG
 from skipintro.tracking.runs import COMPLETE_TAG
-from skipintro.tracking.store import Store, connect
+from skipintro.tracking.store import Store, connect, existing_store
 
 NAME = "intro-detector"  # as in params.yaml
 METRICS = {

@@ -26,11 +26,11 @@ from skipintro.evaluation.gate import (
     Verdict,
     VetoParams,
     best_challenger,
+    best_usable,
     judge,
 )
 from skipintro.experiment import DATA_TAGS
-from skipintro.tracking.champion import CHAMPION, REIGN
-from skipintro.tracking.promotion import promote, roll_back
+from skipintro.tracking.promotion import CHAMPION, REIGN, promote, roll_back
 from skipintro.tracking.publish import CHALLENGER, MODEL_TAG, TRAINED_TAG
 from skipintro.tracking.runs import COMPLETE_TAG
 from skipintro.tracking.store import Store, connect
@@ -246,13 +246,27 @@ def test_the_best_challenger_is_the_best_that_may_be_compared(
     assert found.version == best
 
 
-@pytest.mark.parametrize("candidates", [[], [candidate("1", 0.5)]])
-def test_without_any_challenger_the_next_step_is_told(candidates: list[Candidate]) -> None:
-    champion = next(iter(candidates), None)
-    with pytest.raises(
-        InputError, match=r"no challenger that can be used is registered; run `dvc repro`"
-    ):
-        best_challenger(candidates, champion, GATE)
+@pytest.mark.parametrize(
+    ("candidates", "champion", "faulty", "told"),
+    [
+        ([], None, "", "no challenger that can be used is registered; `dvc repro` and"),
+        ([candidate("1", 0.5)], None, "1", "a detector by other labels or params of `fit`"),
+        ([candidate("1", 0.5)], "1", "", r"the newest version, 1, is the champion already \(a run"),
+        (
+            [candidate("1", 0.4), candidate("2", 0.5)],
+            "2",
+            "1",
+            "newest version, 2, is the champion",
+        ),
+        ([candidate("1", 0.4), candidate("2", 0.5)], "1", "2", "no challenger that can be used"),
+    ],
+)
+def test_without_any_challenger_it_is_told_why_and_what_would_make_one(
+    candidates: list[Candidate], champion: str | None, faulty: str, told: str
+) -> None:
+    holder = next((c for c in candidates if c.version == champion), None)
+    with pytest.raises(InputError, match=f"^any: .*{told}"):
+        best_usable("any", candidates, holder, GATE, lambda v: "gone" if v == faulty else "")
 
 
 def table(
@@ -387,7 +401,7 @@ def test_a_library_of_its_own_begins_anew_after_a_champion_that_nothing_beats(
     assert "1.0000 is not better than the champion's 1.0000" in refusal
     [told] = caplog.messages
     assert told.startswith("version 4, the newest, was not judged, since it was measured on other")
-    assert told.endswith("`skipintro promote --new-test-data`")
+    assert told.endswith("`--new-test-data` goes on with them")  # of either model
 
     verdict = promote(store, "anew", GATE, new_test_data=True)
     assert (verdict.challenger.version, verdict.refusals) == ("3", ())
@@ -411,10 +425,28 @@ def test_new_test_data_are_the_newest_version_s_whoever_that_is(workspace: Path)
     assert aliases(store, "newest") == {CHAMPION: "4"}
     for version in ("2", "3"):
         store.client.delete_model_version("newest", version)
-    with pytest.raises(InputError, match="no challenger that can be used"):  # the demo's is none
+    with pytest.raises(InputError, match=r"4, is the champion already .* on its data"):
         promote(store, "newest", GATE, new_test_data=True)
     promote(store, "newest", GATE, "1", new_test_data=True)  # unless it is named
     assert aliases(store, "newest") == {CHAMPION: "1"}
+
+
+@pytest.mark.parametrize("model", ["intro-detector", "intro-classifier"])
+def test_after_a_run_that_left_the_champion_as_it_was_nothing_is_said_of_running_once_more(
+    workspace: Path, caplog: pytest.LogCaptureFixture, model: str
+) -> None:
+    store, name = connect("skipintro"), f"left-{model}"
+    register(store, name, 0.5)
+    promote(store, name, GATE)
+    with pytest.raises(InputError, match="newest version, 1, is the champion already") as caught:
+        promote(store, name, GATE)
+    assert "dvc exp run" not in str(caught.value)
+    register(store, name, 0.7)
+    promote(store, name, GATE)
+    [refusal] = promote(store, name, GATE).refusals  # of version 1, which is the only other one
+    assert "0.5000 is not better than the champion's 0.7000" in refusal
+    [told] = caplog.messages
+    assert told.startswith("the newest version, 2, is the champion already")
 
 
 def test_a_version_that_cannot_be_used_is_no_rival(

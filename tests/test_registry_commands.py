@@ -9,12 +9,11 @@ import pytest
 
 from conftest import ROOT, run_command
 from experiment_cases import copy_empty_store, experiment, main_workspace
-from skipintro.core.errors import InputError
 from skipintro.core.files import sha256_of_file, sha256_of_json
 from skipintro.core.store_address import NotRegisteredError, tracking_uri
 from skipintro.detection.kinds import identity_of
 from skipintro.experiment import DATA_TAGS
-from skipintro.tracking.champion import CHAMPION, REIGN
+from skipintro.tracking.promotion import CHAMPION, REIGN
 from skipintro.tracking.publish import CHALLENGER, MODEL_TAG, deliver
 from skipintro.tracking.registry import UnusableVersionError, fetch
 from skipintro.tracking.runs import COMPLETE_TAG
@@ -195,12 +194,10 @@ def test_what_is_not_in_the_registry_is_named(
     client.create_registered_model("intro-classifier")
     gone = client.create_model_version("intro-classifier", (workspace / "gone").as_uri())
     client.set_registered_model_alias("intro-classifier", CHAMPION, gone.version)
-    run = client.create_run(store.experiment_id).info.run_id
     for wanted, kind, fault in (
         ("models:/intro-classifier@nobody", NotRegisteredError, "nobody"),
         ("models:/intro-classifier/7", NotRegisteredError, "Model Version"),
         ("models:/nothing@champion", NotRegisteredError, "nothing"),
-        (f"runs:/{run}", InputError, "this run has logged no model"),
         ("models:/intro-classifier@champion", UnusableVersionError, "is gone or cannot be read"),
     ):
         with pytest.raises(kind, match=fault) as caught:
@@ -211,23 +208,15 @@ def test_what_is_not_in_the_registry_is_named(
         fetch("models:/intro-classifier@champion", uri, tmp_path / "downloads")
 
 
-def test_a_run_gives_its_detector_or_the_model_that_is_named(
+def test_what_a_delivery_registers_is_found_with_its_files_and_their_hash(
     workspace: Path, empty_store: Path, tmp_path: Path
 ) -> None:
     copy_empty_store(empty_store, workspace)
-    store = connect("skipintro")
     finished = experiment(workspace / "made")
-    deliver(store, finished)
-    [run] = store.client.search_runs([store.experiment_id])
-    detector, classifier = finished.models
-    for words, model in (
-        ("", detector),
-        ("/intro-detector", detector),
-        ("/intro-classifier", classifier),
-    ):
-        wanted = f"runs:/{run.info.run_id}{words}"
+    deliver(connect("skipintro"), finished)
+    for model in finished.models:
+        wanted = f"models:/{model.name}@{CHALLENGER}"
         folder, title, sha256 = fetch(wanted, tracking_uri(), tmp_path / "downloads")
         assert (identity_of(folder), sha256) == (model.sha256, model.sha256)
-        assert title == f"{wanted} (3 epochs)"
-    with pytest.raises(InputError, match=r"this run has logged intro-(detector|classifier) and"):
-        fetch(f"runs:/{run.info.run_id}/other", tracking_uri(), tmp_path / "downloads")
+        assert title == f"{wanted} (version 1)"
+        assert fetch(f"models:/{model.name}/1", tracking_uri(), tmp_path / "downloads")[0] == folder

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow.tracking import MlflowClient
 
 import forked
 from conftest import Checkout, copy_of
@@ -81,19 +80,13 @@ def detected(checkout: Checkout, library: Path, cache: Path, *words: str) -> Int
     return of_test([json.loads(line) for line in told.splitlines() if line.startswith("{")])
 
 
-def run_of_champion(checkout: Checkout) -> str:
-    store = MlflowClient(f"sqlite:///{checkout.folder}/mlflow.db")
-    return str(store.get_model_version_by_alias("intro-detector", "champion").run_id)
-
-
-def test_the_command_line_with_the_champion_a_version_a_run_and_a_folder(
+def test_the_command_line_with_the_champion_a_version_and_a_folder(
     promoted: Checkout, evaluated: Intervals, library: Path, cache: Path
 ) -> None:
     [weights] = (promoted.folder / "mlartifacts").rglob("openings.safetensors")
     for model in (
         "models:/intro-detector@champion",
         "models:/intro-detector/1",
-        f"runs:/{run_of_champion(promoted)}",
         str(weights.parent),
     ):
         assert detected(promoted, library, cache, "--model", model) == evaluated, model
@@ -113,9 +106,8 @@ def test_the_command_line_with_the_registry_of_a_server(
         wait_for(lambda: is_healthy(f"{url}/health"), server, log, 120)
         elsewhere.env["MLFLOW_TRACKING_URI"] = url
         found = detected(elsewhere, library, cache)
-        run = f"runs:/{run_of_champion(promoted)}"
-        of_run = detected(elsewhere, library, cache, "--model", run)
-    assert found == of_run == evaluated
+        of_version = detected(elsewhere, library, cache, "--model", "models:/intro-detector/1")
+    assert found == of_version == evaluated
 
 
 def test_the_service(

@@ -13,18 +13,18 @@ from safetensors.torch import load_file, save_file
 from conftest import write_toy_video
 from dependency_cases import imported_packages
 from library_cases import write_head_detector
-from skipintro.core.code import PACKAGE
+from skipintro.core.code import closure
 from skipintro.core.errors import InputError
 from skipintro.detection.head_detector import HeadOnVideos
 from skipintro.detection.kinds import ENCODER_WEIGHTS, FILES, identity_of
-from skipintro.detectors.shipping import code_of, copy_code, packages_of
+from skipintro.detectors.shipping import copy_code, packages_of
 from skipintro.encoder import ENCODERS, load_encoder
 from skipintro.encoder.stored import store_encoder
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.stages.track import bring_encoder
 
 CPU = torch.device("cpu")
-EFFICIENTNET = "efficientnet-lite0"
+EFFICIENTNET, CLIP = "efficientnet-lite0", "clip-vit-b-32"
 # Runs in a process without the package and without a network, as a registered model does.
 PREDICT = """
 import sys
@@ -68,30 +68,41 @@ def folders(tmp_path: Path, identity: EncoderIdentity) -> dict[str, Path]:
     return made | {"openings": openings(tmp_path / "openings")}
 
 
-def test_a_model_carries_the_code_and_packages_that_it_asks_for_and_no_others(
+def test_a_model_asks_for_the_packages_that_its_code_imports_and_no_others(
     tmp_path: Path, identity: EncoderIdentity
 ) -> None:
     """Two seconds: all installed packages are looked through."""
     distributions = packages_distributions()
-    folders_of = {
-        "openings": {"detectors", "matching"},
-        EFFICIENTNET: {"detectors", "encoder", "model"},
-        "clip-vit-b-32": {"detectors", "encoder", "model"},
+    of_encoder = {EFFICIENTNET: "skipintro.encoder.efficientnet", CLIP: "skipintro.encoder.clip"}
+    head = ("skipintro.detection.head_detector", "skipintro.core.device")
+    others = {
+        "openings": head,
+        EFFICIENTNET: ("skipintro.detectors.opening_videos", of_encoder[CLIP]),
+        CLIP: ("skipintro.detectors.opening_videos", of_encoder[EFFICIENTNET]),
     }
     for kind, folder in folders(tmp_path, identity).items():
-        files = code_of(folder)
-        places = {f.relative_to(PACKAGE).parts[0] for f in files} - {"__init__.py"}
-        assert places == folders_of[kind] | {"core", "detection", "episodes", "evidence", "video"}
+        files = closure("skipintro.detectors.pyfunc_model", without=others[kind])
         asked = {package for file in files for package in imported_packages(file)}
         asked -= {*sys.stdlib_module_names, "skipintro"}
         asked -= {"sklearn"}  # which fits trees; a registered model reads them
-        asked |= {"mlflow", "pandas"}  # of the pyfunc itself
         pins = packages_of(folder)
         required = {line.partition("==")[0].replace("_", "-").lower() for line in pins}
         of = {a: {name.replace("_", "-").lower() for name in distributions[a]} for a in asked}
         assert not [package for package, names in of.items() if not names & required], kind
-        of_open_clip = {"timm", "torchvision"} if kind == "clip-vit-b-32" else set()
+        of_open_clip = {"timm", "torchvision"} if kind == CLIP else set()
         assert required - of_open_clip <= {n for names in of.values() for n in names}, kind
+
+
+def test_one_code_serves_detectors_of_both_kinds(tmp_path: Path) -> None:
+    """Two models in one process share the code of the first: MLflow puts it on the path."""
+    package = copy_code(tmp_path)
+    copied = {str(file.relative_to(package)) for file in package.rglob("*.*")}
+    needed = {"detectors/opening_videos.py", "detection/head_detector.py", "core/device.py"}
+    assert needed | {f"encoder/{name}.py" for name in ("clip", "efficientnet")} <= copied
+    assert {name.partition("/")[0] for name in copied} - {"__init__.py"} == {
+        *("core", "detection", "detectors", "encoder", "episodes", "evidence", "matching", "model"),
+        "video",
+    }
 
 
 def test_a_head_that_brings_its_encoder_needs_no_package_of_weights(head: Path) -> None:
@@ -112,7 +123,7 @@ def test_a_head_with_its_encoder_answers_the_same_with_network_and_package_away(
     known_by = identity_of(head)
     store_encoder(head / ENCODER_WEIGHTS, identity, "openai")
     assert identity_of(head) == known_by  # which names the weights, wherever they are
-    package = copy_code(head, tmp_path / "code")
+    package = copy_code(tmp_path / "code")
     words = [sys.executable, "-c", PREDICT, str(head), str(video)]
     done = subprocess.run(
         words,

@@ -33,7 +33,6 @@ COMMANDS = (
     *("skipintro report --no-open", "skipintro detect {video}"),
     "skipintro detect {video} --model models:/intro-detector@champion",
     "skipintro detect {video} --model models:/intro-detector/1",
-    "skipintro detect {video} --model runs:/0123",
     "skipintro serve --port 0",
 )
 

@@ -120,8 +120,7 @@ def deliver_once(name: str, finished: FinishedExperiment, *, live: bool = False)
         with translate_errors():
             store = connect(name)
             if live:
-                with live_run(store, "3 epochs", finished.origin) as run:
-                    run.log_start(finished.params, finished.origin)
+                with live_run(store, "3 epochs", finished.params, finished.origin) as run:
                     for epoch, figures in finished.history:
                         run.log(epoch, figures)
                     run.name_weights(finished.weights_sha256)

@@ -12,8 +12,7 @@ ModelOption = Annotated[
     typer.Option(
         help="models:/intro-detector@champion (the default where there is one, else the detector "
         "that comes with skipintro), models:/intro-detector/2, models:/intro-classifier@champion, "
-        "runs:/<run id>, last-trained, or a "
-        "folder with a detector.",
+        "last-trained, or a folder with a detector.",
         show_default=False,
     ),
 ]

@@ -104,9 +104,9 @@ def runs(
     Example: skipintro runs --last 5
     """
     with _looking() as (store, _, gates):
-        from skipintro.tracking.runs import measured_runs
+        from skipintro.tracking.runs import find
 
-        found = measured_runs(store, last)
+        found = find(store, {}, n_most=last)
     from skipintro.cli import versions
 
     versions.runs(found, gates)
@@ -171,8 +171,7 @@ def _looking() -> "Iterator[tuple[Store, StoreParams, PromoteParams]]":
             from skipintro.core.params import load_params
             from skipintro.core.store_address import tracking_uri, without_credentials
             from skipintro.evaluation.gate import PromoteParams
-            from skipintro.tracking.champion import existing_store
-            from skipintro.tracking.store import StoreParams, translate_errors
+            from skipintro.tracking.store import StoreParams, existing_store, translate_errors
 
         os.chdir(find_checkout())
         tracking, gates = load_params(StoreParams, "track"), load_params(PromoteParams, "promote")

@@ -78,8 +78,8 @@ def _write() -> None:
 
 def _champion() -> "Candidate | None":
     from skipintro.core.params import load_params
-    from skipintro.tracking.champion import existing_store, find_champion
-    from skipintro.tracking.store import StoreParams, translate_errors
+    from skipintro.tracking.promotion import find_champion
+    from skipintro.tracking.store import StoreParams, existing_store, translate_errors
 
     tracking = load_params(StoreParams, "track")
     try:

@@ -1,6 +1,7 @@
 """Tables on the terminal: versions, runs, and a challenger beside the champion."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.table import Table
 from skipintro.evaluation.gate import Candidate, GateParams, PromoteParams, Verdict
 
 if TYPE_CHECKING:
-    from skipintro.tracking.runs import RunRow
+    from mlflow.entities import Run
 
 _WIDTH_OF_FILES = 200  # columns without a terminal
 
@@ -62,18 +63,19 @@ def versions(
         _print(f"{since[:16]} UTC: version {version} became champion ({escape(why)})")
 
 
-def runs(found: Iterable["RunRow"], gates: PromoteParams) -> None:
+def runs(found: Iterable["Run"], gates: PromoteParams) -> None:
     """Print runs with the figures that decide."""
     names = [*gates.detector.figures(), *gates.classifier.figures()]
     table = Table("run", "id", "started", "state")
     _add_deciding(table, names)
     for run in found:
+        is_complete = run.data.tags.get("complete") == "true"
         table.add_row(
-            run.name,
-            run.id,
-            f"{run.started:%Y-%m-%d %H:%M}",
-            run.state,
-            *(_figure(run.metrics, name) for name in names),
+            run.info.run_name,
+            run.info.run_id,
+            f"{datetime.fromtimestamp(run.info.start_time / 1000).astimezone():%Y-%m-%d %H:%M}",
+            "complete" if is_complete else run.info.status.lower(),
+            *(_figure(run.data.metrics, name) for name in names),
         )
     _print(table)
 

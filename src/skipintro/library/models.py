@@ -48,22 +48,20 @@ class Model:
 def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
     """Return the model, and a word of warning or an empty one.
 
-    `wanted` is a folder, `models:/name@alias`, `models:/name/version`, `runs:/id` (its detector),
-    `runs:/id/name`, or `last-trained` for what the checkout has trained last. None stands for the
-    champion, or, where there is no registry or it knows none, for the detector that comes with the
-    package. A registry that is named and does not answer is a fault: another model in its place
-    would go unseen.
+    `wanted` is a folder, `models:/name@alias`, `models:/name/version`, or `last-trained` for what
+    the checkout has trained last. None stands for the champion, or, where there is no registry or
+    it knows none, for the detector that comes with the package. A registry that is named and does
+    not answer is a fault: another model in its place would go unseen.
     """
     if wanted == LAST_TRAINED:
         return _last_trained(checkout, memory)
     if wanted is not None and Path(wanted).is_dir():
         return _in_folder(Path(wanted), str(wanted), memory), ""
     uri = _store(checkout)
-    if wanted is not None and not wanted.startswith(("models:/", "runs:/")):
+    if wanted is not None and not wanted.startswith("models:/"):
         raise InputError(
             f"--model {wanted}: no such folder; give a model's folder, "
-            f"models:/{USUAL_NAME}@champion, models:/{USUAL_NAME}/<version>, runs:/<run id> or "
-            f"{LAST_TRAINED}"
+            f"models:/{USUAL_NAME}@champion, models:/{USUAL_NAME}/<version> or {LAST_TRAINED}"
         )
     is_named = named_uri((checkout or Path()).absolute()) is not None
     if wanted is None and not is_named and (uri is None or is_missing(uri)):

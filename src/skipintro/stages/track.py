@@ -31,7 +31,7 @@ from skipintro.experiment import FinishedExperiment, MadeModel
 from skipintro.model.history import read_history
 from skipintro.model.training import TrainManifest
 from skipintro.origin import origin_of
-from skipintro.tracking.champion import find_champion
+from skipintro.tracking.promotion import find_champion
 from skipintro.tracking.publish import deliver
 from skipintro.tracking.runs import run_params
 from skipintro.tracking.store import Store, StoreParams, connect, translate_errors

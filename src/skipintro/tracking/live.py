@@ -15,13 +15,7 @@ from mlflow.entities import Metric
 from skipintro.core.params import load_params
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.origin import Origin, origin_of
-from skipintro.tracking.runs import (
-    WEIGHTS_TAG,
-    close_stale_runs,
-    describe_run,
-    new_run,
-    run_params,
-)
+from skipintro.tracking import runs
 from skipintro.tracking.store import FAULTS, Store, StoreParams, connect, translate_errors
 
 log = logging.getLogger(__name__)
@@ -33,25 +27,18 @@ class LiveRun:
     def __init__(self, store: Store, run_id: str) -> None:
         self._store, self._run_id, self._away = store, run_id, False
 
-    def log_start(self, params: Mapping[str, Any], origin: Origin) -> None:
-        """Log what runs are told apart by, so that they can be compared before they end."""
-        self._try(lambda: describe_run(self._store, self._run_id, params, origin))
-
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log the figures of one epoch."""
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, step) for name, value in values.items()]
-        self._try(lambda: self._store.client.log_batch(self._run_id, metrics=metrics))
+        self.attempt(lambda: self._store.client.log_batch(self._run_id, metrics=metrics))
 
     def name_weights(self, sha256: str) -> None:
         """Tag the run with the hash by which the track stage finds it."""
-        self._try(lambda: self._store.client.set_tag(self._run_id, WEIGHTS_TAG, sha256))
+        self.attempt(lambda: self._store.client.set_tag(self._run_id, runs.WEIGHTS_TAG, sha256))
 
-    def end(self, status: str) -> None:
-        """Set the final status."""
-        self._try(lambda: self._store.client.set_terminated(self._run_id, status))
-
-    def _try(self, call: Callable[[], object]) -> None:
+    def attempt(self, call: Callable[[], object]) -> None:
+        """Ask something of MLflow, unless it went away before; that it does is no failure."""
         if self._away:
             return
         try:
@@ -67,28 +54,34 @@ class LiveRun:
 
 @contextmanager
 def followed(epochs: int, encoder: EncoderIdentity) -> Iterator[LiveRun]:
-    """Open the run of a training of this checkout, with params and data, in the store of `track`.
+    """Open the run of a training of this checkout, in the store of `track`.
 
     Raises InputError where the store does not answer at the start.
     """
     tracking = load_params(StoreParams, "track")
     store, origin = connect(tracking.experiment), origin_of(tracking.dataset)
-    with translate_errors(), live_run(store, origin.title(epochs), origin) as live:
-        live.log_start(run_params(encoder), origin)
+    params = runs.run_params(encoder)
+    with translate_errors(), live_run(store, origin.title(epochs), params, origin) as live:
         yield live
 
 
 @contextmanager
-def live_run(store: Store, name: str, origin: Origin) -> Iterator[LiveRun]:
-    """Open a run for the length of the block; a killed or failed one is closed as that."""
-    close_stale_runs(store)
-    live = LiveRun(store, new_run(store, name, origin.tags))
+def live_run(
+    store: Store, name: str, params: Mapping[str, Any], origin: Origin
+) -> Iterator[LiveRun]:
+    """Open a run for the length of the block; a killed or failed one is closed as that.
+
+    It has params and data from its start, so that runs can be compared before they end.
+    """
+    runs.close_stale(store)
+    run_id = runs.create(store, name, origin.tags)
+    live, status = LiveRun(store, run_id), "KILLED"  # where it is interrupted or terminated
+    live.attempt(lambda: runs.describe(store, run_id, params, origin))
     try:
         yield live
+        status = "FINISHED"
     except Exception:
-        live.end("FAILED")
+        status = "FAILED"
         raise
-    except BaseException:  # interrupted or terminated
-        live.end("KILLED")
-        raise
-    live.end("FINISHED")
+    finally:
+        live.attempt(lambda: store.client.set_terminated(run_id, status))

@@ -1,4 +1,4 @@
-"""Moves `@champion`: to the best challenger that passes its gate, or back.
+"""The versions in the registry, and `@champion`: who holds it, and how it moves on or back.
 
 Each reign stands in a tag of its version: when it began, and by which gate or why.
 """
@@ -8,6 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from filelock import FileLock
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from skipintro.core.cache_dir import cache_dir
 from skipintro.core.errors import InputError
@@ -19,12 +21,16 @@ from skipintro.evaluation.gate import (
     best_usable,
     judge,
     newest,
-    tell_of_newer_data,
+    tell_of_newest,
     wanted_version,
 )
-from skipintro.tracking.champion import CHAMPION, REIGN, candidate_of, version_of
-from skipintro.tracking.publish import CHALLENGER
+from skipintro.experiment import DATA_TAGS
+from skipintro.tracking import runs
+from skipintro.tracking.publish import CHALLENGER, MODEL_TAG, TRAINED_TAG
 from skipintro.tracking.store import FAULTS, Store
+
+CHAMPION = "champion"
+REIGN = "champion since "  # of a tag's name; the time follows, and why is its value
 
 log = logging.getLogger(__name__)
 
@@ -42,31 +48,30 @@ def promote(
 
     `new_test_data`: as `judge` says; the best is looked for on the newest version's data, even if
     that is the champion. Of those that cannot be used, a champion counts as none, a challenger is
-    passed over. Raises InputError where the model or the version does not exist, or the wanted
-    version cannot be used.
+    passed over. Raises InputError where the model or the version does not exist, there is no
+    challenger, or the wanted version cannot be used.
     """
-    with _alone():
-        candidates, holder = _candidates(store, model_name), _holder(store, model_name)
-        champion = next((c for c in candidates if c.version == holder), None)
-        if champion is not None and (fault := fault_of(holder)):
-            log.warning("the champion, version %s, cannot be used: %s", holder, fault)
+    with FileLock(cache_dir("locks") / "mlflow-promotion.lock"):  # one after the other
+        candidates, holder = _standing(store, model_name)
+        champion = holder
+        if holder is not None and (fault := fault_of(holder.version)):
+            log.warning("the champion, version %s, cannot be used: %s", holder.version, fault)
             champion = None
         if wanted is not None:
             challenger = wanted_version(model_name, wanted, candidates, champion, fault_of)
         else:
-            usable = [c for c in candidates if champion or c.version != holder]
+            usable = [c for c in candidates if champion or c is not holder]
             if new_test_data and usable:
                 data = newest(usable).judged_on(gate)
                 usable = [c for c in usable if c.judged_on(gate) == data]
-            rival = champion if champion in usable else None
-            challenger = best_usable(usable, rival, gate, fault_of)
+            challenger = best_usable(model_name, usable, champion, gate, fault_of)
         verdict = judge(challenger, champion, gate, new_test_data=new_test_data)
-        if verdict.refusals:
-            tell_of_newer_data(verdict, newest(candidates), gate)
-        else:
+        if not verdict.refusals:
             why = f"gate: {gate.metric} {challenger.metrics[gate.metric]:.4f}, a choice on "
             why += gate.chooses_on + (", on new data" if new_test_data else "")
-            _crown(store, model_name, challenger.version, holder, why)
+            _crown(store, model_name, challenger, holder, why)
+        elif wanted is None:
+            tell_of_newest(verdict, newest(candidates), gate)
     return verdict
 
 
@@ -77,59 +82,87 @@ def roll_back(
 
     Raises InputError where it was not, is it now, or cannot be used.
     """
-    with _alone():
-        candidates, holder = _candidates(store, model_name), _holder(store, model_name)
-        champion = next((c for c in candidates if c.version == holder), None)
-        if not wanted_version(model_name, wanted, candidates, champion, fault_of).reigns:
+    with FileLock(cache_dir("locks") / "mlflow-promotion.lock"):  # one after the other
+        candidates, holder = _standing(store, model_name)
+        chosen = wanted_version(model_name, wanted, candidates, holder, fault_of)
+        if not chosen.reigns:
             raise InputError(
                 f"{model_name}: version {wanted} was never the champion; without --rollback the "
                 "gate judges it"
             )
-        _crown(store, model_name, wanted, holder, f"rollback: {reason}")
+        _crown(store, model_name, chosen, holder, f"rollback: {reason}")
 
 
 def list_versions(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]]:
     """Return every version with its aliases, newest first; none of a model that is not there."""
     found = store.client.search_model_versions(f"name = '{model_name}'")
-    candidates = [candidate_of(store, version) for version in found]
-    aliases = store.client.get_registered_model(model_name).aliases if candidates else {}
-    return [
-        (one, sorted(name for name, version in aliases.items() if str(version) == one.version))
-        for one in sorted(candidates, key=lambda candidate: -int(candidate.version))
-    ]
+    found.sort(key=lambda version: -int(version.version))
+    aliases = _aliases(store, model_name) if found else {}
+    holding = [sorted(a for a, held in aliases.items() if held == str(v.version)) for v in found]
+    return [(_candidate(store, v), names) for v, names in zip(found, holding, strict=True)]
 
 
-def _alone() -> FileLock:
-    """Return the lock that keeps two promotions of one workspace apart."""
-    return FileLock(cache_dir("locks") / "mlflow-promotion.lock")
-
-
-def _holder(store: Store, model_name: str) -> str:
-    version = version_of(store, model_name, CHAMPION)
-    return str(version.version) if version else ""
-
-
-def _crown(store: Store, model_name: str, version: str, before: str, why: str) -> None:
-    """Move the alias; the tag is there first, so that no champion is without its reason."""
-    if (found := _holder(store, model_name)) != before:  # by another machine
-        raise InputError(f"{model_name}: version {found} became the champion meanwhile; run again")
-    client, tag = store.client, f"{REIGN}{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
-    told = f"{why}; before: version {before}" if before else why
-    client.set_model_version_tag(model_name, version, tag, told)
+def find_champion(store: Store, model_name: str) -> Candidate | None:
+    """Return the champion, or None where no version holds the alias."""
     try:
-        client.set_registered_model_alias(model_name, CHAMPION, version)
-    except BaseException:
-        with suppress(*FAULTS):
-            if _holder(store, model_name) != version:  # else the answer alone got lost
-                client.delete_model_version_tag(model_name, version, tag)
-        raise
-    challenger = version_of(store, model_name, CHALLENGER)
-    if challenger is not None and version == str(challenger.version):
-        client.delete_registered_model_alias(model_name, CHALLENGER)
+        version = store.client.get_model_version_by_alias(model_name, CHAMPION)
+    except MlflowException:
+        return None
+    return _candidate(store, version)
 
 
-def _candidates(store: Store, model_name: str) -> list[Candidate]:
-    versions = store.client.search_model_versions(f"name = '{model_name}'")
+def _candidate(store: Store, version: ModelVersion) -> Candidate:
+    """Return what the gate looks at: of the newest run of this very model, and of its tags."""
+    tags = version.tags
+    same = {f"{version.name}.sha256": tags.get(MODEL_TAG, ""), runs.COMPLETE_TAG: "true"}
+    found = runs.find(store, same, n_most=1)  # the newest: its data may have changed since
+    if not found and version.run_id:
+        with suppress(MlflowException):  # deleted for good
+            found = [store.client.get_run(version.run_id)]
+    metrics, of_run = (found[0].data.metrics, found[0].data.tags) if found else ({}, {})
+    measured = tags | of_run
+    reigns = [(k.removeprefix(REIGN), why) for k, why in tags.items() if k.startswith(REIGN)]
+    return Candidate(
+        version=str(version.version),
+        run_id=found[0].info.run_id if found else "",
+        model_sha256=tags.get(MODEL_TAG, ""),
+        metrics=dict(metrics),
+        data_sha256={split: measured.get(tag, "") for split, tag in DATA_TAGS.items()},
+        trained=tags.get(TRAINED_TAG, "true") == "true",
+        reigns=tuple(sorted(reigns)),
+    )
+
+
+def _aliases(store: Store, model_name: str) -> dict[str, str]:
+    found = store.client.get_registered_model(model_name).aliases
+    return {alias: str(version) for alias, version in found.items()}
+
+
+def _standing(store: Store, model_name: str) -> tuple[list[Candidate], Candidate | None]:
+    """Return all versions, and who of them is champion. Raises InputError where there is none."""
+    versions = list_versions(store, model_name)
     if not versions:
         raise InputError(f"{model_name}: no version is registered; run `dvc repro` first")
-    return [candidate_of(store, version) for version in versions]
+    holder = next((one for one, aliases in versions if CHAMPION in aliases), None)
+    return [one for one, _ in versions], holder
+
+
+def _crown(
+    store: Store, model_name: str, chosen: Candidate, before: Candidate | None, why: str
+) -> None:
+    """Move the alias; the tag is there first, so that no champion is without its reason."""
+    client, number, old = store.client, chosen.version, before.version if before else None
+    aliases = _aliases(store, model_name)
+    if (found := aliases.get(CHAMPION)) != old:  # by another machine
+        raise InputError(f"{model_name}: version {found} became the champion meanwhile; run again")
+    tag, told = f"{REIGN}{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", f"; before: version {old}"
+    client.set_model_version_tag(model_name, number, tag, why + (told if old else ""))
+    try:
+        client.set_registered_model_alias(model_name, CHAMPION, number)
+    except BaseException:
+        with suppress(*FAULTS):
+            if _aliases(store, model_name).get(CHAMPION) != number:  # else the answer got lost
+                client.delete_model_version_tag(model_name, number, tag)
+        raise
+    if aliases.get(CHALLENGER) == number:
+        client.delete_registered_model_alias(model_name, CHALLENGER)

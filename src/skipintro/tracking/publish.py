@@ -8,33 +8,22 @@ the run is made from the files.
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
 from filelock import FileLock
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run, RunTag
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.exceptions import MlflowException
 
 from skipintro.core.cache_dir import cache_dir
 from skipintro.detection.kinds import kind_of
 from skipintro.detectors.shipping import PYFUNC, copy_code, packages_of
 from skipintro.experiment import FinishedExperiment, MadeModel
-from skipintro.origin import NAME_TAG
-from skipintro.tracking.runs import (
-    COMPLETE_TAG,
-    WEIGHTS_TAG,
-    close_stale_runs,
-    describe_run,
-    new_run,
-    process_tags,
-    runs_with,
-)
-from skipintro.tracking.store import FAULTS, Store
+from skipintro.tracking import runs
+from skipintro.tracking.store import Store
 
 EXPERIMENT_TAG, MODEL_TAG, TRAINED_TAG = "experiment.sha256", "model.sha256", "encoder.trained"
-DETECTOR_TAG = "detector"  # of a run: which of its models players use
 CHALLENGER = "challenger"
 log = logging.getLogger(__name__)
 
@@ -45,34 +34,32 @@ def deliver(store: Store, experiment: FinishedExperiment) -> None:
     What fails in the middle is completed by the next call. A request that was repeated, since its
     answer got lost, leaves nothing behind.
     """
+    name = experiment.origin.title(experiment.params["epochs"])
+    complete = {EXPERIMENT_TAG: experiment.sha256(), runs.COMPLETE_TAG: "true"}
     with FileLock(cache_dir("locks") / "mlflow-delivery.lock"):
-        done = runs_with(store, {EXPERIMENT_TAG: experiment.sha256(), COMPLETE_TAG: "true"})
-        if done:
-            run_id, exp_name = done[0].info.run_id, experiment.origin.experiment
+        done = runs.find(store, complete)
+        if done and all(_same(store, model) for model in experiment.models):
             log.info("this experiment is in MLflow already: run %s", done[0].info.run_name)
-            if exp_name and NAME_TAG not in done[0].data.tags:
-                store.client.set_tag(run_id, NAME_TAG, exp_name)
-            _register_all(store, run_id, experiment)
         else:
             fitting = [run for run in _unfinished(store, experiment) if _fits(run, experiment)]
             fitting.sort(key=lambda run: EXPERIMENT_TAG not in run.data.tags)  # what was begun
-            name = experiment.origin.title(experiment.params["epochs"])
-            tags = {**experiment.origin.tags, WEIGHTS_TAG: experiment.weights_sha256}
-            run_id = fitting[0].info.run_id if fitting else new_run(store, name, tags)
-            with _failing(store, run_id):
+            known = [run.info.run_id for run in (*done, *fitting)]
+            tags = {**experiment.origin.tags, runs.WEIGHTS_TAG: experiment.weights_sha256}
+            run_id = known[0] if known else runs.create(store, name, tags)
+            with mlflow.start_run(run_id=run_id):  # it ends as FAILED where the block fails
                 _log(store, run_id, experiment)
                 registered = _register_all(store, run_id, experiment)
-                store.client.set_terminated(run_id)
-            store.client.set_tag(run_id, COMPLETE_TAG, "true")  # the last step
+            store.client.set_tag(run_id, runs.COMPLETE_TAG, "true")  # the last step
             log.info("run %s; %s", name, ", ".join(registered))
         for left_over in _unfinished(store, experiment):  # trained once more, or of other params
             store.client.delete_run(left_over.info.run_id)
-        close_stale_runs(store)
+        runs.close_stale(store)
 
 
 def _unfinished(store: Store, experiment: FinishedExperiment) -> list[Run]:
     """Return the runs of these weights that wait for their delivery, or were killed within it."""
-    found = runs_with(store, {WEIGHTS_TAG: experiment.weights_sha256, COMPLETE_TAG: "false"})
+    waiting = {runs.WEIGHTS_TAG: experiment.weights_sha256, runs.COMPLETE_TAG: "false"}
+    found = runs.find(store, waiting)
     return [run for run in found if run.info.status != "KILLED" or EXPERIMENT_TAG in run.data.tags]
 
 
@@ -89,62 +76,40 @@ def _fits(live: Run, experiment: FinishedExperiment) -> bool:
     )
 
 
-@contextmanager
-def _failing(store: Store, run_id: str) -> Iterator[None]:
-    """Let no run claim to be running whose delivery has failed, if the store can still be told."""
-    try:
-        yield
-    except BaseException:
-        with suppress(*FAULTS):
-            store.client.set_terminated(run_id, "FAILED")
-        raise
-
-
 def _log(store: Store, run_id: str, experiment: FinishedExperiment) -> None:
+    """Log into the active run what is not there yet."""
     client, encoder = store.client, experiment.encoder
-    begun = {**process_tags(), EXPERIMENT_TAG: experiment.sha256()}  # before any of its figures
-    _tag(store, run_id, begun)
-    now = int(time.time() * 1000)
-    known = {  # the live log lacks some epochs if MLflow was away
-        name: {point.step for point in client.get_metric_history(run_id, name)}
-        for name in experiment.history[-1][1]
+    tags = {
+        **runs.process_tags(),
+        **experiment.origin.tags,
+        **experiment.data_tags(),
+        **{model.tag(): model.sha256 for model in experiment.models},
+        "encoder.name": encoder.name,
+        "encoder.weights": encoder.weights,
+        "encoder.weights_sha256": encoder.weights_sha256,
+        TRAINED_TAG: str(encoder.trained).lower(),
+        EXPERIMENT_TAG: experiment.sha256(),
     }
-    curves = [
-        Metric(name, value, now, epoch)
-        for epoch, figures in experiment.history
-        for name, value in figures.items()
-        if epoch not in known[name]
-    ]
-    for first in range(0, len(curves), 1000):  # MLflow's limit for one request
-        client.log_batch(run_id, metrics=curves[first : first + 1000])
-    _tag(
-        store,
-        run_id,
-        {
-            **experiment.origin.tags,
-            **{model.tag(): model.sha256 for model in experiment.models},
-            DETECTOR_TAG: experiment.models[0].name,
-            **experiment.data_tags(),
-            "encoder.name": encoder.name,
-            "encoder.weights": encoder.weights,
-            "encoder.weights_sha256": encoder.weights_sha256,
-            TRAINED_TAG: str(encoder.trained).lower(),
-        },
-    )
-    describe_run(store, run_id, experiment.params, experiment.origin)
-    client.log_artifacts(run_id, str(experiment.reports), "reports")
+    mlflow.set_tags(tags)  # before any figure, so that no other experiment takes this run
+    now, curves = int(time.time() * 1000), experiment.history
+    logged = client.get_metric_history(run_id, next(iter(curves[0][1])))
+    known = {point.step for point in logged}  # the live log lacks some epochs if MLflow was away
+    missing = [(epoch, figures) for epoch, figures in curves if epoch not in known]
+    points = [Metric(k, v, now, epoch) for epoch, row in missing for k, v in row.items()]
+    client.log_batch(run_id, metrics=points)
+    runs.describe(store, run_id, experiment.params, experiment.origin)
+    mlflow.log_artifacts(str(experiment.reports), "reports")
     there = {file.path for file in client.list_artifacts(run_id, "tables")}
     for name, columns in experiment.tables.items():
         if (path := f"tables/{name}.json") not in there:  # else MLflow adds the rows once more
-            client.log_table(run_id, dict(columns), path)
-
-
-def _tag(store: Store, run_id: str, tags: Mapping[str, str]) -> None:
-    store.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+            mlflow.log_table(dict(columns), path)
 
 
 def _register_all(store: Store, run_id: str, experiment: FinishedExperiment) -> list[str]:
-    """Register both models, link the run to them, and log each one's figures as its own."""
+    """Register both models, link the run to them, and log each one's figures as its own.
+
+    Both first: MLflow takes the figures that a run has for those of a model that it logs then.
+    """
     versions = [_register(store, run_id, experiment, model) for model in experiment.models]
     run = store.client.get_run(run_id)
     linked = {output.model_id for output in run.outputs.model_outputs} if run.outputs else set()
@@ -152,8 +117,7 @@ def _register_all(store: Store, run_id: str, experiment: FinishedExperiment) -> 
         if model_id not in linked:
             store.client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
         at = run.info.start_time  # so that what is logged once more is the same
-        figures = [Metric(k, v, at, 0, model_id=model_id) for k, v in model.metrics.items()]
-        store.client.log_batch(run_id, metrics=figures)
+        mlflow.log_metrics(dict(model.metrics), step=0, timestamp=at, model_id=model_id)
     return [f"{m.name} version {n}" for m, (n, _) in zip(experiment.models, versions, strict=True)]
 
 
@@ -165,16 +129,14 @@ def _register(
     A delivery before may have made it and been killed before it had its alias.
     """
     client = store.client
-    try:
-        client.get_registered_model(model.name)
-    except MlflowException:
-        client.create_registered_model(model.name)
     if not (same := _same(store, model)):
         model_id = _logged(store, run_id, model)
         tags = {MODEL_TAG: model.sha256, **experiment.data_tags()}
         if kind_of(model.folder) == "head":  # the other one uses no encoder
             tags["encoder.name"] = experiment.encoder.name
             tags[TRAINED_TAG] = str(experiment.encoder.trained).lower()
+        with suppress(MlflowException):  # it is there already
+            client.create_registered_model(model.name)
         client.create_model_version(  # a server takes no source that it cannot check by the id
             model.name, f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
         )
@@ -204,12 +166,12 @@ def _logged(store: Store, run_id: str, model: MadeModel) -> str:
         is_same = (found.name, found.tags.get(MODEL_TAG)) == (model.name, model.sha256)
         if is_same and found.status == LoggedModelStatus.READY:
             return str(output.model_id)
-    with tempfile.TemporaryDirectory() as temporary, mlflow.start_run(run_id=run_id):
+    with tempfile.TemporaryDirectory() as temporary:
         logged = mlflow.pyfunc.log_model(
             name=model.name,
             python_model=str(PYFUNC),
             artifacts={"detector": str(model.folder)},
-            code_paths=[str(copy_code(model.folder, Path(temporary)))],
+            code_paths=[str(copy_code(Path(temporary)))],
             pip_requirements=packages_of(model.folder),
             tags={MODEL_TAG: model.sha256},
         )

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write
 from skipintro.core.store_address import NotRegisteredError, without_credentials
-from skipintro.tracking.publish import DETECTOR_TAG, MODEL_TAG
+from skipintro.tracking.publish import MODEL_TAG
 from skipintro.tracking.store import FAULTS, open_client
 
 _UNKNOWN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # MLflow's, of name and alias
@@ -22,12 +22,12 @@ class UnusableVersionError(InputError):
 
 
 def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
-    """Return the folder of `models:/name@alias`, `models:/name/1`, `runs:/id`, `runs:/id/name`.
+    """Return the folder of `models:/name@alias` or `models:/name/1`.
 
     And its title with the version, and the hash of all its files as it was registered, or an empty
-    one. A run without a name stands for its detector. What lies on a server is
-    downloaded once, into `downloads`. Raises InputError where the store does not answer or does not
-    know it, UnusableVersionError where its files are gone or are no detector's.
+    one. What lies on a server is downloaded once, into `downloads`. Raises InputError where the
+    store does not answer or does not know it, UnusableVersionError where its files are gone or are
+    no detector's.
     """
     try:
         source, title, sha256 = _source(wanted, open_client(uri))
@@ -53,23 +53,12 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
 
 def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
     """Return the URI of the model's artifacts, its title, and its hash or an empty text."""
-    kind, _, rest = wanted.partition(":/")
-    name, _, last = rest.strip("/").partition("/")
-    if kind == "runs":
-        run = client.get_run(name)
-        outputs = run.outputs.model_outputs if run.outputs else []
-        logged = [client.get_logged_model(output.model_id) for output in outputs]
-        found = {model.name: model for model in logged}
-        model = found.get(last or run.data.tags.get(DETECTOR_TAG, ""))
-        if model is None:
-            raise ValueError(f"this run has logged {' and '.join(found) or 'no model'}")
-        title = f"{wanted} ({run.info.run_name})"
-        return model.artifact_location, title, model.tags.get(MODEL_TAG, "")
+    name, _, number = wanted.removeprefix("models:/").partition("/")
     name, at, alias = name.partition("@")
     version = (
         client.get_model_version_by_alias(name, alias)
         if at
-        else client.get_model_version(name, last)
+        else client.get_model_version(name, number)
     )
     place = client.get_model_version_download_uri(name, version.version)
     if place.startswith("models:/m-"):

@@ -20,6 +20,7 @@ from skipintro.core.files import atomic_write, remove_stale
 from skipintro.core.params import StageParams
 from skipintro.core.store_address import (
     file_of,
+    is_missing,
     tracking_uri,
     uri_of,
     without_credentials,
@@ -81,6 +82,11 @@ def open_client(uri: str) -> MlflowClient:
     return MlflowClient(uri)
 
 
+def existing_store(experiment: str) -> Store | None:
+    """Open the store to look something up, or give None where its file was never made."""
+    return None if is_missing(tracking_uri()) else connect(experiment)
+
+
 def connect(experiment: str) -> Store:
     """Open the store and make the experiment where it is missing.
 
@@ -124,8 +130,6 @@ def _experiment_id(client: MlflowClient, uri: str, experiment: str) -> str:
         return str(client.create_experiment(experiment, place, _KIND))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    for key in _KIND.keys() - found.tags.keys():
-        client.set_experiment_tag(found.experiment_id, key, _KIND[key])
     return str(found.experiment_id)
 
 
@@ -154,9 +158,9 @@ def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
     if isinstance(error, ImportError):
         return f"MLflow lacks a driver for it: {error.name}", "install it"
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, sqlite3.Error):
-            code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest tells a kind of it
-            return str(cause), _REMEDIES.get(code, remedy)
+    while cause is not None and not isinstance(cause, sqlite3.Error):
         cause = cause.__cause__
-    return type(error).__name__, remedy
+    if cause is None:
+        return type(error).__name__, remedy
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest tells a kind of it
+    return str(cause), _REMEDIES.get(code, remedy)
