@@ -21,14 +21,16 @@ def explained(
     detector: OpeningDetector,
     episodes: Sequence[Evidence],
     limits: Sequence[Limits] | None = None,
+    season: Season | None = None,
 ) -> list[str]:
     """Return a line an episode; all are of one series, in the order of the season.
 
-    `limits` are of each episode; None: the detector's own alone.
+    `limits` are of each episode; None: the detector's own alone. `season`: the episodes as
+    `matched`, where that was done before.
     """
     limits = [Limits()] * len(episodes) if limits is None else limits
     config = detector.config
-    season = matched(episodes, config)
+    season = matched(episodes, config) if season is None else season
     candidates = season_candidates(episodes, config, season)
     scores = detector.scores(candidates)
     return [

@@ -1,5 +1,6 @@
 """The fingerprints of videos by content and settings: made once, whatever detector reads them."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,15 +8,17 @@ from skipintro.core.errors import InputError
 from skipintro.core.files import read_checked, remove_stale, write_checked
 from skipintro.detection.episode import Prediction
 from skipintro.detectors.explaining import explained
-from skipintro.detectors.openings import load_openings
+from skipintro.detectors.openings import load_openings, matched
 from skipintro.episodes.search import seconds_to_decode
 from skipintro.evidence.recording import of_bytes, record_checked, to_bytes
 from skipintro.evidence.spec import FingerprintSpec
 from skipintro.evidence.track import Evidence
 from skipintro.library.cache import Memory
 from skipintro.library.kept import is_kept, promised_length_s
+from skipintro.library.pairs import PairMemory
 from skipintro.library.results import Answer
 from skipintro.matching.shared import SharedEvidence
+from skipintro.matching.siblings import Season
 from skipintro.video.container import VideoError
 
 
@@ -24,6 +27,7 @@ class Fingerprinter:
 
     def __init__(self, folder: Path, memory: Memory) -> None:
         self._detector = load_openings(folder)
+        self._pairs = PairMemory(memory, self._detector.config)
         self._lengths: dict[str, float | None] = {}  # by sha256
         origin = FingerprintSpec(self._detector.config.fingerprint).origin()
         self._folder = memory.folder / "fingerprints" / origin.key
@@ -55,10 +59,9 @@ class Fingerprinter:
 
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
-        episodes = [self._evidence(answer) for answer in answers]
-        predictions = self._detector.detect(
-            episodes, limits=[each.local.limits for each in answers]
-        )
+        episodes, season = self._season(answers)
+        limits = [each.local.limits for each in answers]
+        predictions = self._detector.detect(episodes, season, limits)
         return [
             (self._lengths[answer.sha256] or episode.length_s, prediction)
             for answer, episode, prediction in zip(answers, episodes, predictions, strict=True)
@@ -66,18 +69,28 @@ class Fingerprinter:
 
     def shared(self, answers: Sequence[Answer], position: int) -> SharedEvidence:
         """Return what the others of a series share with one video."""
-        return self._detector.shared([self._evidence(answer) for answer in answers])[position]
+        return self._detector.shared(*self._season(answers))[position]
 
     def explained(self, answers: Sequence[Answer]) -> list[str]:
         """Return for each video of a series why it has this interval, or none."""
-        evidence = [self._evidence(answer) for answer in answers]
-        return explained(self._detector, evidence, [answer.local.limits for answer in answers])
+        episodes, season = self._season(answers)
+        limits = [answer.local.limits for answer in answers]
+        return explained(self._detector, episodes, limits, season)
 
-    def _evidence(self, answer: Answer) -> Evidence:
+    def _season(self, answers: Sequence[Answer]) -> tuple[list[Evidence], Season]:
+        """Return the evidence of a series, and what its episodes share."""
+        contents = [self._content(answer) for answer in answers]
+        episodes = [
+            of_bytes(content, self._file(a)) for a, content in zip(answers, contents, strict=True)
+        ]
+        recall = self._pairs.of_season([hashlib.sha256(each).hexdigest() for each in contents])
+        return episodes, matched(episodes, self._detector.config, recall)
+
+    def _content(self, answer: Answer) -> bytes:
         content = read_checked(file := self._file(answer))
         if content is None:
             raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
-        return of_bytes(content, file)
+        return content
 
     def _n_seconds(self, answer: Answer) -> int | None:
         return seconds_to_decode(answer.local.search or "whole", self._lengths[answer.sha256])

@@ -169,13 +169,11 @@ class Detection:
 
     def _group_key(self, group: Sequence[Answer]) -> str:
         sound = [
-            [each.sha256, each.video.name, each.local.search, *astuple(each.local.limits)]
+            [each.sha256, each.local.search, *astuple(each.local.limits)]
             for each in group
             if not each.fault
         ]
-        return sha256_of_json(
-            {**self._key, "code": self._code, "series": group[0].series, "videos": sound}
-        )
+        return sha256_of_json({**self._key, "code": self._code, "videos": sound})
 
     def _remembered(self, group: list[Answer]) -> list[Answer] | None:
         if all(answer.fault for answer in group):
