@@ -80,9 +80,7 @@ def main(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
     return 0
 
 
-def run(
-    place: Place, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> "pytest.CaptureResult[str]":
+def run(place: Place, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Return what a run over the library says that goes well."""
     assert main(place.words(), patch) == 0
     return capsys.readouterr()

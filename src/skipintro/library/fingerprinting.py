@@ -1,8 +1,9 @@
 """The fingerprints of videos by content and settings: made once, whatever detector reads them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import read_checked, remove_stale, write_checked
@@ -42,7 +43,7 @@ class Fingerprinter:
         self._lengths[answer.sha256] = promised_length_s(answer.video)
         return is_kept(self._file(answer))
 
-    def make(self, answer: Answer) -> Evidence | InputError:
+    def make(self, answer: Answer) -> Any:
         """Return the evidence of a video, or its fault; may run in any thread."""
         promised_s = self._lengths[answer.sha256]
         n_seconds = self._n_seconds(answer)
@@ -53,9 +54,13 @@ class Fingerprinter:
         except VideoError as error:
             return error
 
-    def keep(self, answer: Answer, made: Evidence) -> None:
+    def keep(self, answer: Answer, made: Any) -> None:
         """Write the evidence, whole or not at all."""
         write_checked(self._file(answer), to_bytes(made))
+
+    def rounds(self, answers: Sequence[Answer]) -> Iterator[list[Answer]]:
+        """Yield nothing: what was made is all."""
+        return iter(())
 
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
@@ -81,10 +86,15 @@ class Fingerprinter:
         """Return the evidence of a series, and what its episodes share."""
         contents = [self._content(answer) for answer in answers]
         episodes = [
-            of_bytes(content, self._file(a)) for a, content in zip(answers, contents, strict=True)
+            of_bytes(content, self._file(answer))
+            for answer, content in zip(answers, contents, strict=True)
         ]
+        return episodes, self._matched(episodes, contents)
+
+    def _matched(self, episodes: Sequence[Evidence], contents: Sequence[bytes]) -> Season:
+        """Return what the episodes of a series share; `contents` are their evidence as bytes."""
         recall = self._pairs.of_season([hashlib.sha256(each).hexdigest() for each in contents])
-        return episodes, matched(episodes, self._detector.config, recall)
+        return matched(episodes, self._detector.config, recall)
 
     def _content(self, answer: Answer) -> bytes:
         content = read_checked(file := self._file(answer))
