@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def main() -> None:
         *videos, last = sorted(folder.iterdir())
         new = last.rename(spare / last.name)
         tell("sound_speed", sound_speed(videos, said.minutes * 60))
-        rows, told = [], {}
+        rows: list[dict[str, float | str]] = []
+        told: dict[str, dict[str, str]] = {}
         for how in ("--thorough", "--sound-first"):
             cache = Path(place, how)
             took, told[how] = detect(folder, cache, how)
@@ -59,7 +61,7 @@ def main() -> None:
         tell("sound_first", rows)
         tell(
             "sound_first_intervals",
-            [{"episode": name, **{how[2:]: told[how][name] for how in told}} for name in told[how]],
+            [{"episode": n, **{h[2:]: told[h][n] for h in told}} for n in told[how]],
         )
 
 
@@ -77,7 +79,9 @@ def detect(folder: Path, cache: Path, how: str) -> tuple[float, dict[str, str]]:
 def sound_speed(videos: list[Path], length_s: int) -> list[dict[str, float | str]]:
     """Return by program how many times as fast as it plays the sound of two videos is read."""
     settings, some = load_openings(SHIPPED).config.fingerprint, videos[:2]
-    works = {"skipintro": lambda video: record_sound(video, settings, length_s)}
+    works: dict[str, Callable[[Path], object]] = {
+        "skipintro": lambda video: record_sound(video, settings, length_s)
+    }
     if shutil.which("fpcalc"):
         words = ["fpcalc", "-length", str(length_s)]
         works["fpcalc"] = lambda video: subprocess.run(

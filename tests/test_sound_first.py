@@ -26,7 +26,8 @@ from skipintro.video.encoding import Soundtrack, encode_h264
 SETTINGS = load_openings(SHIPPED).config.fingerprint
 RATE, HEARD, LENGTH_S, OPENING_S = 4, 16_000, 150, 25
 STARTS = (20, 45, 70)
-POLICY = Policy(n_proposals=1, around_s=14, inside_s=3)  # for episodes that are short
+# For episodes that are short.
+POLICY = Policy(n_proposals=1, around_s=14, inside_s=3, min_heard=0.5)
 SHAPE = (36, 64)
 
 
@@ -50,7 +51,7 @@ def tune(seed: int, n_seconds: int) -> NDArray[np.float32]:
     rng, time_s = np.random.default_rng([2, seed]), np.arange(HEARD // 4) / HEARD
     notes = 110 * 2 ** (rng.integers(0, 48, (4 * n_seconds, 3)) / 12)
     tones = np.sin(2 * np.pi * notes[:, :, None] * time_s).sum(axis=1) * np.exp(-4 * time_s)
-    return (tones.ravel() / 4).astype(np.float32)
+    return np.asarray(tones.ravel() / 4, np.float32)
 
 
 def write_episode(path: Path, seed: int, start_s: int, *, is_silent: bool = False) -> None:

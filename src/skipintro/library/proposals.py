@@ -19,7 +19,7 @@ class Policy:
     around_s: float = 30.0  # beyond either end of a proposal
     usual_s: float = 2.0  # of pictures that tell what is usual in an episode
     usual_every_s: float = 120.0
-    min_heard: float = 0.5  # confidence of an episode's best proposal; else all of it is looked at
+    min_heard: float = 0.8  # confidence of an episode's best proposal; else all of it is looked at
     min_share: float = 0.75  # of a series' episodes that are so sure; else all of all is looked at
     min_seen: float = 0.6  # confidence with pictures; else, too
     min_lead: float = 0.005  # of the best candidate's score over one with other ends; else, too
