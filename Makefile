@@ -83,6 +83,7 @@ bench: env  ## time and memory of the main job in a fresh clone, and of its part
 	python benchmarks/shelf.py
 	python benchmarks/detection_time.py
 	python benchmarks/season_time.py
+	python benchmarks/sound_first.py
 	python benchmarks/engines.py
 	python benchmarks/waiting_threads.py
 	python benchmarks/episode_memory.py

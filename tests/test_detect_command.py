@@ -43,6 +43,7 @@ from skipintro.detectors.pyfunc_model import IntroDetector
 from skipintro.episodes.labels import read_labels
 from skipintro.evidence.recording import of_bytes, record_checked
 from skipintro.library.cache import Memory, content_of
+from skipintro.matching import siblings
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,12 @@ def main(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return 0
+
+
+def run(place: Place, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return what a run over the library says that goes well."""
+    assert main(place.words(), patch) == 0
+    return capsys.readouterr()
 
 
 def rows(text: str) -> dict[str, dict[str, Any]]:
@@ -146,6 +153,26 @@ def test_a_replaced_file_is_noticed_and_alone_is_decoded(
     assert row["start_s"] == 2
     assert "3 detected now (1 decoded)" in told.err  # its siblings, too, but not the other series
     assert read_edl(replaced.with_suffix(".edl")) == [(2.0, row["end_s"], 3)]
+
+
+def test_a_renamed_a_moved_and_a_removed_episode_decode_and_match_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = rows(run(place, monkeypatch, capsys).out)
+    for name in ("match", "match_itself"):
+        monkeypatch.setattr(siblings, name, None)
+    first, second, third = (place.library / f"Toy/Toy S01E0{n}.mp4" for n in (1, 2, 3))
+    renamed = third.rename(third.with_name("Toy S01E04.mp4"))
+    told = run(place, monkeypatch, capsys)
+    assert "nothing to do" in told.err
+    assert rows(told.out)[renamed.stem] == {
+        **before[third.stem],
+        "video": str(renamed),
+    }
+    second.unlink()
+    told = run(place, monkeypatch, capsys)
+    assert "2 detected now (0 decoded)" in told.err
+    assert rows(told.out).keys() >= {first.stem, renamed.stem}
 
 
 def test_a_new_model_is_noticed_and_decodes_nothing(

@@ -26,6 +26,7 @@ from skipintro.cli.options import (
     PadStartOption,
     SearchOption,
     SnapOption,
+    SoundFirstOption,
     WeightsOption,
     WriteOption,
 )
@@ -74,6 +75,7 @@ def detect(
     ] = False,
     model: ModelOption = None,
     search: SearchOption = None,
+    sound_first: SoundFirstOption = False,
     beside: BesideOption = 4,
     jobs: JobsOption = 1,
     device: DeviceOption = "auto",
@@ -102,7 +104,7 @@ def detect(
         raise usage(f"no video in {', '.join(map(str, paths))}")
     order = Order(
         model=model,
-        settings=Settings(looked_at, device, encoder_weights, jobs),
+        settings=Settings(looked_at, device, encoder_weights, jobs, sound_first),
         given=given_of(min_confidence, min_length, max_length),
         rule=Rule(snap=snap, pad_start_s=pad_start, pad_end_s=pad_end),
         kinds=write or [],

@@ -42,6 +42,15 @@ BesideOption = Annotated[
 JobsOption = Annotated[int, typer.Option(min=1, help="Videos that are read at once.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
+SoundFirstOption = Annotated[
+    bool,
+    typer.Option(
+        "--sound-first/--thorough",
+        help="Look at pictures only around what the sound proposes, where that is sure: several "
+        "times as fast, and some intervals differ.",
+    ),
+]
+
 # Of what is written for players, and of what is taken: `detect` and `watch`.
 WriteOption = Annotated[
     list[Kind] | None,

@@ -20,16 +20,17 @@ _SHARES = 0.5  # of what a kind says of an interval: with more, a sibling counts
 def explained(
     detector: OpeningDetector,
     episodes: Sequence[Evidence],
+    season: Season | None = None,
     limits: Sequence[Limits] | None = None,
     names: Sequence[str] | None = None,
 ) -> list[str]:
     """Return a line an episode; all are of one series, in the order of the season.
 
-    `limits` and `names` are those that `OpeningDetector.detect` was given.
+    `season`, `limits` and `names` are those that `OpeningDetector.detect` was given.
     """
     limits = [Limits()] * len(episodes) if limits is None else limits
     config = detector.config
-    season = matched(episodes, config)
+    season = matched(episodes, config) if season is None else season
     candidates = season_candidates(episodes, config, season)
     scores = detector.scores(candidates)
     predictions = detector.to_predictions(

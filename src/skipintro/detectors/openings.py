@@ -33,7 +33,7 @@ from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.track import Evidence
 from skipintro.matching.pairs import MatchingSettings, moments_of
 from skipintro.matching.shared import SharedEvidence, shared_by_kind
-from skipintro.matching.siblings import Season, SiblingSettings, season_of
+from skipintro.matching.siblings import Recall, Season, SiblingSettings, season_of
 
 _UNLIMITED = Limits()
 
@@ -101,10 +101,12 @@ def season_candidates(
     )
 
 
-def matched(episodes: Sequence[Evidence], settings: SeasonSettings) -> Season:
-    """Return the episodes of a series with what they share."""
+def matched(
+    episodes: Sequence[Evidence], settings: SeasonSettings, recall: Recall | None = None
+) -> Season:
+    """Return the episodes of a series with what they share; pairs that `recall` knows as known."""
     moments = [moments_of(episode, settings.matching) for episode in episodes]
-    return season_of(moments, settings.matching, settings.siblings)
+    return season_of(moments, settings.matching, settings.siblings, recall)
 
 
 @dataclass(frozen=True, eq=False)

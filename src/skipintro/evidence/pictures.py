@@ -53,6 +53,22 @@ def picture_track(thumbnails: Thumbnails, settings: PictureSettings) -> Track:
     return Track(settings.rate, rows, pictures.mean(axis=(1, 2)).astype(np.float32), change)
 
 
+def scattered_track(
+    thumbnails: Thumbnails, at: NDArray[np.int64], n: int, settings: PictureSettings
+) -> Track:
+    """Return a track of n rows by the thumbnails of rising moments `at`; others say nothing.
+
+    Where a level or a change is not known, known ones stand in turn, so that medians and ranks are
+    about those of the whole.
+    """
+    told = picture_track(thumbnails, settings)
+    follows = np.diff(at, prepend=-1) == 1
+    rows = np.zeros((n, told.rows.shape[1]), np.float32)
+    level, change = np.resize(told.level, n), np.resize(told.change[follows], n)
+    rows[at], level[at], change[at[follows]] = told.rows, told.level, told.change[follows]
+    return Track(settings.rate, rows, level, change)
+
+
 def _active_part(thumbnails: Thumbnails, border: float) -> NDArray[np.float32]:
     """Return float32 (n, 18, 32): the rows and columns that ever change."""
     spread = thumbnails[::4].astype(np.float32).std(axis=0)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from skipintro.core.errors import InputError
 from skipintro.evidence.chroma import POINT_S, ChromaListener
-from skipintro.evidence.pictures import THUMBNAIL, picture_track
+from skipintro.evidence.pictures import THUMBNAIL, picture_track, scattered_track
 from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.sound import SAMPLE_RATE, band_energies, sound_track
-from skipintro.evidence.track import Evidence, Track
+from skipintro.evidence.track import Evidence, Spans, Track, on_grid
 from skipintro.video import decoding, sound
 from skipintro.video.container import check_not_truncated
 from skipintro.video.info import USUAL_LIMITS, DecodingLimits
@@ -79,6 +79,54 @@ def record_checked(
     return evidence
 
 
+def record_sound(
+    path: Path,
+    settings: FingerprintSettings,
+    length_s: float,
+    limits: DecodingLimits = USUAL_LIMITS,
+) -> Evidence:
+    """Return the fingerprints of the sound of a video's first `length_s`, and of nothing else.
+
+    Raises VideoError where the file cannot be opened.
+    """
+    found = decoded(
+        _sound_recorded, path, limits, settings, length_s, max_length_s=limits.max_length_s
+    )
+    tracks = {
+        kind: Track(settings.sound.rate, rows.astype(np.float32), level, change)
+        for kind, rows, level, change in found
+    }
+    return Evidence(tracks, length_s)
+
+
+def record_around(
+    path: Path,
+    settings: FingerprintSettings,
+    spans: Spans,
+    heard: Evidence,
+    limits: DecodingLimits = USUAL_LIMITS,
+) -> tuple[Evidence, Spans]:
+    """Return the fingerprints of a video whose sound was recorded, with pictures of some moments.
+
+    `spans` are those moments, as rows. With the evidence come the moments of which there
+    are pictures: more where files allow no less. Raises VideoError as `record` does.
+    """
+    [(_, rows, level, change), is_known] = decoded(
+        _some_pictures_recorded, path, limits, settings, spans, max_length_s=limits.max_length_s
+    )
+    pictures = Track(settings.pictures.rate, rows.astype(np.float32), level, change)
+    length_s = len(pictures) / settings.pictures.rate
+    tracks = {
+        kind: on_grid(track, track.rate, round(length_s * track.rate))
+        for kind, track in heard.tracks.items()
+    }
+    steps = np.diff(np.concatenate([[0], is_known.astype(np.int8), [0]]))
+    begins, ends = (np.flatnonzero(steps == step).tolist() for step in (1, -1))
+    return Evidence({"pictures": pictures, **tracks}, length_s), list(
+        zip(begins, ends, strict=True)
+    )
+
+
 def _recorded(
     path: Path, settings: FingerprintSettings, n_seconds: int | None, *, max_length_s: float
 ) -> Iterator[tuple[Any, ...] | bool]:
@@ -92,6 +140,16 @@ def _recorded(
         yield sound.is_undecodable(path)
         return
     length_s = len(thumbnails) / wanted.rate
+    yield from _sound_recorded(path, settings, length_s, max_length_s=max_length_s)
+    yield False
+
+
+def _sound_recorded(
+    path: Path, settings: FingerprintSettings, length_s: float, *, max_length_s: float
+) -> Iterator[tuple[Any, ...]]:
+    """Yield each kind of sound, none where there is no sound that can be decoded."""
+    if not sound.has_sound(path):
+        return
     blocks = islice(
         sound.samples(path, SAMPLE_RATE, max_length_s=max_length_s), math.ceil(length_s / _BLOCK_S)
     )
@@ -103,7 +161,27 @@ def _recorded(
     yield "sound", *_fields(sound_track(energies, n_rows, settings.sound))
     if listener is not None:
         yield "chroma", *_fields(listener.track(int(length_s / POINT_S)))
-    yield False
+
+
+def _some_pictures_recorded(
+    path: Path, settings: FingerprintSettings, spans: Spans, *, max_length_s: float
+) -> Iterator[tuple[Any, ...] | NDArray[np.bool_]]:
+    """Yield the pictures' rows, level and change, and bool (n,): the moments that were decoded."""
+    bounds = np.array(spans, np.int64).reshape(-1, 2)
+
+    def is_wanted(first: int, stop: int) -> bool:
+        return bool(((bounds[:, 0] < stop) & (bounds[:, 1] > first)).any())
+
+    wanted = settings.pictures
+    pictures = decoding.some_grey_thumbnails(
+        path, THUMBNAIL, wanted.rate, is_wanted, max_length_s=max_length_s
+    )
+    given = list(pictures)
+    is_known = np.array([picture is not None for picture in given], bool)
+    thumbnails = np.array([picture for picture in given if picture is not None], np.uint8)
+    at = np.flatnonzero(is_known)
+    yield "pictures", *_fields(scattered_track(thumbnails, at, len(given), wanted))
+    yield is_known
 
 
 def _fields(track: Track) -> tuple[NDArray[Any], ...]:

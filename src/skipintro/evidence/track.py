@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.float32]  # (n, D), each of length 1, or of zeros where it says nothing
 Curve = NDArray[np.float32]  # (n,)
+Spans = list[tuple[int, int]]  # rows, as [start, stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +69,10 @@ def on_grid(track: Track, rate: float, n_rows: int) -> Track:
     rows = np.where(is_there[:, None], track.rows[at], 0).astype(np.float32)
     change = np.where(is_there & (np.diff(at, prepend=-1) > 0), track.change[at], 0)
     return Track(rate, rows, track.level[at], change.astype(np.float32))
+
+
+def spans_of(mask: NDArray[np.bool_]) -> Spans:
+    """Return the runs of a mask (n,)."""
+    steps = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    begins, ends = (np.flatnonzero(steps == step).tolist() for step in (1, -1))
+    return list(zip(begins, ends, strict=True))

@@ -1,6 +1,6 @@
 """The vectors of videos by content and encoder: made once, whatever model reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,10 @@ class Embedder:
     def keep(self, answer: Answer, vectors: NDArray[np.float32]) -> None:
         """Write the vectors, whole or not at all."""
         store_vectors(self._made_file(answer), vectors)
+
+    def rounds(self, answers: Sequence[Answer]) -> Iterator[list[Answer]]:
+        """Yield nothing: what was made is all."""
+        return iter(())
 
     def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""

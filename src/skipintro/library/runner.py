@@ -109,6 +109,12 @@ class Detection:
             if isinstance(made, InputError):
                 raise made
             worker.keep(each, made)
+        for more in worker.rounds(usable):
+            for each in more:
+                made = worker.make(each)
+                if isinstance(made, InputError):
+                    raise made
+                worker.keep(each, made)
         return worker
 
     def _combined(self, answers: Sequence[Answer]) -> list[Answer]:
@@ -170,12 +176,17 @@ class Detection:
 
     def _group_key(self, group: Sequence[Answer]) -> str:
         sound = [
-            [each.sha256, each.video.name, each.local.search, *astuple(each.local.limits)]
+            [each.sha256, each.local.search, *astuple(each.local.limits)]
             for each in group
             if not each.fault
         ]
         return sha256_of_json(
-            {**self._key, "code": self._code, "series": group[0].series, "videos": sound}
+            {
+                **self._key,
+                "code": self._code,
+                "sound_first": self._settings.sound_first,
+                "videos": sound,
+            }
         )
 
     def _cached(self, group: list[Answer]) -> list[Answer] | None:
@@ -202,6 +213,11 @@ class Detection:
                     for answer in group:
                         if todo.get(_look(answer)) is answer:
                             self._keep(worker, answer, next(made), faults)
+                            self.n_decoded += _look(answer) not in faults
+                    sound = [a for a in group if not a.fault and _look(a) not in faults]
+                    for more in worker.rounds(sound):
+                        for answer, further in zip(more, mapped(worker.make, more), strict=True):
+                            self._keep(worker, answer, further, faults)
                     yield self._answered(worker, group, faults)
                 next(made, None)  # the last one counts as done
 
@@ -222,7 +238,6 @@ class Detection:
                 self._memory.put("fault", self._fault_key(answer), fault)
             return
         worker.keep(answer, made)
-        self.n_decoded += 1
 
     def _answered(
         self, worker: "Worker", group: list[Answer], faults: "dict[_Look, str]"
@@ -270,6 +285,9 @@ class Worker(Protocol):
     def keep(self, answer: Answer, made: Any) -> None:
         """Keep evidence for this run and later ones."""
 
+    def rounds(self, answers: Sequence[Answer]) -> Iterator[list[Answer]]:
+        """Yield the videos of a series of which more must be made and kept, until it is enough."""
+
     def found(self, answers: Sequence[Answer]) -> "list[tuple[float, Prediction]]":
         """Return the length in seconds and the prediction of each video of a series."""
 
@@ -283,6 +301,10 @@ class Worker(Protocol):
 def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:
     """Return the worker for the kind of detector in a folder."""
     if kind_of(folder) == "openings":
+        if settings.sound_first:
+            from skipintro.library.sound_first import SoundFirst  # noqa: PLC0415  scipy
+
+            return SoundFirst(folder, memory)
         from skipintro.library.fingerprinting import Fingerprinter  # noqa: PLC0415  scipy
 
         return Fingerprinter(folder, memory)

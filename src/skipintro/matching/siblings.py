@@ -7,6 +7,7 @@ however shifted, whatever is before or within.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,21 +60,66 @@ class Season:
         return self.matches[second, first].turned()
 
 
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """What two episodes share, and whether they are one; of an episode and itself what returns."""
+
+    match: Match
+    is_copy: bool
+
+
+class Recall(Protocol):
+    """Remembers pairs of a season's episodes, by their positions; all calls are of one thread."""
+
+    def get(self, first: int, second: int) -> Pair | None:
+        """Return what was put, None where nothing was."""
+
+    def put(self, first: int, second: int, pair: Pair) -> None:
+        """Keep a pair."""
+
+
 def season_of(
-    episodes: Sequence[Moments], matching: MatchingSettings, settings: SiblingSettings
+    episodes: Sequence[Moments],
+    matching: MatchingSettings,
+    settings: SiblingSettings,
+    recall: Recall | None = None,
 ) -> Season:
-    """Match each episode with those near to it, and tell copies from siblings."""
+    """Match each episode with those near to it, and tell copies from siblings.
+
+    With `recall` only those are matched that it does not know.
+    """
     n = len(episodes)
     near = [_nearest(position, n, settings.n_siblings) for position in range(n)]
-    wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in near[a]})
+    wanted = sorted({(min(a, b), max(a, b)) for a in range(n) for b in (*near[a], a)})
+    pairs = {at: pair for at in wanted if recall and (pair := recall.get(*at))}
+    unknown = [at for at in wanted if at not in pairs]
+
+    def made(at: tuple[int, int]) -> Pair:
+        if at[0] == at[1]:
+            return Pair(Match(1.0, match_itself(episodes[at[0]], matching)), is_copy=False)
+        first, second = (episodes[place] for place in at)
+        found = match(first, second, matching)
+        return Pair(found, _is_copy(first, second, found, matching, settings))
+
     # A product of matrices that takes all cores beside others that do waits for them.
     with threadpool_limits(1), thread_map(os.cpu_count() or 1) as mapped:
-        found = mapped(lambda pair: match(episodes[pair[0]], episodes[pair[1]], matching), wanted)
-        matches = dict(zip(wanted, found, strict=True))
-        repeats = tuple(mapped(lambda episode: match_itself(episode, matching), episodes))
+        for at, pair in zip(unknown, mapped(made, unknown), strict=True):
+            pairs[at] = pair
+            if recall:
+                recall.put(*at, pair)
+    return _joined(episodes, near, pairs)
+
+
+def _joined(
+    episodes: Sequence[Moments],
+    near: Sequence[Sequence[int]],
+    pairs: Mapping[tuple[int, int], Pair],
+) -> Season:
+    """Put a season together: of files of one episode only the nearest is a sibling of another."""
+    n = len(episodes)
     origin = list(range(n))  # of each episode the first file that shows it
-    for (a, b), shared in matches.items():
-        if _is_copy(episodes[a], episodes[b], shared, matching, settings):
+    for (a, b), pair in pairs.items():
+        if pair.is_copy:
             same, other = sorted((origin[a], origin[b]))
             origin = [same if each == other else each for each in origin]
     siblings = []
@@ -83,6 +129,8 @@ def season_of(
             if origin[other] != origin[position]:
                 others.setdefault(origin[other], other)
         siblings.append(tuple(sorted(others.values())))
+    matches = {(a, b): pair.match for (a, b), pair in pairs.items() if a < b}
+    repeats = tuple(pairs[at, at].match.runs for at in range(n))
     return Season(tuple(episodes), matches, repeats, tuple(siblings))
 
 

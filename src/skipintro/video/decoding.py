@@ -35,7 +35,7 @@ from skipintro.video.container import (
 from skipintro.video.info import VideoInfo
 from skipintro.video.sampling import IrregularStreamError, n_moments_of_last
 from skipintro.video.scaling import Picture, View, display_shape, grey, scaled, square, thumbnail
-from skipintro.video.sparse_decode import pictures_of_needed
+from skipintro.video.sparse_decode import Wanted, pictures_of_needed
 
 
 def inspect(
@@ -96,13 +96,38 @@ def grey_thumbnails(
     return _sampled(path, partial(grey, shape=shape), rate, max_length_s)
 
 
+def some_grey_thumbnails(
+    path: Path, shape: tuple[int, int], rate: int, wanted: Wanted, *, max_length_s: float = math.inf
+) -> Iterator[Picture | None]:
+    """Yield the same, to the end, but None for moments that `wanted` spares the decoder.
+
+    `wanted` is asked of moments `[first, stop)`; all are decoded where the file allows no less.
+    """
+    view = partial(grey, shape=shape)
+    return _sampled_in_part(path, view, rate, max_length_s, wanted=wanted)
+
+
 def _sampled(
     path: Path, view: View, rate: int, max_length_s: float, n_moments: int | None = None
 ) -> Iterator[Picture]:
     """Yield the view of the first moments, or of all; every frame is decoded where it must be."""
+    for picture in _sampled_in_part(path, view, rate, max_length_s, n_moments):
+        if picture is not None:
+            yield picture
+
+
+def _sampled_in_part(
+    path: Path,
+    view: View,
+    rate: int,
+    max_length_s: float,
+    n_moments: int | None = None,
+    *,
+    wanted: Wanted | None = None,
+) -> Iterator[Picture | None]:
     n_given = 0
     with suppress(IrregularStreamError, av.error.FFmpegError, ValueError):
-        needed_alone = pictures_of_needed(path, view, rate, max_length_s, n_moments)
+        needed_alone = pictures_of_needed(path, view, rate, max_length_s, n_moments, wanted=wanted)
         for picture in islice(needed_alone, n_moments):
             yield picture
             n_given += 1

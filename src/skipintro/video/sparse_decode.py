@@ -3,7 +3,7 @@
 import bisect
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from fractions import Fraction
@@ -26,6 +26,7 @@ from skipintro.video.sampling import (
 from skipintro.video.scaling import Picture, View
 
 _PacketSample: TypeAlias = Sample["av.Packet[av.VideoStream]"]
+Wanted: TypeAlias = Callable[[int, int], bool]  # whether any of the moments [first, stop) is asked
 
 # Codecs whose decoder can detect from a packet alone that no other frame refers to it. HEVC is not
 # one: what its sub-layer non-reference pictures hold, a higher layer may refer to.
@@ -39,11 +40,18 @@ _LONGEST_GROUP_S = 60
 
 
 def pictures_of_needed(
-    path: Path, view: View, rate: int, max_length_s: float, n_moments: int | None = None
-) -> Iterator[Picture]:
+    path: Path,
+    view: View,
+    rate: int,
+    max_length_s: float,
+    n_moments: int | None = None,
+    *,
+    wanted: Wanted | None = None,
+) -> Iterator[Picture | None]:
     """Yield the view of every moment, or of the first ones at least, decoding what it takes.
 
-    There are `rate` moments a second: `skipintro.video.sampling`.
+    There are `rate` moments a second: `skipintro.video.sampling`. With `wanted`, groups of pictures
+    none of whose moments are wanted are left out where the codec allows it: None for each moment.
 
     Raises IrregularStreamError where the file does not show in advance what that is, or is
     inconsistent, and libav's errors; what was yielded before stands.
@@ -58,7 +66,10 @@ def pictures_of_needed(
         with ExitStack() as stack:
             others = [stack.enter_context(opened(path))[1] for _ in range(_N_DECODERS - 1)]
             longest = _LONGEST_GROUP_S * rate
-            yield from _decoded_in_groups(samples, [stream, *others], view, longest, n_moments)
+            streams = [stream, *others]
+            yield from _decoded_in_groups(
+                samples, streams, view, longest, n_moments=n_moments, wanted=wanted
+            )
 
 
 def _needed_samples(
@@ -90,8 +101,10 @@ def _decoded_in_groups(
     streams: "Sequence[av.VideoStream]",
     view: View,
     longest: int,
+    *,
     n_moments: int | None,
-) -> Iterator[Picture]:
+    wanted: Wanted | None,
+) -> Iterator[Picture | None]:
     """Yield the pictures of what is needed, of which each stream decodes a group at a time.
 
     A group begins with a key frame, and no frame of it refers to another group. From one on that
@@ -107,7 +120,7 @@ def _decoded_in_groups(
     for stream in streams:
         free.put(stream)
 
-    def pictures_of(group: "Iterable[_PacketSample]") -> list[Picture]:
+    def pictures_of(group: "Iterable[_PacketSample]") -> list[Picture | None]:
         stream = free.get()
         try:
             return list(_decoded(group, stream, view))
@@ -115,14 +128,22 @@ def _decoded_in_groups(
             stream.codec_context.flush_buffers()  # the next group starts fresh
             free.put(stream)
 
-    running: deque[Future[list[Picture]]] = deque()
+    def submit(group: "list[_PacketSample]", n_before: int, n_pictures: int) -> None:
+        if wanted is None or wanted(n_before, n_before + n_pictures):
+            running.append(pool.submit(pictures_of, group))
+        else:
+            left_out: Future[list[Picture | None]] = Future()
+            left_out.set_result([None] * n_pictures)
+            running.append(left_out)
+
+    running: deque[Future[list[Picture | None]]] = deque()
     group: list[_PacketSample] = []
     n_before = n_pictures = n_bytes = 0  # pictures of the groups before; of this one
     latest: float = -math.inf  # time stamp in the groups before
     with ThreadPoolExecutor(len(streams)) as pool:
         for sample in chain([first], samples):
             if sample.is_key and group:
-                running.append(pool.submit(pictures_of, group))
+                submit(group, n_before, n_pictures)
                 latest = max(latest, *(each.pts for each in group))
                 n_before += n_pictures
                 group, n_pictures, n_bytes = [], 0, 0
