@@ -32,25 +32,25 @@ BODY_S, OPENING_S, SHOT_S, RATE = 20, 30, 5, 48_000
 
 def main() -> None:
     """Draw the season, and measure."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--episodes", type=int, default=10)
-    asked.add_argument("--minutes", type=int, default=42)
-    asked.add_argument("--height", type=int, default=1080)
-    said = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--episodes", type=int, default=10)
+    parser.add_argument("--minutes", type=int, default=42)
+    parser.add_argument("--height", type=int, default=1080)
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, spare = Path(place, "Show"), Path(place, "spare")
         for each in (folder, spare):
             each.mkdir()
-        draw_season(folder, said.episodes + 1, said.minutes * 60, said.height)
+        draw_season(folder, arguments.episodes + 1, arguments.minutes * 60, arguments.height)
         *videos, last = sorted(folder.iterdir())
         new = last.rename(spare / last.name)
-        print_table("sound_speed", sound_speed(videos, said.minutes * 60))
+        print_table("sound_speed", sound_speed(videos, arguments.minutes * 60))
         rows: list[dict[str, float | str]] = []
-        told: dict[str, dict[str, str]] = {}
+        found: dict[str, dict[str, str]] = {}
         for how in ("--thorough", "--sound-first"):
             cache = Path(place, how)
-            took, told[how] = detect(folder, cache, how)
-            rows.append({"what": f"{how[2:]}: {len(videos)} x {said.minutes} min", "s": took})
+            took, found[how] = detect(folder, cache, how)
+            rows.append({"what": f"{how[2:]}: {len(videos)} x {arguments.minutes} min", "s": took})
             added = new.rename(folder / new.name)
             rows.append({"what": f"{how[2:]}: one more", "s": detect(folder, cache, how)[0]})
             renamed = added.rename(added.with_name("Show S01E99.mkv"))
@@ -61,7 +61,7 @@ def main() -> None:
         print_table("sound_first", rows)
         print_table(
             "sound_first_intervals",
-            [{"episode": n, **{h[2:]: told[h][n] for h in told}} for n in told[how]],
+            [{"episode": n, **{h[2:]: found[h][n] for h in found}} for n in found[how]],
         )
 
 

@@ -28,7 +28,7 @@ from skipintro.library.cache import Memory, content_of
 from skipintro.library.discovery import find_series
 from skipintro.library.enums import Form, Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
-from skipintro.library.output import Row, tell
+from skipintro.library.output import Row, print_rows
 from skipintro.library.postprocess import Rule, refine
 from skipintro.library.results import Answer
 from skipintro.library.shot_boundaries import snapped
@@ -322,14 +322,16 @@ def test_csv_and_table_have_a_line_for_each_interval(capsys: pytest.CaptureFixtu
     found = Finding(
         Path("Show S01E01-E02.mkv"), "show", 90, (1.0, 2.5), 0.9, further=((60.0, 61.5),)
     )
-    tell([Row(found), Row(Finding(Path("Show S01E03.mkv"), "show", 90, (3.0, 4.5), 0.8))], Form.CSV)
+    print_rows(
+        [Row(found), Row(Finding(Path("Show S01E03.mkv"), "show", 90, (3.0, 4.5), 0.8))], Form.CSV
+    )
     assert [line.split(",")[2:5] for line in capsys.readouterr().out.splitlines()] == [
         ["start_s", "end_s", "confidence"],
         ["1.0", "2.5", "0.9"],
         ["60.0", "61.5", "0.9"],
         ["3.0", "4.5", "0.8"],
     ]
-    tell([Row(found)], Form.TABLE)
+    print_rows([Row(found)], Form.TABLE)
     *_, first, second = capsys.readouterr().out.splitlines()
     assert first.split()[-4:] == ["0:00:01", "0:00:02.5", "0.90", "detector"]
     assert second.split() == ["0:01:00", "0:01:01.5"]

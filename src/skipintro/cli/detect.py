@@ -90,7 +90,7 @@ def detect(
     """
     from skipintro.library.cache import Memory, default_folder
     from skipintro.library.discovery import find_series
-    from skipintro.library.output import tell
+    from skipintro.library.output import print_rows
     from skipintro.library.postprocess import Rule
     from skipintro.library.results import Settings
 
@@ -116,7 +116,7 @@ def detect(
         job = order.job(Memory(cache or default_folder()))
         rows = job.run(groups, explain=explain)
         check()
-        tell(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
+        print_rows(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
         job.summarise(rows)
     if any(row.fault for row in rows) or job.writer.written.faults:
         raise typer.Exit(1)

@@ -98,25 +98,25 @@ def show(
     if answer.fault:
         raise InputError(answer.fault)
     if not answer.intervals:
-        told = f"{video.name}: no intro"
+        title = f"{video.name}: no intro"
         middle = [answer.length_s * (place + 0.5) / 10 for place in range(10)]
         strips = [strip(video, middle[:5]), strip(video, middle[5:])]
     else:
         sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
         spans = ", ".join(map(format_interval, answer.intervals))
-        told = f"{video.name}: {spans}{sure} ({answer.source})"
+        title = f"{video.name}: {spans}{sure} ({answer.source})"
         ends = [end for interval in answer.intervals for end in interval]
         strips = [strip(video, [end + step for step in range(-2, 3)]) for end in ends]
     with atomic_write(out) as draft:
         finding(
             draft,
-            told,
+            title,
             strips,
             detection.curve(answers, answer),
             intervals=answer.intervals,
             shared=detection.shared(answers, answer),
         )
-    typer.echo(told)
+    typer.echo(title)
     typer.echo(out)
     if open_it:
         typer.launch(str(out))

@@ -65,8 +65,8 @@ def review(
     queue = Queue(doubts, file, params.rule())
 
     def ended() -> str:
-        told = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
-        return f"ended; {told}"
+        summary = f"{queue.n_decided} decided, in {params.overrides}; `dvc repro` takes them in"
+        return f"ended; {summary}"
 
     with ending_with(0, ended), _listen(port) as listening:  # uvicorn passes the signal on
         url = f"http://{_HOST}:{listening.getsockname()[1]}"

@@ -132,11 +132,11 @@ class _Watcher:
             typer.echo(f"watching {', '.join(map(str, self._places))}; Ctrl-C ends it", err=True)
 
     def _print(self, rows: "list[Row]") -> None:
-        from skipintro.library.output import tell
+        from skipintro.library.output import print_rows
 
         self._printed = {video: row for video, row in self._printed.items() if video.exists()}
         new = [row for row in rows if self._printed.get(row.finding.video) != row.fields()]
         self._printed |= {row.finding.video: row.fields() for row in new}
         if new:
-            tell(new, Form.TABLE if sys.stdout.isatty() else Form.JSONL)
+            print_rows(new, Form.TABLE if sys.stdout.isatty() else Form.JSONL)
             sys.stdout.flush()

@@ -34,7 +34,7 @@ def check() -> None:
 
 
 @contextmanager
-def ending_with(code: int, told: Callable[[], str]) -> Iterator[None]:
+def ending_with(code: int, message: Callable[[], str]) -> Iterator[None]:
     """End the process with a code, at once, where Ctrl-C or SIGTERM comes within the block.
 
     Threads that still decode are not waited for: they write nothing.
@@ -47,7 +47,7 @@ def ending_with(code: int, told: Callable[[], str]) -> Iterator[None]:
             raise
         for number in _SIGNALS:  # a second one would cut the end short
             signal.signal(number, signal.SIG_IGN)
-        sys.stderr.write(f"{told()}\n")
+        sys.stderr.write(f"{message()}\n")
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

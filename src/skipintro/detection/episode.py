@@ -29,7 +29,7 @@ class LabelledEpisode:
 
     episode: Episode
     truth: Interval | None  # None: no intro; of several the first
-    n_not_searched: int = 0  # seconds after those that the vectors tell of
+    n_not_searched: int = 0  # seconds after those of the vectors
     tags: tuple[str, ...] = ()  # of its label
     further: tuple[Interval, ...] = ()  # after the first, of a file of several episodes
 

@@ -29,7 +29,7 @@ class OutOfFoldPrediction(BaseModel):
 
     @property
     def intervals(self) -> tuple[Interval, ...]:
-        """All intervals that are told; () where there is none."""
+        """All predicted intervals; () where there is none."""
         return all_of(self.interval, self.further)
 
     def error_s(self) -> float:
@@ -37,11 +37,11 @@ class OutOfFoldPrediction(BaseModel):
 
         Of several intervals the worst one counts, each beside the label that is nearest to it.
         """
-        return max((self._error_s(told) for told in self.intervals), default=0.0)
+        return max((self._error_s(interval) for interval in self.intervals), default=0.0)
 
-    def _error_s(self, told: Interval) -> float:
-        apart = [max(abs(a - b) for a, b in zip(told, one, strict=True)) for one in self.labels]
-        return min(apart, default=told[1] - told[0])
+    def _error_s(self, interval: Interval) -> float:
+        apart = [max(abs(a - b) for a, b in zip(interval, one, strict=True)) for one in self.labels]
+        return min(apart, default=interval[1] - interval[0])
 
 
 HELD_OUT = TypeAdapter(list[OutOfFoldPrediction])

@@ -43,10 +43,10 @@ def explained(
         )
     ]
     return [
-        f"{line}; {len(told.intervals)} openings: {', '.join(map(format_interval, told.intervals))}"
-        if told.further
+        f"{line}; {len(row.intervals)} openings: {', '.join(map(format_interval, row.intervals))}"
+        if row.further
         else line
-        for line, told in zip(lines, predictions, strict=True)
+        for line, row in zip(lines, predictions, strict=True)
     ]
 
 

@@ -142,9 +142,9 @@ def learn(
         start_learned_from = start.config.learned_from
         chosen, trials = continued.chosen, continued.trials
     predictions = [
-        told
+        prediction
         for episodes, season, of_season in zip(series.values(), seasons, held_out, strict=True)
-        for told in zip(
+        for prediction in zip(
             episodes,
             detector.to_predictions(
                 season.candidates,

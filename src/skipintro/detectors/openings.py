@@ -55,7 +55,7 @@ class OpeningConfig(SeasonSettings):
     min_confidence: float = Field(ge=0, le=1)  # below it, rather none than a wrong one
     # Left out of the file where it is as it ships, which came after those that were stored before.
     several: SeveralSettings = Field(
-        default=SeveralSettings(), exclude_if=lambda told: told == SeveralSettings()
+        default=SeveralSettings(), exclude_if=lambda one: one == SeveralSettings()
     )
     # Of the score of an episode's best candidate, and how often such a one is right.
     calibration_scores: tuple[float, ...] = Field(min_length=1)
@@ -127,7 +127,7 @@ class OpeningDetector:
         """Return one prediction an episode; all are of one series, in the order of the season.
 
         `season`, here and below: the episodes as `matched`, where that was done before. `limits`
-        are of each episode; None: the detector's own alone. `names` of the files tell which of
+        are of each episode; None: the detector's own alone. `names` of the files say which of
         them hold several episodes; None: their lengths alone do.
         """
         candidates = season_candidates(episodes, self.config, season)
@@ -199,7 +199,7 @@ class OpeningDetector:
     ) -> Prediction:
         """Return the best allowed candidate, or none where it is not likely enough to be right.
 
-        Of a file of several episodes, up to `most` that are the same opening are told; the
+        Of a file of several episodes, up to `most` that are the same opening are predicted; the
         confidence is that of the best. The probability of a second is that of the likeliest
         candidate that holds it, allowed or not.
         """
@@ -218,13 +218,13 @@ class OpeningDetector:
         least = limits.min_confidence
         if confidence < (self.config.min_confidence if least is None else least):
             return Prediction(None, None, seconds)
-        told = [best]
+        chosen = [best]
         if most > 1:
             every = np.where(allowed, [self.config.confidence(float(each)) for each in scores], -1)
             again = further_openings(found, every, best, self.config.several, rate)
-            told += again[: most - 1]
+            chosen += again[: most - 1]
         first, *further = sorted(
-            (start, min(stop, max(start, length_s))) for start, stop in spans_s[told].tolist()
+            (start, min(stop, max(start, length_s))) for start, stop in spans_s[chosen].tolist()
         )
         return Prediction(first, confidence, seconds, tuple(further))
 

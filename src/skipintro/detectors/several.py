@@ -1,6 +1,6 @@
 """The further openings of a file that holds several episodes, beside the one that ranks best.
 
-Rankers learn that an episode has one opening, and grade a second one low. What tells it is that
+Rankers learn that an episode has one opening, and grade a second one low. What shows it is that
 the file plays its own opening again, where a candidate of about the same length lies.
 """
 
@@ -15,7 +15,7 @@ from skipintro.episodes.naming import n_named
 
 
 class SeveralSettings(BaseModel):
-    """Of which files, and when, a further opening is told; the defaults are those that ship."""
+    """Which files may hold a further opening, and when it is predicted; the defaults ship."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -56,14 +56,14 @@ def further_openings(
     length = stop - start
     is_likely = confidences >= settings.min_confidence
     is_as_long = np.abs(length - length[best]) <= settings.length_off * length[best]
-    told = [best]
+    chosen = [best]
     rows = np.flatnonzero(is_likely & is_as_long).tolist()
     shares = {place: _repeated(found, best, place, settings, rate) for place in rows}
     for place in sorted(rows, key=lambda row: (-shares[row], -confidences[row], row)):
-        is_apart = all(stop[place] <= start[k] or start[place] >= stop[k] for k in told)
+        is_apart = all(stop[place] <= start[k] or start[place] >= stop[k] for k in chosen)
         if is_apart and shares[place] >= settings.min_repeated:
-            told.append(place)
-    return told[1:]
+            chosen.append(place)
+    return chosen[1:]
 
 
 def _repeated(

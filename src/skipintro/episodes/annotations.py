@@ -123,11 +123,11 @@ def correct(
     status, reason = Status.AS_LABELLED, "start lies before end"
     if start > end:
         shifted = start - rule.inversion_shift_s
-        told = f"start {start:g} s lies after end {end:g} s"
+        fault = f"start {start:g} s lies after end {end:g} s"
         if not 0 <= shifted < end:
-            return None, None, Status.UNUSABLE, f"{told}, and shifting it does not repair that"
+            return None, None, Status.UNUSABLE, f"{fault}, and shifting it does not repair that"
         start, status = shifted, Status.SHIFTED
-        reason = f"{told}; {rule.inversion_shift_s:g} s taken from start"
+        reason = f"{fault}; {rule.inversion_shift_s:g} s taken from start"
     for since, until in ((start, end), *label.further):
         length = round(until - since, 6)  # times have six decimals at most; 2.3 - 1.3 is one second
         if not max(rule.min_length_s, 1e-9) <= length <= rule.max_length_s:

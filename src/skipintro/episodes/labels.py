@@ -137,7 +137,7 @@ def parse_ends(
     """Return start and end of the first interval, both None for no intro, and the further ones.
 
     Raises InputError naming `place` where neither they nor `intervals` can be read, or where both
-    are told and differ.
+    are given and differ.
     """
     if "intervals" in fields:
         first, *further = _intervals(f"{place}: intervals", fields["intervals"])

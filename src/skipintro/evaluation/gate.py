@@ -214,7 +214,7 @@ def best_usable(
     raise InputError(f"{model}: no challenger that can be used is registered; {_MAKES_VERSIONS}")
 
 
-def wanted_version(
+def requested_version(
     model: str,
     requested: str,
     candidates: Sequence[Candidate],

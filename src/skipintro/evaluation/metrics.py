@@ -163,7 +163,7 @@ def metrics_of(
 
 
 def tables(
-    comparison: Comparison, told: Sequence[EpisodeResult]
+    comparison: Comparison, results: Sequence[EpisodeResult]
 ) -> dict[str, dict[str, list[Any]]]:
     """Return columns for MLflow's tables: all detectors on all parts, and the episodes."""
     rows = [
@@ -181,7 +181,7 @@ def tables(
         for row in comparison.rows
     ]
     left_out = {"probabilities", "further_truth", "further_predicted"}
-    episodes = [one.model_dump(mode="json", exclude=left_out) for one in told]
+    episodes = [one.model_dump(mode="json", exclude=left_out) for one in results]
     for one in episodes:
         for name in ("truth", "predicted"):
             one[f"{name}_start_s"], one[f"{name}_end_s"] = one.pop(name) or (None, None)

@@ -21,7 +21,7 @@ def by_chapter(answer: Answer, share_of_siblings: Callable[[Interval], float]) -
     """Return the answer with the chapter of the file that names an opening, where one is allowed.
 
     Those that the detector confirms stand in place of its intervals. Else the first counts that is
-    confirmed by what siblings share with it, else the first. `share_of_siblings` tells how much of
+    confirmed by what siblings share with it, else the first. `share_of_siblings` says how much of
     an interval some sibling has.
     """
     named = _openings(answer)
@@ -69,15 +69,17 @@ def by_hand(answer: Answer) -> Answer:
 
     An interval that ends after the video is a fault of the file that has it.
     """
-    told = answer.local.by_hand
-    if told is None or answer.fault:
+    by_hand = answer.local.by_hand
+    if by_hand is None or answer.fault:
         return answer
-    last_s = max((end_s for _, end_s in told.intervals), default=0.0)
+    last_s = max((end_s for _, end_s in by_hand.intervals), default=0.0)
     if last_s > answer.length_s + 1:  # lengths are rounded
         fault = (
-            f"{told.place}: end {format_time(last_s)} lies after the episode's end "
+            f"{by_hand.place}: end {format_time(last_s)} lies after the episode's end "
             f"({format_time(answer.length_s)}); correct it"
         )
         return replace(answer, fault=fault)
-    confidence = 1.0 if told.intervals else None
-    return replace(answer, intervals=told.intervals, confidence=confidence, source=Source.SETTINGS)
+    confidence = 1.0 if by_hand.intervals else None
+    return replace(
+        answer, intervals=by_hand.intervals, confidence=confidence, source=Source.SETTINGS
+    )

@@ -45,30 +45,30 @@ class Model:
     opened: Callable[[], AbstractContextManager[Path]]
 
 
-def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
+def find_model(requested: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
     """Return the model, and a word of warning or an empty one.
 
-    `wanted` is a folder, `models:/name@alias`, `models:/name/version`, or `last-trained` for what
-    the checkout has trained last. None stands for the champion, or, where there is no registry or
+    `requested` is a folder, `models:/name@alias`, `models:/name/version`, or `last-trained` for
+    what the checkout has trained last. None stands for the champion, or, where there is no registry or
     it knows none, for the detector that comes with the package. A registry that is named and does
     not answer is a fault: another model in its place would go unseen.
     """
-    if wanted == LAST_TRAINED:
+    if requested == LAST_TRAINED:
         return _last_trained(checkout, memory)
-    if wanted is not None and Path(wanted).is_dir():
-        return _in_folder(Path(wanted), str(wanted), memory), ""
+    if requested is not None and Path(requested).is_dir():
+        return _in_folder(Path(requested), str(requested), memory), ""
     uri = _store(checkout)
-    if wanted is not None and not wanted.startswith("models:/"):
+    if requested is not None and not requested.startswith("models:/"):
         raise InputError(
-            f"--model {wanted}: no such folder; give a model's folder, "
+            f"--model {requested}: no such folder; give a model's folder, "
             f"models:/{USUAL_NAME}@champion, models:/{USUAL_NAME}/<version> or {LAST_TRAINED}"
         )
     is_named = named_uri((checkout or Path()).absolute()) is not None
-    if wanted is None and not is_named and (uri is None or is_missing(uri)):
+    if requested is None and not is_named and (uri is None or is_missing(uri)):
         return shipped(), ""
     if uri is None:
-        raise InputError(f"--model {wanted}: no registry here; set MLFLOW_TRACKING_URI")
-    name = wanted or _champion(checkout)
+        raise InputError(f"--model {requested}: no registry here; set MLFLOW_TRACKING_URI")
+    name = requested or _champion(checkout)
     if is_missing(uri):
         raise InputError(
             f"--model {name}: no store at {without_credentials(uri)}; set "
@@ -77,7 +77,7 @@ def find_model(wanted: str | None, checkout: Path | None, memory: Memory) -> tup
     try:
         folder, title, registered = _registered(name, uri, memory)
     except NotRegisteredError:
-        if wanted is not None:
+        if requested is not None:
             raise
         return shipped(), ""
     return of_registry(folder, title, registered, memory), ""
@@ -141,13 +141,13 @@ def _store(checkout: Path | None) -> str | None:
     return None if checkout is None else default_uri(checkout)
 
 
-def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
+def _registered(requested: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
     """Return folder, title and hash from the registry.
 
     The response of a store in a file holds while that file is the same.
     """
     stamp = _stamp_of_store(uri)
-    known = memory.get("registered", f"{uri} {wanted}")
+    known = memory.get("registered", f"{uri} {requested}")
     if stamp and known is not None and known[0] == stamp:
         if known[1] is None:
             raise NotRegisteredError(known[2])
@@ -156,13 +156,13 @@ def _registered(wanted: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
     from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
 
     try:
-        folder, title, sha256 = fetch(wanted, uri, memory.folder / "models")
+        folder, title, sha256 = fetch(requested, uri, memory.folder / "models")
     except NotRegisteredError as error:
         if stamp:
-            memory.put("registered", f"{uri} {wanted}", [stamp, None, str(error), ""])
+            memory.put("registered", f"{uri} {requested}", [stamp, None, str(error), ""])
         raise
     if stamp:  # else the address may hold a password, and nothing would show a change
-        memory.put("registered", f"{uri} {wanted}", [stamp, str(folder), title, sha256])
+        memory.put("registered", f"{uri} {requested}", [stamp, str(folder), title, sha256])
     return folder, title, sha256
 
 

@@ -42,18 +42,18 @@ class Row:
         source = None if self.fault else str(found.source)
         said = (self.note or None, self.why or None, self.fault or None)
         values = (*texts, start_s, end_s, confidence, source, *said)
-        told: dict[str, object] = dict(zip(_FIELDS, values, strict=True))
-        return told | ({"further": [*map(list, found.further)]} if found.further else {})
+        row: dict[str, object] = dict(zip(_FIELDS, values, strict=True))
+        return row | ({"further": [*map(list, found.further)]} if found.further else {})
 
     def each_interval(self) -> list[dict[str, object]]:
         """Return the columns once for each interval; once where there is none."""
-        told = self.fields()
-        told.pop("further", None)
+        row = self.fields()
+        row.pop("further", None)
         spans = self.finding.intervals or ((None, None),)
-        return [told | {"start_s": start_s, "end_s": end_s} for start_s, end_s in spans]
+        return [row | {"start_s": start_s, "end_s": end_s} for start_s, end_s in spans]
 
 
-def tell(rows: Sequence[Row], form: Form) -> None:
+def print_rows(rows: Sequence[Row], form: Form) -> None:
     """Print all rows."""
     if form is Form.TABLE:
         _table(rows)

@@ -96,7 +96,7 @@ class Chosen(BaseModel):
 
 @dataclass(frozen=True)
 class Told:
-    """Intervals by hand, () for no intro, and the line that tells them."""
+    """Intervals by hand, () for no intro, and the line that holds them."""
 
     intervals: tuple[Interval, ...]
     place: str

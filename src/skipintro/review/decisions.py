@@ -37,7 +37,7 @@ class Decision(BaseModel):
 def entry_of(decision: Decision, doubt: Doubt, rule: CorrectionRule) -> Entry:
     """Return the override of an accepted label, of a correction, or of no intro.
 
-    Of several intervals the first is corrected, and the further ones stay as they are told now.
+    Of several intervals the first is corrected, and the further ones stay as they are.
     Raises RefusalError (422) for an interval that the annotate stage would not take.
     """
     interval: Interval | None = None

@@ -22,6 +22,6 @@ def text(finding: Finding) -> str:
     name = unicodedata.normalize("NFC", finding.video.stem)
     times = [[format_time(second) for second in interval] for interval in finding.intervals]
     start, end = times[0] if times else (None, None)
-    told = {"intervals": times} if finding.further else {"start": start, "end": end}
-    content = {name: {"name": name, "series": finding.series, **told}}
+    ends = {"intervals": times} if finding.further else {"start": start, "end": end}
+    content = {name: {"name": name, "series": finding.series, **ends}}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""What a sidecar tells: one video, and the intervals to skip or none. And what a copy is called."""
+"""What a sidecar holds: one video, and the intervals to skip or none. And what a copy is called."""
 
 from dataclasses import dataclass
 from pathlib import Path

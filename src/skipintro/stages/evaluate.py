@@ -214,15 +214,15 @@ def held_out_outcomes(
 
     Raises InputError where it is of other episodes.
     """
-    told = {row.id: row for row in held_out}
-    if told.keys() != {labelled.episode.id for labelled in train}:
+    by_id = {row.id: row for row in held_out}
+    if by_id.keys() != {labelled.episode.id for labelled in train}:
         raise InputError(f"{FITTED}/held_out.json: of other train episodes; run `dvc repro`")
     nothing = np.zeros(0, np.float32)
     return [
         outcome_of(
             labelled,
             Prediction(
-                (row := told[labelled.episode.id]).interval, row.confidence, nothing, row.further
+                (row := by_id[labelled.episode.id]).interval, row.confidence, nothing, row.further
             ),
             seen=False,
             leaked=False,

@@ -21,8 +21,8 @@ from skipintro.evaluation.gate import (
     best_usable,
     judge,
     newest,
+    requested_version,
     tell_of_newest,
-    wanted_version,
 )
 from skipintro.experiment import DATA_TAGS
 from skipintro.tracking import runs
@@ -39,17 +39,17 @@ def promote(
     store: Store,
     model_name: str,
     gate: GateParams,
-    wanted: str | None = None,
+    requested: str | None = None,
     *,
     new_test_data: bool = False,
     fault_of: FaultOf = lambda _: "",
 ) -> Verdict:
-    """Judge the best challenger, or the wanted version, and move `@champion` where it passes.
+    """Judge the best challenger, or the requested version, and move `@champion` where it passes.
 
     `new_test_data`: as `judge` says; the best is looked for on the newest version's data, even if
     that is the champion. Of those that cannot be used, a champion counts as none, a challenger is
     passed over. Raises InputError where the model or the version does not exist, there is no
-    challenger, or the wanted version cannot be used.
+    challenger, or the requested version cannot be used.
     """
     with FileLock(cache_dir("locks") / "mlflow-promotion.lock"):  # one after the other
         candidates, holder = _standing(store, model_name)
@@ -57,8 +57,8 @@ def promote(
         if holder is not None and (fault := fault_of(holder.version)):
             log.warning("the champion, version %s, cannot be used: %s", holder.version, fault)
             champion = None
-        if wanted is not None:
-            challenger = wanted_version(model_name, wanted, candidates, champion, fault_of)
+        if requested is not None:
+            challenger = requested_version(model_name, requested, candidates, champion, fault_of)
         else:
             usable = [c for c in candidates if champion or c is not holder]
             if new_test_data and usable:
@@ -70,13 +70,13 @@ def promote(
             why = f"gate: {gate.metric} {challenger.metrics[gate.metric]:.4f}, a choice on "
             why += gate.chooses_on + (", on new data" if new_test_data else "")
             _crown(store, model_name, challenger, holder, why)
-        elif wanted is None:
+        elif requested is None:
             tell_of_newest(verdict, newest(candidates), gate)
     return verdict
 
 
 def roll_back(
-    store: Store, model_name: str, wanted: str, reason: str, fault_of: FaultOf = lambda _: ""
+    store: Store, model_name: str, requested: str, reason: str, fault_of: FaultOf = lambda _: ""
 ) -> None:
     """Make a version the champion that was it before, whatever the gate says.
 
@@ -84,10 +84,10 @@ def roll_back(
     """
     with FileLock(cache_dir("locks") / "mlflow-promotion.lock"):  # one after the other
         candidates, holder = _standing(store, model_name)
-        chosen = wanted_version(model_name, wanted, candidates, holder, fault_of)
+        chosen = requested_version(model_name, requested, candidates, holder, fault_of)
         if not chosen.reigns:
             raise InputError(
-                f"{model_name}: version {wanted} was never the champion; without --rollback the "
+                f"{model_name}: version {requested} was never the champion; without --rollback the "
                 "gate judges it"
             )
         _crown(store, model_name, chosen, holder, f"rollback: {reason}")
@@ -155,8 +155,8 @@ def _crown(
     aliases = _aliases(store, model_name)
     if (found := aliases.get(CHAMPION)) != old:  # by another machine
         raise InputError(f"{model_name}: version {found} became the champion meanwhile; run again")
-    tag, told = f"{REIGN}{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", f"; before: version {old}"
-    client.set_model_version_tag(model_name, number, tag, why + (told if old else ""))
+    tag, replaced = f"{REIGN}{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", f"; before: version {old}"
+    client.set_model_version_tag(model_name, number, tag, why + (replaced if old else ""))
     try:
         client.set_registered_model_alias(model_name, CHAMPION, number)
     except BaseException:

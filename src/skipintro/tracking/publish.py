@@ -68,10 +68,10 @@ def _fits(live: Run, experiment: FinishedExperiment) -> bool:
 
     Its params are those (a threshold may be new since), and no other one's figures stand in it.
     """
-    wanted = {name: str(value) for name, value in experiment.params.items()}
+    params = {name: str(value) for name, value in experiment.params.items()}
     sha256 = experiment.sha256()
     return (
-        live.data.params.items() <= wanted.items()
+        live.data.params.items() <= params.items()
         and live.data.tags.get(EXPERIMENT_TAG, sha256) == sha256
     )
 

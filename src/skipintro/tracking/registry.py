@@ -21,7 +21,7 @@ class UnusableVersionError(InputError):
     """The store knows the model, but there is no detector where it should lie."""
 
 
-def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
+def fetch(requested: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
     """Return the folder of `models:/name@alias` or `models:/name/1`.
 
     And its title with the version, and the hash of all its files as it was registered, or an empty
@@ -30,7 +30,7 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
     no detector's.
     """
     try:
-        source, title, sha256 = _source(wanted, open_client(uri))
+        source, title, sha256 = _source(requested, open_client(uri))
         address = urlparse(source)
         is_local = address.scheme in {"", "file"}
         model = Path(url2pathname(address.path)) if is_local else _downloaded(source, downloads)
@@ -40,20 +40,20 @@ def fetch(wanted: str, uri: str, downloads: Path) -> tuple[Path, str, str]:
             fault = str(error).splitlines()[0]
         is_unknown = getattr(error, "error_code", "") in _UNKNOWN
         kind = NotRegisteredError if is_unknown else InputError
-        raise kind(f"{wanted}: not found in {shown} ({fault})") from error
+        raise kind(f"{requested}: not found in {shown} ({fault})") from error
     try:
         described = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
         artifact = described["flavors"]["python_function"]["artifacts"]["detector"]["path"]
     except OSError as error:
-        raise UnusableVersionError(f"{wanted}: {model} is gone or cannot be read") from error
+        raise UnusableVersionError(f"{requested}: {model} is gone or cannot be read") from error
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise UnusableVersionError(f"{wanted}: no detector of this project") from error
+        raise UnusableVersionError(f"{requested}: no detector of this project") from error
     return model / artifact, title, sha256
 
 
-def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
+def _source(requested: str, client: MlflowClient) -> tuple[str, str, str]:
     """Return the URI of the model's artifacts, its title, and its hash or an empty text."""
-    name, _, number = wanted.removeprefix("models:/").partition("/")
+    name, _, number = requested.removeprefix("models:/").partition("/")
     name, at, alias = name.partition("@")
     version = (
         client.get_model_version_by_alias(name, alias)
@@ -63,7 +63,7 @@ def _source(wanted: str, client: MlflowClient) -> tuple[str, str, str]:
     place = client.get_model_version_download_uri(name, version.version)
     if place.startswith("models:/m-"):
         place = client.get_logged_model(place.removeprefix("models:/")).artifact_location
-    title = f"{wanted} (version {version.version})" if at else wanted
+    title = f"{requested} (version {version.version})" if at else requested
     return place, title, version.tags.get(MODEL_TAG, "")
 
 

@@ -34,8 +34,8 @@ def find(
     """Return the runs with these tags, the newest first."""
     clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     clauses += [f"attributes.status = '{status}'"] if status else []
-    wanted = " AND ".join(clauses)
-    return list(store.client.search_runs([store.experiment_id], wanted, max_results=n_most))
+    filter_string = " AND ".join(clauses)
+    return list(store.client.search_runs([store.experiment_id], filter_string, max_results=n_most))
 
 
 def describe(store: Store, run_id: str, params: Mapping[str, Any], origin: Origin) -> None:
@@ -58,7 +58,7 @@ def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
 
 
 def process_tags() -> dict[str, str]:
-    """Name the process that works on a run, so that others can tell whether it lives."""
+    """Name the process that works on a run, so that others know whether it lives."""
     process = psutil.Process()
     started = str(process.create_time())
     return {_HOST: socket.gethostname(), _PROCESS: str(process.pid), _STARTED: started}

@@ -72,7 +72,7 @@ class Store:
 def open_client(uri: str) -> MlflowClient:
     """Return a client of the store, for this process and all that MLflow does in it by itself.
 
-    A database is asked first: where it does not answer, MLflow tries for 103 s.
+    A database is tried first: where it does not answer, MLflow tries for 103 s.
     """
     if uri.startswith(_DATABASES) and ((file := file_of(uri)) is None or file.exists()):
         waits = {"timeout": _PATIENCE_S} if file else {}
@@ -162,5 +162,5 @@ def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
         cause = cause.__cause__
     if cause is None:
         return type(error).__name__, remedy
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest tells a kind of it
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest is a kind of it
     return str(cause), _REMEDIES.get(code, remedy)
