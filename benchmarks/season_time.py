@@ -61,7 +61,7 @@ def main() -> None:
     """Time some runs, and say how many openings were found."""
     detector = load_openings(SHIPPED)
     *season, more = (episode(seed) for seed in range(N_EPISODES + 1))
-    rows = []
+    rows: list[dict[str, float | str]] = []
     with tempfile.TemporaryDirectory() as folder:
         pairs = PairMemory(Memory(Path(folder)), detector.config)
         contents = [str(seed) for seed in range(N_EPISODES + 1)]  # in the place of their hashes
