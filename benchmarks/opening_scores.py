@@ -31,7 +31,7 @@ from skipintro.evidence.recording import of_bytes, record, to_bytes
 from skipintro.evidence.settings import FingerprintSettings
 from skipintro.evidence.track import Evidence
 
-Found = dict[str, Interval | None]
+Found = dict[str, tuple[Interval, ...]]
 COLUMNS = ("openings", "reports", "1s", "3s", "useful", "story", "hours", "alarms", "half")
 
 
@@ -116,7 +116,7 @@ def by_detector(detector: OpeningDetector, evidence: dict[str, Evidence], availa
     found: Found = {}
     for keys in parts_of(list(evidence), available):
         predictions = detector.detect([evidence[key] for key in keys])
-        found |= {key: one.interval for key, one in zip(keys, predictions, strict=True)}
+        found |= {key: one.intervals for key, one in zip(keys, predictions, strict=True)}
     return found
 
 
@@ -129,7 +129,10 @@ def by_rules(library: Path, truth: dict[str, Any], detector: OpeningDetector) ->
     evidence = recorded(library, truth, settings, library / "fingerprints_with_chroma")
     episodes = [Episode(key, key.split("_")[0], fingerprints=one) for key, one in evidence.items()]
     return {
-        name: dict(zip(evidence, predict_by_rule(episodes, (), rule), strict=True))
+        name: {
+            key: () if one is None else (one,)
+            for key, one in zip(evidence, predict_by_rule(episodes, (), rule), strict=True)
+        }
         for name, rule in rules.items()
     }
 
@@ -140,27 +143,22 @@ def score(truth: dict[str, Any], found: Found, *, wrong: bool) -> dict[str, dict
     for key, fact in truth.items():
         openings = [] if fact["start_s"] is None else [(fact["start_s"], fact["end_s"])]
         openings += [tuple(other) for other in fact["others"]]
-        predicted = found[key]
         counts = dict.fromkeys(COLUMNS, 0.0) | {
             "openings": len(openings),
+            "reports": len(found[key]),
             "hours": fact["duration_s"] / 3600,
         }
-        if predicted is not None:
-            off = [(abs(predicted[0] - o[0]), abs(predicted[1] - o[1])) for o in openings]
-            inside = sum(
-                max(0.0, min(predicted[1], o[1]) - max(predicted[0], o[0])) for o in openings
-            )
-            counts |= {
-                "reports": 1,
-                "1s": any(max(ends) <= 1 for ends in off),
-                "3s": any(max(ends) <= 3 for ends in off),
-                "useful": any(start <= 15 and end <= 5 for start, end in off),
-                "story": predicted[1] - predicted[0] - inside,
-                "alarms": not openings,
-                "half": predicted[1] - predicted[0] > fact["duration_s"] / 2,
-            }
-        if wrong and (bool(openings) or predicted is not None) and not counts["1s"]:
-            print(f"    {key} {fact['trait']}: {openings}, predicted {predicted}")
+        for start_s, end_s in found[key]:
+            off = [(abs(start_s - o[0]), abs(end_s - o[1])) for o in openings]
+            inside = sum(max(0.0, min(end_s, o[1]) - max(start_s, o[0])) for o in openings)
+            counts["1s"] += any(max(ends) <= 1 for ends in off)
+            counts["3s"] += any(max(ends) <= 3 for ends in off)
+            counts["useful"] += any(start <= 15 and end <= 5 for start, end in off)
+            counts["story"] += end_s - start_s - inside
+            counts["alarms"] += not openings
+            counts["half"] += end_s - start_s > fact["duration_s"] / 2
+        if wrong and counts["1s"] < max(len(openings), len(found[key])):
+            print(f"    {key} {fact['trait']}: {openings}, predicted {found[key]}")
         for tag in (fact["trait"], "all"):
             for column, value in counts.items():
                 rows[tag][column] += value

@@ -5,6 +5,7 @@ the file plays its own opening again, where a candidate of about the same length
 """
 
 from collections.abc import Sequence
+from statistics import median_low
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ class SeveralSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    min_length: float = Field(default=1.6, gt=1)  # of the median of its season
+    min_length: float = Field(default=1.6, gt=1)  # of the lower median of its season
     min_confidence: float = Field(default=0.05, ge=0, le=1)  # of a candidate
     length_off: float = Field(default=0.2, ge=0, lt=1)  # share that it may be shorter or longer
     off_s: float = Field(default=1.0, ge=0)  # that it may begin beside the repeat
@@ -30,7 +31,7 @@ def n_episodes(
     lengths_s: Sequence[float], names: Sequence[str], settings: SeveralSettings
 ) -> list[int]:
     """Return how many episodes each file of a season may hold, by its name, else its length."""
-    usual_s = float(np.median(lengths_s)) if lengths_s else 0.0
+    usual_s = median_low(lengths_s) if lengths_s else 0.0  # of one and its double that of the one
     found = []
     for length_s, name in zip(lengths_s, names, strict=True):
         number = n_named(name)
