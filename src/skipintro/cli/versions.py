@@ -11,7 +11,7 @@ from rich.table import Table
 from skipintro.evaluation.gate import Candidate, GateParams, PromoteParams, Verdict
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from skipintro.tracking.runs import Runs
 
 _WIDTH_OF_FILES = 200  # columns without a terminal
 
@@ -63,7 +63,7 @@ def versions(
         _print(f"{since[:16]} UTC: version {version} became champion ({escape(why)})")
 
 
-def runs(found: Iterable["Run"], gates: PromoteParams) -> None:
+def runs(found: "Runs", gates: PromoteParams) -> None:
     """Print runs with the figures that decide."""
     names = [*gates.detector.figures(), *gates.classifier.figures()]
     table = Table("run", "id", "started", "state")

@@ -18,6 +18,8 @@ WEIGHTS_TAG, COMPLETE_TAG = "weights.sha256", "complete"
 _HOST, _PROCESS, _STARTED = "process.host", "process.id", "process.started"
 _SOURCE = {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "PROJECT"}
 
+Runs = list[Run]  # of MLflow
+
 log = logging.getLogger(__name__)
 
 
@@ -28,9 +30,7 @@ def create(store: Store, name: str, tags: Mapping[str, str]) -> str:
     return str(run.info.run_id)
 
 
-def find(
-    store: Store, tags: Mapping[str, str], *, status: str = "", n_most: int = 1000
-) -> list[Run]:
+def find(store: Store, tags: Mapping[str, str], *, status: str = "", n_most: int = 1000) -> Runs:
     """Return the runs with these tags, the newest first."""
     clauses = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
     clauses += [f"attributes.status = '{status}'"] if status else []
