@@ -74,12 +74,17 @@ def assert_full(done: Done) -> None:
     "A stage on a disk that gets full ends with one line that says so; with room, the next run "
     "gives the bytes of an unbroken one."
 )
+@pytest.mark.only_from(
+    "wide",
+    "each stage twice",
+    held_by="test_bad_input.py::test_a_full_disk_costs_nothing_that_was_there",
+)
 def test_stages_on_a_full_disk(
     attack: Attack, on_disk: Worked, embedded: Worked, forks: Forked
 ) -> None:
     places = [(stage, on_disk) for stage in STAGES] + [("embed", embedded)]
     attack.rng.shuffle(places)
-    for number in attack.cases(quick=2, wide=4, full=40):
+    for number in attack.cases(wide=4, full=40):
         stage, checkout = places[number % len(places)]
         before = checkout.unbroken[stage]
         pages = attack.rng.randrange(size_of(checkout, stage) + 1)
@@ -107,7 +112,7 @@ def test_stages_on_a_full_disk(
 @pytest.mark.only_from(
     "wide",
     "many runs of the whole of DVC",
-    held_by="torture/test_disk.py::test_stages_on_a_full_disk",
+    held_by="test_bad_input.py::test_a_full_disk_costs_nothing_that_was_there",
 )
 def test_dvc_on_a_full_disk(attack: Attack, disk: Path, toy_series: Path) -> None:
     checkout = make_checkout(disk / "dvc", toy_series)
@@ -258,10 +263,15 @@ FLIPPED = {  # stage: the stages whose output it reads
     "A bit that flips in what a stage reads of another one ends it with one line that names the "
     "file (of the videos, embed alone looks at every byte)."
 )
+@pytest.mark.only_from(
+    "wide",
+    "each stage for each of its sources",
+    held_by="test_files.py::test_any_bit_that_flips_in_a_folder_is_noticed_and_the_remedy_told",
+)
 def test_bits_that_flip_between_the_stages(attack: Attack, on_disk: Worked, forks: Forked) -> None:
     pairs = [(stage, source) for stage, sources in FLIPPED.items() for source in sources]
     attack.rng.shuffle(pairs)
-    for number in attack.cases(quick=2, wide=6, full=60):
+    for number in attack.cases(wide=6, full=60):
         stage, source = pairs[number % len(pairs)]
         path = attack.rng.choice(checked_files(on_disk, source))
         before, output = path.read_bytes(), on_disk.unbroken[stage]
