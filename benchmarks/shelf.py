@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skipintro.detectors import SHIPPED
 from skipintro.episodes.naming import series_of_files
 from skipintro.video.encoding import encode_h264
 from tables import print_table
@@ -79,7 +80,8 @@ def main() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.link(small[place % N_EPISODES], path)
         command = str(Path(sys.executable).parent / "skipintro")
-        words = [command, "detect", f"{folder}/shelf", "--cache", f"{folder}/cache"]
+        fixed = ["--model", str(SHIPPED), "--cache", f"{folder}/cache"]
+        words = [command, "detect", f"{folder}/shelf", *fixed]
         detect = partial(subprocess.run, words, stdout=subprocess.DEVNULL, check=True)
         rows += [measured(f"detect, {what}", detect) for what in ("at first", "nothing new")]
     print_table("shelf", rows)

@@ -68,7 +68,7 @@ def main() -> None:
 def detect(folder: Path, cache: Path, how: str) -> tuple[float, dict[str, str]]:
     """Return the seconds of one command, and the intervals by episode."""
     words = [str(Path(sys.executable).parent / "skipintro"), "detect", str(folder), how]
-    words += ["--cache", str(cache), "--write", "edl", "--format", "json"]
+    words += ["--model", str(SHIPPED), "--cache", str(cache), "--write", "edl", "--format", "json"]
     began = time.perf_counter()
     done = subprocess.run(words, check=True, capture_output=True)
     took = time.perf_counter() - began
