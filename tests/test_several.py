@@ -79,6 +79,25 @@ def test_where_all_are_doubles_their_names_tell() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Show S01E01-E02", 2),
+        ("Show S01E01E02", 2),
+        ("Show.S01E01-02.1080p.WEB", 2),
+        ("Show - 1x01-1x02", 2),
+        ("Show S01E03-E04-E05", 3),
+        ("Show - S01E01 - The Title of 2", 1),
+        ("Show.S01E04.1080p.WEB.h264-GRP", 1),
+        ("[Group] Show - 07 [1080p][0000001A]", 1),
+        ("Show.2024.03.02.Guest.Name", 1),
+        ("02 - The Title", 1),
+    ],
+)
+def test_a_name_says_how_many_episodes_the_file_holds(name: str, expected: int) -> None:
+    assert n_episodes([100], [name], SETTINGS) == [expected]
+
+
+@pytest.mark.parametrize(
     ("lengths_s", "expected"),
     [
         ([100, 100, 160], [1, 1, 2]),

@@ -4,6 +4,7 @@ Rankers learn that an episode has one opening, and grade a second one low. What 
 the file plays its own opening again, where a candidate of about the same length lies.
 """
 
+import re
 from collections.abc import Sequence
 from statistics import median_low
 
@@ -13,6 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.detectors.candidates import Candidates
 from skipintro.episodes.naming import n_named
+
+# A name that may number several episodes: guessit takes 8 ms a name, and most number one.
+_MAY_NUMBER_SEVERAL = re.compile(
+    r"(?:e|ep|episode|x|\b)\d{1,3}[\s._]*(?:[-–&+~,]|and|to|ep?)+[\s._]*"
+    r"(?:s\d{1,2}[\s._]*)?(?:\d{1,2}x|ep?|x)?[\s._]*\d{1,3}(?!\d|p\b)",
+    re.IGNORECASE,
+)
 
 
 class SeveralSettings(BaseModel):
@@ -34,7 +42,7 @@ def n_episodes(
     usual_s = median_low(lengths_s) if lengths_s else 0.0  # of one and its double that of the one
     found = []
     for length_s, name in zip(lengths_s, names, strict=True):
-        number = n_named(name)
+        number = n_named(name) if _MAY_NUMBER_SEVERAL.search(name) else 1
         if number == 1 and length_s >= settings.min_length * usual_s > 0:
             number = round(length_s / usual_s)
         found.append(number)
