@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -104,13 +105,9 @@ class Detection:
     def _equipped(self, folder: Path, usable: Sequence[Answer]) -> "Worker":
         """Return a worker that has all evidence; what was forgotten meanwhile is made again."""
         worker = _worker(folder, self._memory, self._settings)
-        for each in [each for each in usable if not worker.has(each)]:
-            made = worker.make(each)
-            if isinstance(made, InputError):
-                raise made
-            worker.keep(each, made)
-        for more in worker.rounds(usable):
-            for each in more:
+        missing = [each for each in usable if not worker.has(each)]
+        for group in chain([missing], worker.rounds(usable)):
+            for each in group:
                 made = worker.make(each)
                 if isinstance(made, InputError):
                     raise made
