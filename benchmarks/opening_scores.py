@@ -4,10 +4,10 @@
 `duration_s` and `trait` (a tag); the videos lie anywhere below. An episode's series is its id up
 to the first `_`. Fingerprints are kept in `LIBRARY/fingerprints`, so that a second run is quick.
 
-    python benchmarks/opening_scores.py LIBRARY... [--at-hand 3] [--without sound] [--rules]
+    python benchmarks/opening_scores.py LIBRARY... [--available 3] [--without sound] [--rules]
         [--model FOLDER] [--wrong]
 
-`--at-hand N` shows the detector N episodes of each series at a time, `--without KIND` withholds a
+`--available N` shows the detector N episodes of each series at a time, `--without KIND` withholds a
 kind of evidence, `--rules` scores the two published rules of sound instead, by the
 numbers in params.yaml.
 """

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skipintro.detectors.augmentation import AugmentationSettings
 from skipintro.detectors.candidates import Candidates, CandidateSettings
 from skipintro.detectors.fit_library import LearningSettings
 from skipintro.detectors.fitting import (
@@ -373,7 +374,7 @@ FITTING = OpeningFitSettings(
     graded_errors_s=(0, 0.5, 1, 2),
     grades=(1, 0.8, 0.3, 0),
     max_wrong=60,
-    stretch=0,
+    augmentation=AugmentationSettings(stretch=0, delayed_share=0, delayed_to=(0.3, 0.8)),
     right_within_s=0.75,
     trees=TreeSettings(
         max_iter=30,

@@ -37,7 +37,7 @@ from skipintro.core.files import sha256_of_file
 from skipintro.detection.episode import Interval, Prediction
 from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
-from skipintro.detectors.candidates import FEATURES, Candidates, names, stretched
+from skipintro.detectors.candidates import Candidates, names
 from skipintro.detectors.consensus import CONSENSUS, with_consensus
 from skipintro.detectors.fitting import (
     LabelledSeason,
@@ -45,7 +45,6 @@ from skipintro.detectors.fitting import (
     fit_openings,
     fitted_detector,
     grades_of,
-    learned_rows,
 )
 from skipintro.detectors.openings import (
     OpeningConfig,
@@ -54,7 +53,6 @@ from skipintro.detectors.openings import (
     required_features,
     save_openings,
 )
-from skipintro.detectors.trees import fit_trees
 from skipintro.evidence.track import Evidence
 
 
@@ -393,50 +391,6 @@ def spans(*ends: Interval) -> Candidates:
         group=np.zeros(len(ends), np.int64),
         links=({},),
     )
-
-
-def lasting(*lengths_s: float) -> Candidates:
-    """Return candidates that begin 10 s into an episode and differ in length alone."""
-    found = spans(*((10, 10 + length_s) for length_s in lengths_s))
-    general = {
-        "length": np.array(lengths_s),
-        "log_length": np.log(lengths_s),
-        "start": np.full(len(lengths_s), np.log1p(10.0)),
-        "log_episode": np.full(len(lengths_s), np.log(100.0)),
-        "place": np.full(len(lengths_s), 0.1),
-    }
-    columns = [general.get(name, np.zeros(len(lengths_s))) for name in FEATURES]
-    return replace(found, features=np.stack(columns, axis=1))
-
-
-def test_stretched_features_are_those_of_candidates_that_last_longer() -> None:
-    found = lasting(8, 12).features
-    longer = stretched(found, 1.25, found.shape[1])
-    expected = lasting(10, 15).features
-    expected[:, FEATURES.index("start")] = np.log1p(12.5)
-    expected[:, FEATURES.index("log_episode")] = np.log(125)
-    assert longer == pytest.approx(expected)
-    beyond = np.hstack([np.ones((2, 3)), found, np.full((2, 4), 7.0)])  # kinds before, others after
-    also = stretched(beyond, 1.25, 3 + found.shape[1])
-    assert also == pytest.approx(np.hstack([beyond[:, :3], expected, beyond[:, -4:]]))
-
-
-@pytest.mark.parametrize(("stretch", "is_learned"), [(0.0, True), (0.3, False)])
-def test_a_length_that_all_labels_have_is_learned_unless_seasons_are_stretched(
-    stretch: float, is_learned: bool
-) -> None:
-    """Every opening lasts 12 s, and other candidates a second more or less."""
-    found = lasting(*range(8, 17))
-    seasons = [
-        LabelledSeason(f"show{show}", (found,) * 4, (((10.0, 22.0),),) * 4) for show in range(12)
-    ]
-    settings = FITTING.model_copy(update={"stretch": stretch})
-    rows, grades, weights = learned_rows(
-        seasons, [[found.features] * 4 for _ in seasons], settings, RATE
-    )
-    trees = fit_trees(rows, grades, settings.trees.model_dump(), seed=0, weights=weights)
-    scores = trees.predict(found.features)
-    assert (scores[4] > 2 * np.delete(scores, 4).max()) == is_learned
 
 
 def test_an_error_is_that_of_the_worse_end_to_the_nearest_opening() -> None:

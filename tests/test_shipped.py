@@ -75,6 +75,12 @@ def test_openings_are_found_between_full_seconds_as_well_as_on_them() -> None:
     assert_near(told(made.episodes), made.openings)
 
 
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_an_opening_is_found_that_comes_when_most_of_the_episode_is_over(seed: int) -> None:
+    made = season(seed, openings_at=(72.0, 75.3, 69.5, 79.2), length_s=120)
+    assert_near(told(made.episodes), made.openings)
+
+
 @pytest.mark.parametrize("lead", ["black", "ident", "ident and black"])
 def test_what_stands_at_the_beginning_of_all_is_not_taken_for_the_title_sequence(
     lead: str,

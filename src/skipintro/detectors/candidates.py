@@ -147,41 +147,9 @@ FEATURES = (
 )
 
 
-# Of FEATURES, those that are times: in seconds, as log(1 + s) and as log(s).
-_SECONDS = (
-    "offset_spread",
-    "length",
-    "strength",
-    "before",
-    "after",
-    "container",
-    "after_inside",
-    "before_moving",
-    "after_moving",
-)
-_LOG1P_SECONDS = ("sibling_start", "sibling_rest", "start_spread", "start", "rest")
-_LOG_SECONDS = ("log_length", "log_episode")
-
-
 def names(kinds: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the features, for these kinds of evidence."""
     return (*(f"{kind}_{name}" for kind in kinds for name in KIND_FEATURES), *FEATURES)
-
-
-def stretched(features: Floats, factor: float, n_features: int) -> Floats:
-    """Return the features (C, n_features or more) of the same candidates, had all lasted longer.
-
-    `factor` is a share: with 1.1 an opening of 10 s, 50 s into its episode, is one of 11 s at 55 s.
-    """
-    columns = {name: n_features - len(FEATURES) + k for k, name in enumerate(FEATURES)}
-    stretched = features.copy()
-    for name in _SECONDS:
-        stretched[:, columns[name]] *= factor
-    for name in _LOG1P_SECONDS:
-        stretched[:, columns[name]] = np.log1p(factor * np.expm1(stretched[:, columns[name]]))
-    for name in _LOG_SECONDS:
-        stretched[:, columns[name]] += np.log(factor)
-    return stretched
 
 
 def find_candidates(

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from skipintro.core.arithmetic import Arithmetic
+from skipintro.detectors.candidates import Floats
 from skipintro.detectors.consensus import with_consensus
 from skipintro.detectors.fitting import (
-    Floats,
     LabelledSeason,
     OpeningFitSettings,
     errors_of,

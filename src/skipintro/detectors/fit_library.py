@@ -14,6 +14,7 @@ from skipintro.core.params import StageParams
 from skipintro.core.progress import Unit, progress
 from skipintro.detection.dataset import fingerprinted_episodes, read_fingerprinted
 from skipintro.detection.episode import LabelledEpisode, Prediction
+from skipintro.detectors.augmentation import AugmentationSettings
 from skipintro.detectors.candidates import CandidateSettings
 from skipintro.detectors.continued import Trial, continue_fit
 from skipintro.detectors.fitting import (
@@ -64,7 +65,7 @@ class FitParams(StageParams):
     graded_errors_s: tuple[float, ...]
     grades: tuple[float, ...]
     max_wrong: int = Field(ge=1)
-    stretch: float = Field(ge=0)
+    augmentation: AugmentationSettings
     right_within_s: float = Field(gt=0)
     trees: TreeSettings
     matching: MatchingSettings

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skipintro.core.errors import InputError
 from skipintro.detection.episode import Interval
-from skipintro.detectors.candidates import Candidates, stretched
+from skipintro.detectors.augmentation import AugmentationSettings, vary
+from skipintro.detectors.candidates import Candidates, Floats
 from skipintro.detectors.consensus import with_consensus
 from skipintro.detectors.openings import (
     OpeningConfig,
@@ -22,8 +23,6 @@ from skipintro.detectors.openings import (
     required_features,
 )
 from skipintro.detectors.trees import Trees, fit_trees
-
-Floats = NDArray[np.float64]
 
 
 class TreeSettings(BaseModel):
@@ -49,9 +48,7 @@ class OpeningFitSettings(BaseModel):
     graded_errors_s: tuple[float, ...]  # of the worse end, and what such a candidate is worth
     grades: tuple[float, ...]
     max_wrong: int = Field(ge=1)  # candidates worth nothing of an episode that are learned from
-    # Each season is learned from as if it lasted longer or shorter, by a share drawn from a log
-    # normal distribution of this width: or lengths that come back among the labels are learned.
-    stretch: float = Field(ge=0)
+    augmentation: AugmentationSettings
     right_within_s: float = Field(gt=0)  # that confidence means
     trees: TreeSettings
 
@@ -192,17 +189,16 @@ def learned_rows(
     generator = np.random.default_rng(settings.seed)
     rows, targets, weights = [], [], []
     for season, its_own in zip(seasons, features, strict=True):
-        factor = float(np.exp(generator.normal(0, settings.stretch)))
-        for found, openings, table in zip(season.candidates, season.openings, its_own, strict=True):
+        variation = vary(season.candidates, season.openings, settings.augmentation, generator, rate)
+        for position, (found, openings, table) in enumerate(
+            zip(season.candidates, season.openings, its_own, strict=True)
+        ):
             grades = grades_of(found, openings, settings, rate)
-            wrong = np.flatnonzero(grades <= 0)
+            wrong = np.flatnonzero((grades <= 0) & variation.possible(position, found, rate))
             if len(wrong) > settings.max_wrong:
                 wrong = generator.choice(wrong, settings.max_wrong, replace=False)
             chosen = np.sort(np.concatenate([np.flatnonzero(grades > 0), wrong]))
-            lasting = table[chosen]
-            if settings.stretch:
-                lasting = stretched(lasting, factor, found.features.shape[1])
-            rows.append(lasting)
+            rows.append(variation.features(position, found, table, rate)[chosen])
             targets.append(grades[chosen])
             weights.append(np.full(len(chosen), season.weight))
     return np.concatenate(rows), np.concatenate(targets), np.concatenate(weights)
