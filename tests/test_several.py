@@ -147,7 +147,7 @@ REPEAT = (10, 22, 63, 12)  # start and stop, offset, and how much of it is alike
     [
         ((73, 85), 0.05, REPEAT, True),
         ((73.75, 84), 0.9, REPEAT, True),
-        ((73, 85), 0.04, REPEAT, False),  # too unlikely
+        ((73, 85), 0.005, REPEAT, False),  # too unlikely
         ((73, 88), 0.9, REPEAT, False),  # too long
         ((73, 82), 0.9, REPEAT, False),  # too short
         ((75, 87), 0.9, REPEAT, False),  # not where the first comes back

@@ -24,10 +24,10 @@ from skipintro.video.decoding import grey_thumbnails, some_grey_thumbnails
 from skipintro.video.encoding import Soundtrack, encode_h264
 
 SETTINGS = load_openings(SHIPPED).config.fingerprint
-RATE, HEARD, LENGTH_S, OPENING_S = 4, 16_000, 150, 25
+RATE, HEARD, LENGTH_S, OPENING_S = 4, 16_000, 150, 30
 STARTS = (20, 45, 70)
 # For episodes that are short.
-POLICY = Policy(n_proposals=1, around_s=14, inside_s=3, min_heard=0.5)
+POLICY = Policy(n_proposals=1, around_s=14, inside_s=3, min_heard=0.5, min_seen=0.5)
 SHAPE = (36, 64)
 
 

@@ -29,7 +29,7 @@ class SeveralSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_length: float = Field(default=1.6, gt=1)  # of the lower median of its season
-    min_confidence: float = Field(default=0.05, ge=0, le=1)  # of a candidate
+    min_confidence: float = Field(default=0.01, ge=0, le=1)  # of a candidate
     length_off: float = Field(default=0.2, ge=0, lt=1)  # share that it may be shorter or longer
     off_s: float = Field(default=1.0, ge=0)  # that it may begin beside the repeat
     min_repeated: float = Field(default=0.5, gt=0, le=1)  # of the opening that comes back there
