@@ -199,6 +199,7 @@ def test_a_stage_that_hears_of_nothing_writes_no_output_when_dvc_is_gone(
     process = start_beside_dvc(tmp_path, body, dvc)
     wait_for(tmp_path / "begun")
     dvc.kill()
+    dvc.wait()
     (tmp_path / "go on").touch()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
