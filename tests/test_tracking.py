@@ -24,11 +24,11 @@ from experiment_cases import HISTORY, copy_empty_store, experiment, main_workspa
 from skipintro.core.errors import InputError
 from skipintro.core.store_address import tracking_uri, without_credentials
 from skipintro.detection.kinds import FILES, Kind
-from skipintro.experiment import FinishedExperiment
+from skipintro.experiment import FinishedExperiment, experiment_params
 from skipintro.origin import Origin
 from skipintro.tracking.live import LiveRun, live_run
 from skipintro.tracking.publish import deliver
-from skipintro.tracking.runs import close_stale, run_params
+from skipintro.tracking.runs import close_stale
 from skipintro.tracking.store import (
     Store,
     connect,
@@ -489,7 +489,7 @@ def test_the_params_of_a_run_are_the_file_s_but_for_the_gate_and_the_weights_in_
     Path("params.yaml").write_text(f"epochs: 3\n{sections}", encoding="utf-8")
     used = ENCODER.model_copy(update={"weights": "imagenet"})
     expected = {"epochs": 3, "embed.weights": "imagenet", "demo.library.n_shows": 8}
-    assert run_params(used) == expected
+    assert experiment_params(used) == expected
 
 
 def test_a_training_that_was_killed_or_makes_other_weights_is_not_completed(

@@ -1,15 +1,34 @@
-"""What one DVC experiment has produced: its params, curves, models and figures, by its files."""
+"""What one DVC experiment has produced, by its files, and the names that MLflow knows it by."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
 
 from skipintro.core.files import sha256_of_file, sha256_of_json
+from skipintro.core.params import StageParams, flat_params
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.origin import Origin
 
 DATA_TAGS = {split: f"{split}_data.sha256" for split in ("train", "test")}
+
+
+class TrackParams(StageParams):
+    """Section `track` of params.yaml, and the top-level `dataset`."""
+
+    dataset: str = Field(min_length=1)
+    experiment: str = Field(min_length=1)
+    detector: str = Field(min_length=1)  # names in MLflow's registry
+    classifier: str = Field(min_length=1)
+    with_encoder: Literal["auto", "always", "never"]
+
+    @model_validator(mode="after")
+    def _two_names(self) -> "TrackParams":
+        if self.detector == self.classifier:
+            raise ValueError(f"detector and classifier are both {self.detector!r}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -54,3 +73,8 @@ class FinishedExperiment:
     def data_tags(self) -> dict[str, str]:
         """Return the tags of the inputs of its figures."""
         return {tag: self.data_sha256[split] for split, tag in DATA_TAGS.items()}
+
+
+def experiment_params(encoder: EncoderIdentity) -> dict[str, Any]:
+    """Return all params that shape a result, flat; the encoder's weights are those that it has."""
+    return {**flat_params(), "embed.weights": encoder.weights}

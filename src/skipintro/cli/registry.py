@@ -15,7 +15,8 @@ from skipintro.core.errors import InputError
 
 if TYPE_CHECKING:
     from skipintro.evaluation.gate import PromoteParams
-    from skipintro.tracking.store import Store, StoreParams
+    from skipintro.experiment import TrackParams
+    from skipintro.tracking.store import Store
 
 
 _MODEL = typer.Option("--model", help="Which of the two; the detector if left out.")
@@ -158,7 +159,7 @@ def _load(folder: Path) -> None:
 
 
 @contextmanager
-def _looking() -> "Iterator[tuple[Store, StoreParams, PromoteParams]]":
+def _looking() -> "Iterator[tuple[Store, TrackParams, PromoteParams]]":
     """Open the checkout's store to look into it, and read what params.yaml says of it.
 
     A store that was never made stays so; faults of the store are reported. Work in progress
@@ -171,10 +172,11 @@ def _looking() -> "Iterator[tuple[Store, StoreParams, PromoteParams]]":
             from skipintro.core.params import load_params
             from skipintro.core.store_address import tracking_uri, without_credentials
             from skipintro.evaluation.gate import PromoteParams
-            from skipintro.tracking.store import StoreParams, existing_store, translate_errors
+            from skipintro.experiment import TrackParams
+            from skipintro.tracking.store import existing_store, translate_errors
 
         os.chdir(find_checkout())
-        tracking, gates = load_params(StoreParams, "track"), load_params(PromoteParams, "promote")
+        tracking, gates = load_params(TrackParams, "track"), load_params(PromoteParams, "promote")
         with translate_errors():
             store = existing_store(tracking.experiment)
             if store is None:

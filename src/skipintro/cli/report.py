@@ -78,10 +78,11 @@ def _write() -> None:
 
 def _champion() -> "Candidate | None":
     from skipintro.core.params import load_params
+    from skipintro.experiment import TrackParams
     from skipintro.tracking.promotion import find_champion
-    from skipintro.tracking.store import StoreParams, existing_store, translate_errors
+    from skipintro.tracking.store import existing_store, translate_errors
 
-    tracking = load_params(StoreParams, "track")
+    tracking = load_params(TrackParams, "track")
     try:
         with translate_errors():
             store = existing_store(tracking.experiment)

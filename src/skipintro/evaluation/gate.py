@@ -88,6 +88,47 @@ class Verdict:
     champion: Candidate | None
     refusals: tuple[str, ...]
 
+    def reason(self, gate: GateParams, *, new_test_data: bool) -> str:
+        """Return why the challenger is promoted."""
+        figure = f"{gate.metric} {self.challenger.metrics[gate.metric]:.4f}"
+        more = ", on new data" if new_test_data else ""
+        return f"gate: {figure}, a choice on {gate.chooses_on}{more}"
+
+
+def decide(
+    model: str,
+    candidates: Sequence[Candidate],
+    holder: Candidate | None,
+    gate: GateParams,
+    requested: str | None,
+    *,
+    new_test_data: bool,
+    fault_of: FaultOf,
+) -> Verdict:
+    """Judge the requested version, or the best challenger, against the holder of `@champion`.
+
+    `new_test_data`: as `judge` says; the best is looked for on the newest version's data, even if
+    that is the champion. Of those that cannot be used, a champion counts as none, a challenger is
+    passed over. Raises InputError where the version does not exist, there is no challenger, or the
+    requested version cannot be used.
+    """
+    champion = holder
+    if holder is not None and (fault := fault_of(holder.version)):
+        log.warning("the champion, version %s, cannot be used: %s", holder.version, fault)
+        champion = None
+    if requested is not None:
+        challenger = requested_version(model, requested, candidates, champion, fault_of)
+        return judge(challenger, champion, gate, new_test_data=new_test_data)
+    usable = [c for c in candidates if champion or c is not holder]
+    if new_test_data and usable:
+        data = newest(usable).judged_on(gate)
+        usable = [c for c in usable if c.judged_on(gate) == data]
+    challenger = best_usable(model, usable, champion, gate, fault_of)
+    verdict = judge(challenger, champion, gate, new_test_data=new_test_data)
+    if verdict.refusals:
+        tell_of_newest(verdict, newest(candidates), gate)
+    return verdict
+
 
 def judge(
     challenger: Candidate,

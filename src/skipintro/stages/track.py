@@ -27,19 +27,18 @@ from skipintro.encoder.stored import SMALL, store_encoder
 from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.evaluation.metrics import EpisodeResult, EvaluateManifest, Metrics, tables
 from skipintro.evaluation.report import Report, beside, render
-from skipintro.experiment import FinishedExperiment, MadeModel
+from skipintro.experiment import FinishedExperiment, MadeModel, TrackParams, experiment_params
 from skipintro.model.history import read_history
 from skipintro.model.training import TrainManifest
 from skipintro.origin import origin_of
 from skipintro.tracking.promotion import find_champion
 from skipintro.tracking.publish import deliver
-from skipintro.tracking.runs import run_params
-from skipintro.tracking.store import Store, StoreParams, connect, translate_errors
+from skipintro.tracking.store import Store, connect, translate_errors
 
 OUTPUT = Path("reports/track")
 _EPISODES = TypeAdapter(list[EpisodeResult])
 
-Params = StoreParams
+Params = TrackParams
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +74,7 @@ def main(params: Params) -> None:
         episodes = _EPISODES.validate_json((EVALUATED / "episodes.json").read_bytes())
         experiment = FinishedExperiment(
             origin=origin_of(params.dataset),
-            params=run_params(evaluated.encoder),
+            params=experiment_params(evaluated.encoder),
             history=read_history(TRAINED),
             models=(detector, classifier),
             weights_sha256=read_model(TrainManifest, TRAINED / "manifest.json").weights_sha256,

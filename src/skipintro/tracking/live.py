@@ -14,9 +14,10 @@ from mlflow.entities import Metric
 
 from skipintro.core.params import load_params
 from skipintro.episodes.embeddings import EncoderIdentity
+from skipintro.experiment import TrackParams, experiment_params
 from skipintro.origin import Origin, origin_of
 from skipintro.tracking import runs
-from skipintro.tracking.store import FAULTS, Store, StoreParams, connect, translate_errors
+from skipintro.tracking.store import FAULTS, Store, connect, translate_errors
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,9 @@ def followed(epochs: int, encoder: EncoderIdentity) -> Iterator[LiveRun]:
 
     Raises InputError where the store does not answer at the start.
     """
-    tracking = load_params(StoreParams, "track")
+    tracking = load_params(TrackParams, "track")
     store, origin = connect(tracking.experiment), origin_of(tracking.dataset)
-    params = runs.run_params(encoder)
+    params = experiment_params(encoder)
     with translate_errors(), live_run(store, origin.title(epochs), params, origin) as live:
         yield live
 

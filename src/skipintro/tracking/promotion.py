@@ -3,7 +3,6 @@
 Each reign stands in a tag of its version: when it began, and by which gate or why.
 """
 
-import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -18,11 +17,8 @@ from skipintro.evaluation.gate import (
     FaultOf,
     GateParams,
     Verdict,
-    best_usable,
-    judge,
-    newest,
+    decide,
     requested_version,
-    tell_of_newest,
 )
 from skipintro.experiment import DATA_TAGS
 from skipintro.tracking import runs
@@ -32,12 +28,10 @@ from skipintro.tracking.store import FAULTS, Store
 CHAMPION = "champion"
 REIGN = "champion since "  # of a tag's name; the time follows, and why is its value
 
-log = logging.getLogger(__name__)
-
 
 def promote(
     store: Store,
-    model_name: str,
+    model: str,
     gate: GateParams,
     requested: str | None = None,
     *,
@@ -46,66 +40,56 @@ def promote(
 ) -> Verdict:
     """Judge the best challenger, or the requested version, and move `@champion` where it passes.
 
-    `new_test_data`: as `judge` says; the best is looked for on the newest version's data, even if
-    that is the champion. Of those that cannot be used, a champion counts as none, a challenger is
-    passed over. Raises InputError where the model or the version does not exist, there is no
-    challenger, or the requested version cannot be used.
+    Raises InputError where the model does not exist, and as `evaluation.gate.decide` does.
     """
     with FileLock(cache_dir("locks") / "mlflow-promotion.lock"):  # one after the other
-        candidates, holder = _standing(store, model_name)
-        champion = holder
-        if holder is not None and (fault := fault_of(holder.version)):
-            log.warning("the champion, version %s, cannot be used: %s", holder.version, fault)
-            champion = None
-        if requested is not None:
-            challenger = requested_version(model_name, requested, candidates, champion, fault_of)
-        else:
-            usable = [c for c in candidates if champion or c is not holder]
-            if new_test_data and usable:
-                data = newest(usable).judged_on(gate)
-                usable = [c for c in usable if c.judged_on(gate) == data]
-            challenger = best_usable(model_name, usable, champion, gate, fault_of)
-        verdict = judge(challenger, champion, gate, new_test_data=new_test_data)
+        candidates, holder = _standing(store, model)
+        verdict = decide(
+            model,
+            candidates,
+            holder,
+            gate,
+            requested,
+            new_test_data=new_test_data,
+            fault_of=fault_of,
+        )
         if not verdict.refusals:
-            why = f"gate: {gate.metric} {challenger.metrics[gate.metric]:.4f}, a choice on "
-            why += gate.chooses_on + (", on new data" if new_test_data else "")
-            _crown(store, model_name, challenger, holder, why)
-        elif requested is None:
-            tell_of_newest(verdict, newest(candidates), gate)
+            why = verdict.reason(gate, new_test_data=new_test_data)
+            _crown(store, model, verdict.challenger, holder, why)
     return verdict
 
 
 def roll_back(
-    store: Store, model_name: str, requested: str, reason: str, fault_of: FaultOf = lambda _: ""
+    store: Store, model: str, requested: str, reason: str, fault_of: FaultOf = lambda _: ""
 ) -> None:
     """Make a version the champion that was it before, whatever the gate says.
 
     Raises InputError where it was not, is it now, or cannot be used.
     """
     with FileLock(cache_dir("locks") / "mlflow-promotion.lock"):  # one after the other
-        candidates, holder = _standing(store, model_name)
-        chosen = requested_version(model_name, requested, candidates, holder, fault_of)
+        candidates, holder = _standing(store, model)
+        chosen = requested_version(model, requested, candidates, holder, fault_of)
         if not chosen.reigns:
             raise InputError(
-                f"{model_name}: version {requested} was never the champion; without --rollback the "
+                f"{model}: version {requested} was never the champion; without --rollback the "
                 "gate judges it"
             )
-        _crown(store, model_name, chosen, holder, f"rollback: {reason}")
+        _crown(store, model, chosen, holder, f"rollback: {reason}")
 
 
-def list_versions(store: Store, model_name: str) -> list[tuple[Candidate, list[str]]]:
+def list_versions(store: Store, model: str) -> list[tuple[Candidate, list[str]]]:
     """Return every version with its aliases, newest first; none of a model that is not there."""
-    found = store.client.search_model_versions(f"name = '{model_name}'")
+    found = store.client.search_model_versions(f"name = '{model}'")
     found.sort(key=lambda version: -int(version.version))
-    aliases = _aliases(store, model_name) if found else {}
+    aliases = _aliases(store, model) if found else {}
     holding = [sorted(a for a, held in aliases.items() if held == str(v.version)) for v in found]
     return [(_candidate(store, v), names) for v, names in zip(found, holding, strict=True)]
 
 
-def find_champion(store: Store, model_name: str) -> Candidate | None:
+def find_champion(store: Store, model: str) -> Candidate | None:
     """Return the champion, or None where no version holds the alias."""
     try:
-        version = store.client.get_model_version_by_alias(model_name, CHAMPION)
+        version = store.client.get_model_version_by_alias(model, CHAMPION)
     except MlflowException:
         return None
     return _candidate(store, version)
@@ -133,36 +117,34 @@ def _candidate(store: Store, version: ModelVersion) -> Candidate:
     )
 
 
-def _aliases(store: Store, model_name: str) -> dict[str, str]:
-    found = store.client.get_registered_model(model_name).aliases
+def _aliases(store: Store, model: str) -> dict[str, str]:
+    found = store.client.get_registered_model(model).aliases
     return {alias: str(version) for alias, version in found.items()}
 
 
-def _standing(store: Store, model_name: str) -> tuple[list[Candidate], Candidate | None]:
+def _standing(store: Store, model: str) -> tuple[list[Candidate], Candidate | None]:
     """Return all versions, and who of them is champion. Raises InputError where there is none."""
-    versions = list_versions(store, model_name)
+    versions = list_versions(store, model)
     if not versions:
-        raise InputError(f"{model_name}: no version is registered; run `dvc repro` first")
+        raise InputError(f"{model}: no version is registered; run `dvc repro` first")
     holder = next((one for one, aliases in versions if CHAMPION in aliases), None)
     return [one for one, _ in versions], holder
 
 
-def _crown(
-    store: Store, model_name: str, chosen: Candidate, before: Candidate | None, why: str
-) -> None:
+def _crown(store: Store, model: str, chosen: Candidate, before: Candidate | None, why: str) -> None:
     """Move the alias; the tag is there first, so that no champion is without its reason."""
     client, number, old = store.client, chosen.version, before.version if before else None
-    aliases = _aliases(store, model_name)
+    aliases = _aliases(store, model)
     if (found := aliases.get(CHAMPION)) != old:  # by another machine
-        raise InputError(f"{model_name}: version {found} became the champion meanwhile; run again")
+        raise InputError(f"{model}: version {found} became the champion meanwhile; run again")
     tag, replaced = f"{REIGN}{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", f"; before: version {old}"
-    client.set_model_version_tag(model_name, number, tag, why + (replaced if old else ""))
+    client.set_model_version_tag(model, number, tag, why + (replaced if old else ""))
     try:
-        client.set_registered_model_alias(model_name, CHAMPION, number)
+        client.set_registered_model_alias(model, CHAMPION, number)
     except BaseException:
         with suppress(*FAULTS):
-            if _aliases(store, model_name).get(CHAMPION) != number:  # else the answer got lost
-                client.delete_model_version_tag(model_name, number, tag)
+            if _aliases(store, model).get(CHAMPION) != number:  # else the answer got lost
+                client.delete_model_version_tag(model, number, tag)
         raise
     if aliases.get(CHALLENGER) == number:
-        client.delete_registered_model_alias(model_name, CHALLENGER)
+        client.delete_registered_model_alias(model, CHALLENGER)

@@ -160,12 +160,11 @@ def _same(store: Store, model: MadeModel) -> dict[int, str]:
 
 def _logged(store: Store, run_id: str, model: MadeModel) -> str:
     """Return the id of the run's logged model, logged where a delivery before has not done so."""
-    outputs = store.client.get_run(run_id).outputs
-    for output in outputs.model_outputs if outputs else []:
-        found = store.client.get_logged_model(output.model_id)
-        is_same = (found.name, found.tags.get(MODEL_TAG)) == (model.name, model.sha256)
-        if is_same and found.status == LoggedModelStatus.READY:
-            return str(output.model_id)
+    same = f"source_run_id = '{run_id}' AND name = '{model.name}'"
+    same += f" AND tags.`{MODEL_TAG}` = '{model.sha256}'"
+    for found in store.client.search_logged_models([store.experiment_id], same):
+        if found.status == LoggedModelStatus.READY:
+            return str(found.model_id)
     with tempfile.TemporaryDirectory() as temporary:
         logged = mlflow.pyfunc.log_model(
             name=model.name,

@@ -8,9 +8,7 @@ from typing import Any
 import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
 
-from skipintro.core.params import flat_params
 from skipintro.core.processes import is_alive
-from skipintro.episodes.embeddings import EncoderIdentity
 from skipintro.origin import Origin
 from skipintro.tracking.store import Store
 
@@ -50,11 +48,6 @@ def describe(store: Store, run_id: str, params: Mapping[str, Any], origin: Origi
     store.client.log_inputs(run_id, inputs)
     texts = [Param(name, str(value)) for name, value in params.items()]
     store.client.log_batch(run_id, params=texts)
-
-
-def run_params(encoder: EncoderIdentity) -> dict[str, Any]:
-    """Return all params that shape a result, flat; the encoder's weights are those that it has."""
-    return {**flat_params(), "embed.weights": encoder.weights}
 
 
 def process_tags() -> dict[str, str]:

@@ -1,23 +1,19 @@
 """Opens the MLflow store and its experiment, in one place for all stages and commands."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Literal
 
 import mlflow
 import sqlalchemy
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from pydantic import Field, model_validator
 from sqlalchemy.exc import SQLAlchemyError
 
 from skipintro.core.cache_dir import cache_dir
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, remove_stale
-from skipintro.core.params import StageParams
 from skipintro.core.store_address import (
     file_of,
     is_missing,
@@ -26,39 +22,13 @@ from skipintro.core.store_address import (
     without_credentials,
     workspace,
 )
+from skipintro.core.store_faults import store_fault
 
 FAULTS = (MlflowException, SQLAlchemyError, OSError)  # of a store
 _PATIENCE_S = 30  # with a file that another process has locked
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # The UI opens an experiment without it as one of "GenAI apps & agents".
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
-_MOVE_AWAY = (
-    "put a copy of it back, or move it away and run `dvc repro --force track` for a new one"
-)
-_REMEDIES = {  # of what SQLite says, by its code
-    sqlite3.SQLITE_BUSY: "end what holds it",
-    sqlite3.SQLITE_CORRUPT: _MOVE_AWAY,
-    sqlite3.SQLITE_ERROR: _MOVE_AWAY,  # tables that are not as they are to be
-    sqlite3.SQLITE_FULL: "free some space",
-    sqlite3.SQLITE_NOTADB: _MOVE_AWAY,
-    sqlite3.SQLITE_READONLY: "give yourself the right to write it",
-}
-
-
-class StoreParams(StageParams):
-    """Section `track` of params.yaml, and the top-level `dataset`."""
-
-    dataset: str = Field(min_length=1)
-    experiment: str = Field(min_length=1)
-    detector: str = Field(min_length=1)  # names in MLflow's registry
-    classifier: str = Field(min_length=1)
-    with_encoder: Literal["auto", "always", "never"]
-
-    @model_validator(mode="after")
-    def _two_names(self) -> "StoreParams":
-        if self.detector == self.classifier:
-            raise ValueError(f"detector and classifier are both {self.detector!r}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -144,23 +114,8 @@ def translate_errors(
         if what == "failed" and (isinstance(error, ImportError) or getattr(error, "errno", None)):
             raise  # of the work, not of the store
         uri = tracking_uri()
-        fault, remedy = _fault(error, "start the server" if uri.startswith("http") else "see to it")
+        usual = "start the server" if uri.startswith("http") else "see to it"
+        fault, remedy = store_fault(error, usual)
         raise InputError(
             f"{without_credentials(uri)}: the MLflow store {what} ({fault}); {remedy}, {then}"
         ) from error
-
-
-def _fault(error: BaseException, remedy: str) -> tuple[str, str]:
-    """Return what may be shown of a store's fault, and the remedy for it, else the usual one.
-
-    That is SQLite's own words, which hold no address, or the name of the error.
-    """
-    if isinstance(error, ImportError):
-        return f"MLflow lacks a driver for it: {error.name}", "install it"
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, sqlite3.Error):
-        cause = cause.__cause__
-    if cause is None:
-        return type(error).__name__, remedy
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest is a kind of it
-    return str(cause), _REMEDIES.get(code, remedy)
