@@ -74,7 +74,7 @@ def told(predictions: Sequence[Prediction]) -> list[Interval | None]:
 
 
 def near(opening: Interval | None) -> object:
-    return None if opening is None else pytest.approx(opening, abs=0.5)
+    return None if opening is None else pytest.approx(opening, abs=0.75)
 
 
 def same(first: Sequence[Prediction], second: Sequence[Prediction]) -> bool:
@@ -240,6 +240,16 @@ def test_limits_leave_out_candidates_before_the_best_is_taken(
     told_of = replace(detector, config=config).to_prediction(found, scores, 100, limits)
     assert told_of.interval == expected
     assert told_of.probabilities.max() == 0.75  # what is not allowed is still seen
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"), [(Limits(), (10.5, 15)), (Limits(min_length_s=4.5), (10, 15))]
+)
+def test_ends_are_means_of_allowed_candidates_that_are_as_good(
+    detector: OpeningDetector, limits: Limits, expected: Interval
+) -> None:
+    found, scores = spans((11, 15), (10, 15), (60, 65)), np.array([0.75, 0.75, 0.75])
+    assert detector.to_prediction(found, scores, 100, limits).interval == expected
 
 
 def test_limits_are_of_each_episode(made: MadeSeason, detector: OpeningDetector) -> None:

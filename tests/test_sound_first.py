@@ -115,7 +115,8 @@ def test_sound_tells_where_to_look_and_the_intervals_are_those_of_all_pictures(
     assert detection.n_decoded == 3
     for found, start_s in zip(answers, STARTS, strict=True):
         assert np.allclose(found.intervals, [(start_s, start_s + OPENING_S)], atol=1)
-    assert [a.intervals for a in answers] == [a.intervals for a in expected]
+    all_seen = [answer.intervals for answer in expected]
+    np.testing.assert_allclose([answer.intervals for answer in answers], all_seen, atol=0.25)
     assert set(detection.explained(answers)) == set(videos)
     # One more, which is silent, is looked at whole; what was seen of the others is enough.
     before = {part: part.stat().st_mtime_ns for part in (tmp_path / "sound").rglob("*.part.npz")}

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from skipintro.detection.limits import Limits
 from skipintro.detectors.candidates import Candidates
+from skipintro.detectors.ends import mean_ends
 from skipintro.detectors.openings import OpeningDetector, matched, season_candidates
 from skipintro.episodes.annotations import format_interval
 from skipintro.evidence.track import Evidence
@@ -65,12 +66,14 @@ def _told(
         return f"none: no sibling{copies}"
     if not len(found):
         return f"none: nothing that may be an intro comes back in {n_siblings} siblings"
-    spans_s = (found.spans / config.matching.rate).tolist()
-    allowed = np.array([limits.allow(start, stop) for start, stop in spans_s])
-    best = int(np.where(allowed, scores, -np.inf).argmax() if allowed.any() else scores.argmax())
+    spans_s = found.spans / config.matching.rate
+    allowed = np.array([limits.allow(start, stop) for start, stop in spans_s.tolist()])
+    counted = np.where(allowed, scores, -np.inf) if allowed.any() else scores
+    best = int(counted.argmax())
     confidence = config.confidence(float(scores[best]))
     least = config.min_confidence if limits.min_confidence is None else limits.min_confidence
-    message = f"{_span(found.spans[best], config.matching.rate)}, confidence {confidence:.2f}"
+    ends = mean_ends(spans_s, counted, best, config.ends)
+    message = f"{format_interval(ends)}, confidence {confidence:.2f}"
     if not allowed.any():
         message = f"none: {message}, too short or too long for what is set"
     elif confidence < least:

@@ -17,6 +17,7 @@ from skipintro.detection.episode import LabelledEpisode, Prediction
 from skipintro.detectors.augmentation import AugmentationSettings
 from skipintro.detectors.candidates import CandidateSettings
 from skipintro.detectors.continued import Trial, continue_fit
+from skipintro.detectors.ends import EndsSettings
 from skipintro.detectors.fitting import (
     LabelledSeason,
     OpeningFitSettings,
@@ -48,6 +49,7 @@ class LearningSettings(BaseModel):
     further_trees: tuple[int, ...]  # numbers that are tried, beyond those of the start
     chance_episodes: float = Field(ge=0)  # that a larger number has to gain
     min_confidence: float = Field(ge=0, le=1)
+    ends: EndsSettings = EndsSettings()
     several: SeveralSettings = SeveralSettings()
 
 
@@ -59,6 +61,7 @@ class FitParams(StageParams):
     further_trees: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
     chance_episodes: float = Field(ge=0)
     min_confidence: float = Field(ge=0, le=1)
+    ends: EndsSettings
     several: SeveralSettings
     seed: int = Field(ge=0)
     folds: int = Field(ge=2)
@@ -85,6 +88,7 @@ class FitParams(StageParams):
             further_trees=self.further_trees,
             chance_episodes=self.chance_episodes,
             min_confidence=self.min_confidence,
+            ends=self.ends,
             several=self.several,
         )
 
@@ -122,6 +126,7 @@ def learn(
         siblings=settings.season.siblings,
         candidates=settings.season.candidates,
         min_confidence=settings.min_confidence,
+        ends=settings.ends,
         several=settings.several,
         calibration_scores=(0.0,),
         calibration_shares=(0.0,),

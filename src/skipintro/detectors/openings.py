@@ -27,6 +27,7 @@ from skipintro.detection.kinds import OPENINGS_CONFIG, OPENINGS_WEIGHTS
 from skipintro.detection.limits import Limits
 from skipintro.detectors.candidates import Candidates, CandidateSettings, find_candidates, names
 from skipintro.detectors.consensus import CONSENSUS, with_consensus
+from skipintro.detectors.ends import EndsSettings, mean_ends
 from skipintro.detectors.several import SeveralSettings, further_openings, n_episodes
 from skipintro.detectors.trees import Trees
 from skipintro.evidence.settings import FingerprintSettings
@@ -53,7 +54,8 @@ class OpeningConfig(SeasonSettings):
 
     fingerprint: FingerprintSettings
     min_confidence: float = Field(ge=0, le=1)  # below it, rather none than a wrong one
-    # Left out of the file where it is as it ships, which came after those that were stored before.
+    # Left out of the file where they are as they ship: there are detectors from before them.
+    ends: EndsSettings = Field(default=EndsSettings(), exclude_if=lambda one: one == EndsSettings())
     several: SeveralSettings = Field(
         default=SeveralSettings(), exclude_if=lambda one: one == SeveralSettings()
     )
@@ -199,6 +201,8 @@ class OpeningDetector:
     ) -> Prediction:
         """Return the best allowed candidate, or none where it is not likely enough to be right.
 
+        Its ends are means with the allowed ones that are nearly as good, see `ends`.
+
         Of a file of several episodes, up to `most` that are the same opening are predicted; the
         confidence is that of the best. The probability of a second is that of the likeliest
         candidate that holds it, allowed or not.
@@ -213,7 +217,8 @@ class OpeningDetector:
         allowed = np.array([limits.allow(start, stop) for start, stop in spans_s.tolist()], bool)
         if not allowed.any():
             return Prediction(None, None, seconds)
-        best = int(np.where(allowed, scores, -np.inf).argmax())
+        of_allowed = np.where(allowed, scores, -np.inf)
+        best = int(of_allowed.argmax())
         confidence = self.config.confidence(float(scores[best]))
         least = limits.min_confidence
         if confidence < (self.config.min_confidence if least is None else least):
@@ -223,9 +228,8 @@ class OpeningDetector:
             every = np.where(allowed, [self.config.confidence(float(each)) for each in scores], -1)
             again = further_openings(found, every, best, self.config.several, rate)
             chosen += again[: most - 1]
-        first, *further = sorted(
-            (start, min(stop, max(start, length_s))) for start, stop in spans_s[chosen].tolist()
-        )
+        spans = [mean_ends(spans_s, of_allowed, each, self.config.ends) for each in chosen]
+        first, *further = sorted((start, min(end, max(start, length_s))) for start, end in spans)
         return Prediction(first, confidence, seconds, tuple(further))
 
 

@@ -19,10 +19,9 @@ class Policy:
     around_s: float = 30.0  # beyond either end of a proposal
     usual_s: float = 2.0  # of pictures that tell what is usual in an episode
     usual_every_s: float = 120.0
-    min_heard: float = 0.8  # confidence of an episode's best proposal; else all of it is looked at
+    min_heard: float = 0.75  # confidence of an episode's best proposal; else all of it is looked at
     min_share: float = 0.75  # of a series' episodes that are so sure; else all of all is looked at
-    min_seen: float = 0.6  # confidence with pictures; else, too
-    min_lead: float = 0.005  # of the best candidate's score over one with other ends; else, too
+    min_seen: float = 0.75  # confidence with pictures; else, too
     inside_s: float = 5.0  # of pictures that are known around the best one's ends; else, too
 
 
@@ -85,9 +84,6 @@ def is_settled(
         if _confidence(detector, scores) < policy.min_seen:
             return False
         best = found.spans[int(scores.argmax())]
-        others = scores[np.abs(found.spans - best).max(axis=1) > 1]
-        if len(others) and scores.max() - others.max() < policy.min_lead:
-            return False
         n = len(episode.tracks["pictures"])
         if not all(_is_within(end * factor, spans, inside, n) for end in best.tolist()):
             return False
