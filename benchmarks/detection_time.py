@@ -3,7 +3,7 @@
     python benchmarks/detection_time.py [VIDEO ...]
 
 The videos are as in embedding_speed.py, repeated to 10 and 45 minutes. The detector is the
-champion, else the last one trained. The second run has the vectors and not the answer, the third
+champion, else the last one trained. The second run has the vectors and not the result, the third
 one has both.
 """
 
@@ -46,7 +46,7 @@ def main(sources: list[Path]) -> None:
             repeat(video, clip, length_s)
             for state in ("cold", "vectors cached", "all cached"):
                 if state == "vectors cached":
-                    (cache / "answers.sqlite").unlink()
+                    (cache / "results.sqlite").unlink()
                 took, peak = detect(video, cache)
                 rows.append(
                     {

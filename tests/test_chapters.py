@@ -22,19 +22,19 @@ from skipintro.detection.limits import Limits
 from skipintro.detectors.openings import load_openings, save_openings
 from skipintro.library.combining import CONFIRMED, UNCONFIRMED, by_chapter
 from skipintro.library.enums import Source
-from skipintro.library.results import Answer, Interval
+from skipintro.library.results import Interval, Result
 from skipintro.library.shelf import Local
 from skipintro.video import chapters as reading
 from skipintro.video.container import VideoError
 from skipintro.video.titles import Chapter
 
 
-def answer(*chapters: Chapter, interval: Interval | None = (20, 30), **limits: float) -> Answer:
+def result(*chapters: Chapter, interval: Interval | None = (20, 30), **limits: float) -> Result:
     local = Local(limits=Limits(**limits))
     known = None if interval is None else 0.8
     video = Path("x.mkv")
     intervals = () if interval is None else (interval,)
-    return Answer(video, "x", "ab", 100.0, intervals, known, chapters=tuple(chapters), local=local)
+    return Result(video, "x", "ab", 100.0, intervals, known, chapters=tuple(chapters), local=local)
 
 
 def shared_in(start_s: float, end_s: float) -> Callable[[Interval], float]:
@@ -55,24 +55,24 @@ def not_asked(_: Interval) -> float:
 INTRO, PART = Chapter(19, 31, "Intro"), Chapter(31, 90, "Part A")
 
 
-def told(found: Answer) -> tuple[Interval | None, float | None, Source]:
+def told(found: Result) -> tuple[Interval | None, float | None, Source]:
     return next(iter(found.intervals), None), found.confidence, found.source
 
 
 def test_a_chapter_that_the_detector_confirms_takes_its_place_and_asks_no_sibling() -> None:
-    found = by_chapter(answer(PART, INTRO), not_asked)
+    found = by_chapter(result(PART, INTRO), not_asked)
     assert told(found) == ((19, 31), CONFIRMED, Source.CHAPTER)
 
 
 def test_a_chapter_that_siblings_share_is_confirmed_whatever_the_detector_says() -> None:
     for interval in (None, (60.0, 80.0)):
-        found = by_chapter(answer(INTRO, interval=interval), shared_in(18, 25.5))
+        found = by_chapter(result(INTRO, interval=interval), shared_in(18, 25.5))
         assert told(found) == ((19, 31), CONFIRMED, Source.CHAPTER)
 
 
 def test_a_chapter_that_nothing_confirms_is_told_with_less_confidence() -> None:
     for interval in (None, (60.0, 80.0), (29.0, 40.0)):
-        found = by_chapter(answer(INTRO, interval=interval), shared_in(18, 24))
+        found = by_chapter(result(INTRO, interval=interval), shared_in(18, 24))
         assert told(found) == ((19, 31), UNCONFIRMED, Source.CHAPTER)
     assert UNCONFIRMED < CONFIRMED
 
@@ -80,20 +80,20 @@ def test_a_chapter_that_nothing_confirms_is_told_with_less_confidence() -> None:
 def test_other_chapters_change_nothing() -> None:
     whole, mark, beyond = Chapter(0, 100, "Intro"), Chapter(5, 5.5, "OP"), Chapter(99.5, 200, "OP")
     for chapters in ((), (PART,), (whole,), (mark,), (beyond,)):
-        plain = answer(*chapters)
+        plain = result(*chapters)
         assert by_chapter(plain, not_asked) == plain
 
 
 def test_of_several_the_confirmed_one_counts_else_the_first() -> None:
     ident = Chapter(0, 5, "Opening")
-    assert told(by_chapter(answer(INTRO, ident), not_asked))[0] == (19, 31)
-    lone = answer(INTRO, ident, interval=None)
+    assert told(by_chapter(result(INTRO, ident), not_asked))[0] == (19, 31)
+    lone = result(INTRO, ident, interval=None)
     assert told(by_chapter(lone, shared_in(19, 31)))[0] == (19, 31)
     assert told(by_chapter(lone, NOWHERE))[:2] == ((0, 5), UNCONFIRMED)
 
 
 def test_of_two_intervals_each_gives_way_to_the_chapter_that_it_confirms() -> None:
-    both = replace(answer(PART, INTRO), intervals=((20, 30), (70, 80)))
+    both = replace(result(PART, INTRO), intervals=((20, 30), (70, 80)))
     assert by_chapter(both, not_asked).intervals == ((19, 31), (70, 80))
     second = replace(both, chapters=(*both.chapters, Chapter(69, 80, "Opening")))
     assert by_chapter(second, not_asked).intervals == ((19, 31), (69, 80))
@@ -112,7 +112,7 @@ def test_of_two_intervals_each_gives_way_to_the_chapter_that_it_confirms() -> No
 def test_limits_hold_for_chapters_and_the_detector_s_stays_then(
     limits: dict[str, float], share: Callable[[Interval], float], source: Source
 ) -> None:
-    found = by_chapter(answer(INTRO, interval=(60.0, 70.0), **limits), share)
+    found = by_chapter(result(INTRO, interval=(60.0, 70.0), **limits), share)
     assert found.source is source
     assert found.intervals == (((19, 31) if source is Source.CHAPTER else (60, 70)),)
 

@@ -488,7 +488,7 @@ def test_what_is_damaged_in_the_cache_is_made_anew(
     [vectors] = place.cache.glob(f"{kind}/*/*.np*")
     before = vectors.read_bytes()
     flip_bit(vectors, seed=1)
-    (place.cache / "answers.sqlite").unlink()
+    (place.cache / "results.sqlite").unlink()
     # The whole is asked for, then a part, for which the damaged whole would have served.
     for words in ((), ("--search", "9")):
         assert main(place.words(video, *words, "--beside", "0"), monkeypatch) == 0
@@ -509,7 +509,7 @@ def test_a_memory_that_breaks_in_the_middle_is_told_once_and_is_no_fault_of_a_vi
         memory.put("file", f"{video.parent}/~{number:03}", [number])
     content_of(video, memory)
     memory.close()
-    answers = place.cache / "answers.sqlite"
+    answers = place.cache / "results.sqlite"
     with closing(sqlite3.connect(answers)) as database:
         [size] = database.execute("PRAGMA page_size").fetchone()
     content = bytearray(answers.read_bytes())
@@ -519,7 +519,7 @@ def test_a_memory_that_breaks_in_the_middle_is_told_once_and_is_no_fault_of_a_vi
     assert main(place.words(str(place.library)), monkeypatch) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.count("answers.sqlite: cannot be used (") == 1
+    assert told.err.count("results.sqlite: cannot be used (") == 1
     assert "delete it, or choose another --cache" in told.err
 
 

@@ -30,7 +30,7 @@ from skipintro.library.enums import Form, Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
 from skipintro.library.output import Row, print_rows
 from skipintro.library.postprocess import Rule, refine
-from skipintro.library.results import Answer
+from skipintro.library.results import Result
 from skipintro.library.shot_boundaries import snapped
 from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars.result import Finding
@@ -225,8 +225,8 @@ def test_a_file_is_read_again_only_when_its_size_or_time_has_changed(
 
 
 def test_a_broken_memory_is_told_with_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "answers.sqlite").write_bytes(b"no database" * 1000)
-    with pytest.raises(InputError, match=r"answers\.sqlite: cannot be used .* delete it"):
+    (tmp_path / "results.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(InputError, match=r"results\.sqlite: cannot be used .* delete it"):
         Memory(tmp_path)
 
 
@@ -234,16 +234,16 @@ def test_an_answer_that_is_damaged_or_another_s_is_forgotten(tmp_path: Path) -> 
     memory = Memory(tmp_path)
     memory.put("series", "a", [[36.0, [4.0, 20.0], 0.9]])
     memory.put("series", "b", [[36.0, None, None]])
-    change = "UPDATE answers SET value = {} WHERE key = 'a'"
+    change = "UPDATE results SET value = {} WHERE key = 'a'"
     for value in (
         "replace(value, '20.0', '28.0')",
-        "(SELECT value FROM answers WHERE key = 'b')",
+        "(SELECT value FROM results WHERE key = 'b')",
         "'[[36.0, [4.0, 28.0], 0.9]]'",  # of an earlier version
         "x'00ff'",
         "NULL",
     ):
         memory.put("series", "a", [[36.0, [4.0, 20.0], 0.9]])
-        with closing(sqlite3.connect(tmp_path / "answers.sqlite")) as other, other:
+        with closing(sqlite3.connect(tmp_path / "results.sqlite")) as other, other:
             assert other.execute(change.format(value)).rowcount == 1
         assert memory.get("series", "a") is None
         assert memory.get("series", "b") == [[36.0, None, None]]
@@ -252,7 +252,7 @@ def test_an_answer_that_is_damaged_or_another_s_is_forgotten(tmp_path: Path) -> 
 def test_a_full_disk_under_the_memory_is_told_with_its_own_remedy(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     memory._values.execute("PRAGMA max_page_count = 2")
-    with pytest.raises(InputError, match=r"answers\.sqlite: .*full\); free some space"):
+    with pytest.raises(InputError, match=r"results\.sqlite: .*full\); free some space"):
         memory.put("x", "y", "long" * 10_000)
 
 
@@ -273,12 +273,12 @@ def test_two_runs_may_share_a_memory(tmp_path: Path) -> None:
 # Refining
 
 
-def answer(**changes: Any) -> Answer:
+def result(**changes: Any) -> Result:
     fields = {"length_s": 100.0, "intervals": ((20.0, 30.0),), "confidence": 0.8, **changes}
-    return Answer(Path("x.mkv"), "x", "ab", **fields)
+    return Result(Path("x.mkv"), "x", "ab", **fields)
 
 
-def nowhere(_: Answer, second: float) -> float:
+def nowhere(_: Result, second: float) -> float:
     raise AssertionError(f"{second} s is not to be snapped")
 
 
@@ -293,25 +293,25 @@ def nowhere(_: Answer, second: float) -> float:
     ],
 )
 def test_an_interval_is_refined_as_the_rule_says(rule: Rule, expected: Any) -> None:
-    found = refine(answer(), rule, nowhere)
+    found = refine(result(), rule, nowhere)
     assert found.interval == expected
     assert found.confidence == (None if expected is None else 0.8)
 
 
 def test_what_a_person_or_the_file_itself_says_is_taken_as_it_is() -> None:
     for source in (Source.SETTINGS, Source.CHAPTER):
-        told = answer(source=source, confidence=0.5)
+        told = result(source=source, confidence=0.5)
         found = refine(told, Rule(snap=True, pad_start_s=1, pad_end_s=1), nowhere)
         assert (found.interval, found.confidence, found.source) == ((20, 30), 0.5, source)
 
 
 def test_snapped_ends_are_rounded_to_milliseconds_before_anything_else_sees_them() -> None:
-    found = refine(answer(), Rule(snap=True, pad_end_s=1), lambda _, second: second + 1 / 3)
+    found = refine(result(), Rule(snap=True, pad_end_s=1), lambda _, second: second + 1 / 3)
     assert found.interval == (20.333, 31.333)
 
 
 def test_each_of_two_intervals_is_refined_and_those_that_meet_are_one() -> None:
-    double = answer(intervals=((20.0, 30.0), (60.0, 70.0)))
+    double = result(intervals=((20.0, 30.0), (60.0, 70.0)))
     found = refine(double, Rule(pad_start_s=2), nowhere)
     assert [*found.intervals] == [(18, 30), (58, 70)]
     assert refine(double, Rule(pad_end_s=31), nowhere).intervals == ((20, 100),)
@@ -338,7 +338,7 @@ def test_csv_and_table_have_a_line_for_each_interval(capsys: pytest.CaptureFixtu
 
 
 def test_nothing_found_stays_nothing() -> None:
-    assert refine(answer(intervals=(), confidence=None), Rule(snap=True), nowhere).interval is None
+    assert refine(result(intervals=(), confidence=None), Rule(snap=True), nowhere).interval is None
 
 
 # Snapping

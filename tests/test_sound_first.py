@@ -18,7 +18,7 @@ from skipintro.library.cache import Memory
 from skipintro.library.discovery import find_series
 from skipintro.library.models import find_model
 from skipintro.library.proposals import Policy
-from skipintro.library.results import Answer, Settings
+from skipintro.library.results import Result, Settings
 from skipintro.library.runner import Detection
 from skipintro.video.decoding import grey_thumbnails, some_grey_thumbnails
 from skipintro.video.encoding import Soundtrack, encode_h264
@@ -91,12 +91,12 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def detected(
     paths: list[Path], cache: Path, *, is_sound_first: bool
-) -> tuple[Detection, list[Answer]]:
+) -> tuple[Detection, list[Result]]:
     memory = Memory(cache)
     model, _ = find_model(str(SHIPPED), None, memory)
     detection = Detection(model, memory, Settings(sound_first=is_sound_first))
-    [answers] = detection.answers(find_series(paths, 0))
-    return detection, answers
+    [results] = detection.results(find_series(paths, 0))
+    return detection, results
 
 
 def kept(cache: Path) -> list[str]:
@@ -110,21 +110,21 @@ def test_sound_tells_where_to_look_and_the_intervals_are_those_of_all_pictures(
     """Takes some seconds, of decoding minutes of pictures and sound."""
     videos = sorted(season.glob("*.mkv"))
     _, expected = detected(videos, tmp_path / "thorough", is_sound_first=False)
-    detection, answers = detected(videos, tmp_path / "sound", is_sound_first=True)
+    detection, results = detected(videos, tmp_path / "sound", is_sound_first=True)
     assert kept(tmp_path / "sound") == [".part"] * 3 + [".sound"] * 3
     assert detection.n_decoded == 3
-    for found, start_s in zip(answers, STARTS, strict=True):
+    for found, start_s in zip(results, STARTS, strict=True):
         assert np.allclose(found.intervals, [(start_s, start_s + OPENING_S)], atol=1)
-    all_seen = [answer.intervals for answer in expected]
-    np.testing.assert_allclose([answer.intervals for answer in answers], all_seen, atol=0.25)
-    assert set(detection.explained(answers)) == set(videos)
+    all_seen = [result.intervals for result in expected]
+    np.testing.assert_allclose([result.intervals for result in results], all_seen, atol=0.25)
+    assert set(detection.explained(results)) == set(videos)
     # One more, which is silent, is looked at whole; what was seen of the others is enough.
     before = {part: part.stat().st_mtime_ns for part in (tmp_path / "sound").rglob("*.part.npz")}
     more = sorted(season.rglob("*.mkv"))
-    _, answers = detected(more, tmp_path / "sound", is_sound_first=True)
+    _, results = detected(more, tmp_path / "sound", is_sound_first=True)
     assert kept(tmp_path / "sound") == [".part"] * 3 + [".sound"] * 4 + ["whole"]
     assert {part: part.stat().st_mtime_ns for part in before} == before
-    assert all(answer.intervals for answer in answers)
+    assert all(result.intervals for result in results)
 
 
 def test_where_few_episodes_are_sure_by_sound_all_are_looked_at(
@@ -133,10 +133,10 @@ def test_where_few_episodes_are_sure_by_sound_all_are_looked_at(
     """Takes some seconds, of decoding minutes of pictures and sound."""
     videos = sorted(season.rglob("*.mkv"))[::3]
     assert len(videos) == 2
-    _, answers = detected(videos, tmp_path / "few", is_sound_first=True)
+    _, results = detected(videos, tmp_path / "few", is_sound_first=True)
     assert kept(tmp_path / "few") == [".sound"] * 2 + ["whole"] * 2
     _, expected = detected(videos, tmp_path / "thorough", is_sound_first=False)
-    assert [a.intervals for a in answers] == [a.intervals for a in expected]
+    assert [a.intervals for a in results] == [a.intervals for a in expected]
 
 
 def test_groups_that_nobody_wants_are_not_decoded_and_the_others_are_the_same(

@@ -210,6 +210,6 @@ class Library:
         assert not others, f"not as expected: {others}"
         left = [path.name for path in self.place.library.rglob(".*")]
         assert not left, f"left behind: {left}"
-        with closing(sqlite3.connect(self.place.cache / "answers.sqlite")) as answers:
+        with closing(sqlite3.connect(self.place.cache / "results.sqlite")) as answers:
             told = answers.execute("PRAGMA integrity_check").fetchall()
         assert told == [("ok",)], told

@@ -344,7 +344,7 @@ def test_bits_that_flip_in_the_cache_of_detect(
         with attack.case(number):
             shutil.rmtree(place.cache)
             shutil.copytree(whole, place.cache)
-            database = place.cache / "answers.sqlite"
+            database = place.cache / "results.sqlite"
             recorded = sorted(place.cache.glob("fingerprints/*/*.npz"))
             for _ in range(attack.rng.choice((1, 1, 50))):
                 flip_bit(database, attack.rng.randrange(2**32))
@@ -367,7 +367,7 @@ def test_bits_that_flip_in_the_cache_of_detect(
 def forget_answers(whole: Path, database: Path) -> None:
     shutil.copy(whole, database)
     answers = sqlite3.connect(database)
-    answers.execute("DELETE FROM answers WHERE kind = 'series'")
+    answers.execute("DELETE FROM results WHERE kind = 'series'")
     answers.commit()
     answers.close()
 

@@ -221,7 +221,7 @@ def test_links_in_the_place_of_what_is_written(attack: Attack, tmp_path: Path) -
                         memory.put("kind", "key", 1)
                         memory.close()
                         assert kind == "a folder"
-                        (outside / "folder" / "answers.sqlite").unlink()
+                        (outside / "folder" / "results.sqlite").unlink()
                     else:
                         told += write_sidecars(toy, place, folder, overwrite=overwrite)
                 with attack.case((kind, what, overwrite, "afterwards")):

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from skipintro.library.models import Model
     from skipintro.library.output import Row
     from skipintro.library.postprocess import Rule
-    from skipintro.library.results import Answer, Settings
+    from skipintro.library.results import Result, Settings
     from skipintro.library.runner import Detection
     from skipintro.library.shelf import Chosen
     from skipintro.library.sidecar_writer import Writer
@@ -166,22 +166,22 @@ class Job:
             self.writer.withdraw(video, self.kinds, mux=self.mux)
         return rows
 
-    def _row(self, answer: "Answer") -> "Row":
+    def _row(self, result: "Result") -> "Row":
         from skipintro.library.rows import row_of
 
-        row = row_of(answer, self.rule, self._snapped)
+        row = row_of(result, self.rule, self._snapped)
         if not row.fault:
             self.writer.write(row.finding, self.kinds, mux=self.mux)
         return row
 
-    def _snapped(self, answer: "Answer", second: float) -> float:
+    def _snapped(self, result: "Result", second: float) -> float:
         """Return the nearest cut, computed once for each video and time."""
-        key = f"{answer.sha256} {second} {self._cutting}"
+        key = f"{result.sha256} {second} {self._cutting}"
         known = self.memory.get("snap", key)
         if known is None:
             from skipintro.library.shot_boundaries import snapped
 
-            known = snapped(answer.video, second)
+            known = snapped(result.video, second)
             self.memory.put("snap", key, known)
         return float(known)
 

@@ -91,30 +91,30 @@ def show(
     memory = Memory(cache or default_folder())
     settings = Settings(looked_at, device, encoder_weights)
     detection = Detection(model_of(model, memory), memory, settings)
-    answers = next(detection.answers(groups), [])
-    answer = next((answer for answer in answers if answer.video == video), None)
-    if answer is None:
+    results = next(detection.results(groups), [])
+    result = next((result for result in results if result.video == video), None)
+    if result is None:
         raise InputError(f"{video}: left out by `skip = true` in a skipintro.toml above it")
-    if answer.fault:
-        raise InputError(answer.fault)
-    if not answer.intervals:
+    if result.fault:
+        raise InputError(result.fault)
+    if not result.intervals:
         title = f"{video.name}: no intro"
-        middle = [answer.length_s * (place + 0.5) / 10 for place in range(10)]
+        middle = [result.length_s * (place + 0.5) / 10 for place in range(10)]
         strips = [strip(video, middle[:5]), strip(video, middle[5:])]
     else:
-        sure = "" if answer.confidence is None else f", confidence {answer.confidence:.2f}"
-        spans = ", ".join(map(format_interval, answer.intervals))
-        title = f"{video.name}: {spans}{sure} ({answer.source})"
-        ends = [end for interval in answer.intervals for end in interval]
+        sure = "" if result.confidence is None else f", confidence {result.confidence:.2f}"
+        spans = ", ".join(map(format_interval, result.intervals))
+        title = f"{video.name}: {spans}{sure} ({result.source})"
+        ends = [end for interval in result.intervals for end in interval]
         strips = [strip(video, [end + step for step in range(-2, 3)]) for end in ends]
     with atomic_write(out) as draft:
         finding(
             draft,
             title,
             strips,
-            detection.curve(answers, answer),
-            intervals=answer.intervals,
-            shared=detection.shared(answers, answer),
+            detection.curve(results, result),
+            intervals=result.intervals,
+            shared=detection.shared(results, result),
         )
     typer.echo(title)
     typer.echo(out)

@@ -2,7 +2,7 @@
 
 Everything carries its hash, so that what a disk has damaged is computed again and never used.
 
-Reads and writes  <folder>/answers.sqlite: small values as JSON, by kind and key
+Reads and writes  <folder>/results.sqlite: small values as JSON, by kind and key
                   <folder>/vectors/<encoder>/<sha256 of the video>.npy
 """
 
@@ -39,12 +39,12 @@ class Memory:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._path = folder / "answers.sqlite"
+        self._path = folder / "results.sqlite"
         with self._reporting():
             self._values = sqlite3.connect(self._path, timeout=60, isolation_level=None)
             self._values.execute("PRAGMA synchronous = OFF")  # a cache; a rerun finds it all again
             self._values.execute(
-                "CREATE TABLE IF NOT EXISTS answers "
+                "CREATE TABLE IF NOT EXISTS results "
                 "(kind TEXT, key TEXT, value TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"
             )
 
@@ -52,7 +52,7 @@ class Memory:
         """Return the value, None where there is none."""
         with self._reporting():
             row = self._values.execute(
-                "SELECT value FROM answers WHERE kind = ? AND key = ?", (kind, key)
+                "SELECT value FROM results WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
         sum_, _, text = str(row[0] if row else "").partition(" ")
         return json.loads(text) if row and sum_ == _sum(kind, key, text) else None
@@ -62,7 +62,7 @@ class Memory:
         text = json.dumps(value)
         with self._reporting():
             self._values.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?)",
                 (kind, key, f"{_sum(kind, key, text)} {text}"),
             )
 

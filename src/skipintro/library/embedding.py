@@ -21,7 +21,7 @@ from skipintro.episodes.embeddings import (
 from skipintro.episodes.search import seconds_to_decode
 from skipintro.library.cache import Memory
 from skipintro.library.kept import is_kept, promised_length_s
-from skipintro.library.results import Answer, Settings
+from skipintro.library.results import Result, Settings
 from skipintro.video.container import VideoError
 
 
@@ -55,75 +55,75 @@ class Embedder:
         weights = self._settings.encoder_weights
         self._encoder = load_same_encoder(self._detector, self._place, self._device, weights)
 
-    def has(self, answer: Answer) -> bool:
+    def has(self, result: Result) -> bool:
         """Return whether the vectors are available; what cannot be opened has none."""
-        self._lengths[answer.sha256] = promised_length_s(answer.video)
-        return is_kept(self._file(answer))  # a damaged whole would hide the vectors of a part
+        self._lengths[result.sha256] = promised_length_s(result.video)
+        return is_kept(self._file(result))  # a damaged whole would hide the vectors of a part
 
-    def make(self, answer: Answer) -> NDArray[np.float32] | InputError:
+    def make(self, result: Result) -> NDArray[np.float32] | InputError:
         """Return the vectors (n_seconds, D), or the fault of the video; may run in any thread."""
         if self._encoder is None:
             raise RuntimeError("load() comes first")
-        promised_s = self._lengths[answer.sha256]
+        promised_s = self._lengths[result.sha256]
         try:
-            return embed_checked(answer.video, self._encoder, self._config_of(answer), promised_s)
+            return embed_checked(result.video, self._encoder, self._config_of(result), promised_s)
         except VideoError as error:
             return error
 
-    def keep(self, answer: Answer, vectors: NDArray[np.float32]) -> None:
+    def keep(self, result: Result, vectors: NDArray[np.float32]) -> None:
         """Write the vectors, whole or not at all."""
-        store_vectors(self._made_file(answer), vectors)
+        store_vectors(self._made_file(result), vectors)
 
-    def rounds(self, answers: Sequence[Answer]) -> Iterator[list[Answer]]:
+    def rounds(self, results: Sequence[Result]) -> Iterator[list[Result]]:
         """Yield nothing: what was made is all."""
         return iter(())
 
-    def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
+    def found(self, results: Sequence[Result]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
-        episodes = [Episode(str(a.video), a.series, self._vectors(a)) for a in answers]
+        episodes = [Episode(str(a.video), a.series, self._vectors(a)) for a in results]
         return [
             (
-                self._length_s(answer, len(episode.vectors)),
-                answer.local.limits.applied_to(prediction),
+                self._length_s(result, len(episode.vectors)),
+                result.local.limits.applied_to(prediction),
             )
-            for answer, episode, prediction in zip(
-                answers, episodes, self._detector.detect(episodes), strict=True
+            for result, episode, prediction in zip(
+                results, episodes, self._detector.detect(episodes), strict=True
             )
         ]
 
-    def shared(self, answers: Sequence[Answer], position: int) -> None:
+    def shared(self, results: Sequence[Result], position: int) -> None:
         """Return nothing: the head uses no sibling."""
 
-    def explained(self, answers: Sequence[Answer]) -> list[str]:
+    def explained(self, results: Sequence[Result]) -> list[str]:
         """Return for each video how sure the head is at most, which is all that it knows."""
-        most = [float(found.probabilities.max(initial=0)) for _, found in self.found(answers)]
+        most = [float(found.probabilities.max(initial=0)) for _, found in self.found(results)]
         least = self._detector.config.head.threshold
         return [f"highest probability {each:.2f}, threshold {least:.2f}" for each in most]
 
-    def _vectors(self, answer: Answer) -> NDArray[np.float32]:
-        vectors = stored_vectors(file := self._file(answer))
+    def _vectors(self, result: Result) -> NDArray[np.float32]:
+        vectors = stored_vectors(file := self._file(result))
         if vectors is None:
             raise InputError(f"{file}: gone or damaged meanwhile; run again")
-        return self._config_of(answer).looked_at(vectors, self._lengths[answer.sha256])
+        return self._config_of(result).looked_at(vectors, self._lengths[result.sha256])
 
-    def _length_s(self, answer: Answer, n_decoded: int) -> float:
+    def _length_s(self, result: Result, n_decoded: int) -> float:
         """Return the video's length: its container's, or the seconds that were decoded, if more."""
-        promised_s = self._lengths[answer.sha256] or 0.0
+        promised_s = self._lengths[result.sha256] or 0.0
         return promised_s if n_decoded < promised_s + 1 else float(n_decoded)
 
-    def _first_s(self, answer: Answer) -> int | None:
-        return seconds_to_decode(self._config_of(answer).search, self._lengths[answer.sha256])
+    def _first_s(self, result: Result) -> int | None:
+        return seconds_to_decode(self._config_of(result).search, self._lengths[result.sha256])
 
-    def _config_of(self, answer: Answer) -> EmbeddingConfig:
-        search = answer.local.search or self._config.search
+    def _config_of(self, result: Result) -> EmbeddingConfig:
+        search = result.local.search or self._config.search
         return self._config.model_copy(update={"search": search})
 
-    def _file(self, answer: Answer) -> Path:
+    def _file(self, result: Result) -> Path:
         """Return the vectors of the whole video where there are any, else the required ones."""
-        whole = self._folder / f"{answer.sha256}.npy"
-        return whole if whole.exists() else self._made_file(answer)
+        whole = self._folder / f"{result.sha256}.npy"
+        return whole if whole.exists() else self._made_file(result)
 
-    def _made_file(self, answer: Answer) -> Path:
-        first_s = self._first_s(answer)
+    def _made_file(self, result: Result) -> Path:
+        first_s = self._first_s(result)
         part = "" if first_s is None else f"-first-{first_s}"
-        return self._folder / f"{answer.sha256}{part}.npy"
+        return self._folder / f"{result.sha256}{part}.npy"

@@ -17,7 +17,7 @@ from skipintro.evidence.track import Evidence
 from skipintro.library.cache import Memory
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.pairs import PairMemory
-from skipintro.library.results import Answer
+from skipintro.library.results import Result
 from skipintro.matching.shared import SharedEvidence
 from skipintro.matching.siblings import Season
 from skipintro.video.container import VideoError
@@ -38,60 +38,60 @@ class Fingerprinter:
     def load(self) -> None:
         """Do nothing: there is no encoder to load."""
 
-    def has(self, answer: Answer) -> bool:
+    def has(self, result: Result) -> bool:
         """Return whether the fingerprints are available; what cannot be opened has none."""
-        self._lengths[answer.sha256] = promised_length_s(answer.video)
-        return is_kept(self._file(answer))
+        self._lengths[result.sha256] = promised_length_s(result.video)
+        return is_kept(self._file(result))
 
-    def make(self, answer: Answer) -> Any:
+    def make(self, result: Result) -> Any:
         """Return the evidence of a video, or its fault; may run in any thread."""
-        promised_s = self._lengths[answer.sha256]
-        n_seconds = self._n_seconds(answer)
+        promised_s = self._lengths[result.sha256]
+        n_seconds = self._n_seconds(result)
         try:
             return record_checked(
-                answer.video, self._detector.config.fingerprint, n_seconds, promised_s
+                result.video, self._detector.config.fingerprint, n_seconds, promised_s
             )
         except VideoError as error:
             return error
 
-    def keep(self, answer: Answer, made: Any) -> None:
+    def keep(self, result: Result, made: Any) -> None:
         """Write the evidence, whole or not at all."""
-        write_checked(self._file(answer), to_bytes(made))
+        write_checked(self._file(result), to_bytes(made))
 
-    def rounds(self, answers: Sequence[Answer]) -> Iterator[list[Answer]]:
+    def rounds(self, results: Sequence[Result]) -> Iterator[list[Result]]:
         """Yield nothing: what was made is all."""
         return iter(())
 
-    def found(self, answers: Sequence[Answer]) -> list[tuple[float, Prediction]]:
+    def found(self, results: Sequence[Result]) -> list[tuple[float, Prediction]]:
         """Return the length in seconds and the prediction of each video of a series."""
-        episodes, season = self._season(answers)
+        episodes, season = self._season(results)
         predictions = self._detector.detect(
             episodes,
             season,
-            limits=[each.local.limits for each in answers],
-            names=[each.video.stem for each in answers],
+            limits=[each.local.limits for each in results],
+            names=[each.video.stem for each in results],
         )
         return [
-            (self._lengths[answer.sha256] or episode.length_s, prediction)
-            for answer, episode, prediction in zip(answers, episodes, predictions, strict=True)
+            (self._lengths[result.sha256] or episode.length_s, prediction)
+            for result, episode, prediction in zip(results, episodes, predictions, strict=True)
         ]
 
-    def shared(self, answers: Sequence[Answer], position: int) -> SharedEvidence:
+    def shared(self, results: Sequence[Result], position: int) -> SharedEvidence:
         """Return what the others of a series share with one video."""
-        return self._detector.shared(*self._season(answers))[position]
+        return self._detector.shared(*self._season(results))[position]
 
-    def explained(self, answers: Sequence[Answer]) -> list[str]:
+    def explained(self, results: Sequence[Result]) -> list[str]:
         """Return for each video of a series why it has this interval, or none."""
-        episodes, season = self._season(answers)
-        limits, names = [a.local.limits for a in answers], [a.video.stem for a in answers]
+        episodes, season = self._season(results)
+        limits, names = [a.local.limits for a in results], [a.video.stem for a in results]
         return explained(self._detector, episodes, season, limits, names)
 
-    def _season(self, answers: Sequence[Answer]) -> tuple[list[Evidence], Season]:
+    def _season(self, results: Sequence[Result]) -> tuple[list[Evidence], Season]:
         """Return the evidence of a series, and what its episodes share."""
-        contents = [self._content(answer) for answer in answers]
+        contents = [self._content(result) for result in results]
         episodes = [
-            of_bytes(content, self._file(answer))
-            for answer, content in zip(answers, contents, strict=True)
+            of_bytes(content, self._file(result))
+            for result, content in zip(results, contents, strict=True)
         ]
         return episodes, self._matched(episodes, contents)
 
@@ -100,16 +100,16 @@ class Fingerprinter:
         recall = self._pairs.of_season([hashlib.sha256(each).hexdigest() for each in contents])
         return matched(episodes, self._detector.config, recall)
 
-    def _content(self, answer: Answer) -> bytes:
-        content = read_checked(file := self._file(answer))
+    def _content(self, result: Result) -> bytes:
+        content = read_checked(file := self._file(result))
         if content is None:
             raise InputError(f"{file}: gone or damaged meanwhile; run again to make it anew")
         return content
 
-    def _n_seconds(self, answer: Answer) -> int | None:
-        return seconds_to_decode(answer.local.search or "whole", self._lengths[answer.sha256])
+    def _n_seconds(self, result: Result) -> int | None:
+        return seconds_to_decode(result.local.search or "whole", self._lengths[result.sha256])
 
-    def _file(self, answer: Answer) -> Path:
-        n_seconds = self._n_seconds(answer)
+    def _file(self, result: Result) -> Path:
+        n_seconds = self._n_seconds(result)
         part = "" if n_seconds is None else f"-first-{n_seconds}"
-        return self._folder / f"{answer.sha256}{part}.npz"
+        return self._folder / f"{result.sha256}{part}.npz"

@@ -51,7 +51,7 @@ def find_model(requested: str | None, checkout: Path | None, memory: Memory) -> 
     `requested` is a folder, `models:/name@alias`, `models:/name/version`, or `last-trained` for
     what the checkout has trained last. None stands for the champion, or, where there is no
     registry or it knows none, for the detector of the package. A registry that is named and does
-    not answer is a fault: another model in its place would go unseen.
+    not result is a fault: another model in its place would go unseen.
     """
     if requested == LAST_TRAINED:
         return _last_trained(checkout, memory)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from skipintro.library.enums import Source
-from skipintro.library.results import Answer
+from skipintro.library.results import Result
 from skipintro.sidecars.result import Finding
 
 
@@ -17,32 +17,32 @@ class Rule:
     pad_end_s: float = 0.0
 
 
-def refine(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]) -> Finding:
+def refine(result: Result, rule: Rule, snapped: Callable[[Result, float], float]) -> Finding:
     """Return the finding; times are whole milliseconds within the video.
 
     What a person or the file itself says is taken as it is. `snapped` returns the time of the
     nearest change of picture.
     """
-    intervals = list(answer.intervals)
-    if answer.source is Source.DETECTOR:
+    intervals = list(result.intervals)
+    if result.source is Source.DETECTOR:
         intervals = []
-        for start_s, end_s in answer.intervals:
+        for start_s, end_s in result.intervals:
             if rule.snap:
-                start_s, end_s = snapped(answer, start_s), snapped(answer, end_s)  # noqa: PLW2901
+                start_s, end_s = snapped(result, start_s), snapped(result, end_s)  # noqa: PLW2901
             since = round(max(0.0, start_s - rule.pad_start_s), 3)
-            until = round(min(answer.length_s, end_s + rule.pad_end_s), 3)
+            until = round(min(result.length_s, end_s + rule.pad_end_s), 3)
             if intervals and since < intervals[-1][1]:  # padded into each other
                 since = intervals.pop()[0]
             if since < until:
                 intervals.append((since, until))
     interval = next(iter(intervals), None)
     return Finding(
-        video=answer.video,
-        series=answer.series,
-        length_s=answer.length_s,
+        video=result.video,
+        series=result.series,
+        length_s=result.length_s,
         interval=interval,
-        confidence=None if interval is None else answer.confidence,
-        source=answer.source,
-        chapters=answer.chapters,
+        confidence=None if interval is None else result.confidence,
+        source=result.source,
+        chapters=result.chapters,
         further=tuple(intervals[1:]),
     )

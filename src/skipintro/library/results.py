@@ -15,7 +15,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Result:
     """What is known of one video: its intervals or none, or else the fault."""
 
     video: Path

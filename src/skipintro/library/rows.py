@@ -11,7 +11,7 @@ from skipintro.library.discovery import Series, series_in
 from skipintro.library.enums import Source
 from skipintro.library.output import Row
 from skipintro.library.postprocess import Rule, refine
-from skipintro.library.results import Answer
+from skipintro.library.results import Result
 from skipintro.library.runner import Detection
 from skipintro.sidecars.result import Finding
 
@@ -19,7 +19,7 @@ from skipintro.sidecars.result import Finding
 def asked_rows(
     detection: Detection,
     groups: Sequence[Series],
-    row: Callable[[Answer], Row],
+    row: Callable[[Result], Row],
     *,
     explain: bool = False,
 ) -> list[Row]:
@@ -31,57 +31,57 @@ def asked_rows(
     place = {video: number for number, video in enumerate(requested)}
     beside = cache(_beside)
     rows = []
-    for answers in detection.answers(groups):
-        why = detection.explained(answers) if explain else {}
-        for answer in answers:
-            if answer.video in place:
-                note = without_sibling(answer, answers, beside)
-                made = replace(row(answer), note=note, why=_why(answer, why))
-                if made.why and answer.intervals and not made.finding.interval:
+    for results in detection.results(groups):
+        why = detection.explained(results) if explain else {}
+        for result in results:
+            if result.video in place:
+                note = without_sibling(result, results, beside)
+                made = replace(row(result), note=note, why=_why(result, why))
+                if made.why and result.intervals and not made.finding.interval:
                     made = replace(made, why=f"{made.why}; left out as this run's options ask")
                 rows.append(made)
     return sorted(rows, key=lambda row: place[row.finding.video])
 
 
-def _why(answer: Answer, of_detector: Mapping[Path, str]) -> str:
+def _why(result: Result, of_detector: Mapping[Path, str]) -> str:
     """Return why an episode has this interval, or none; nothing where that was not requested."""
-    line = of_detector.get(answer.video, "")
-    if line and answer.source is Source.SETTINGS:
+    line = of_detector.get(result.video, "")
+    if line and result.source is Source.SETTINGS:
         return "set by hand in skipintro.toml"
-    if line and answer.source is Source.CHAPTER:
+    if line and result.source is Source.CHAPTER:
         return f"a chapter of the file names it; the detector alone: {line}"
     return line
 
 
-def row_of(answer: Answer, rule: Rule, snapped: Callable[[Answer, float], float]) -> Row:
+def row_of(result: Result, rule: Rule, snapped: Callable[[Result, float], float]) -> Row:
     """Return the refined finding, or none with its fault; `snapped` as `refine` has it."""
-    fault = answer.fault
+    fault = result.fault
     if not fault:
         try:
-            return Row(refine(answer, rule, snapped))
+            return Row(refine(result, rule, snapped))
         except MemoryUnusableError:
             raise
         except InputError as error:
             fault = str(error)
-    return Row(Finding(answer.video, answer.series, 0.0, None, None), fault)
+    return Row(Finding(result.video, result.series, 0.0, None, None), fault)
 
 
 def without_sibling(
-    answer: Answer, answers: Sequence[Answer], beside: Callable[[Path], dict[Path, str]]
+    result: Result, results: Sequence[Result], beside: Callable[[Path], dict[Path, str]]
 ) -> str:
-    """Say why one of the answers of a series has no sibling; nothing where it has one or failed.
+    """Say why one of the results of a series has no sibling; nothing where it has one or failed.
 
     `beside` returns the videos of a folder with their series.
     """
-    if answer.fault or sum(not each.fault for each in answers) > 1:
+    if result.fault or sum(not each.fault for each in results) > 1:
         return ""
-    if len(answers) > 1:
+    if len(results) > 1:
         return "no sibling: the others cannot be read"
-    there = beside(answer.video.parent)
-    others = [name for video, name in there.items() if video != answer.video]
+    there = beside(result.video.parent)
+    others = [name for video, name in there.items() if video != result.video]
     if not others:
         return "no sibling: alone in its folder"
-    if there.get(answer.video, answer.series) in others:
+    if there.get(result.video, result.series) in others:
         return "no sibling: given alone"
     return "no sibling: alone of its name"
 

@@ -23,7 +23,7 @@ from skipintro.core.versions import versions
 from skipintro.detection.kinds import kind_of
 from skipintro.library.cache import Memory, MemoryUnusableError, content_of
 from skipintro.library.combining import by_chapter, by_hand
-from skipintro.library.results import Answer, Interval, Settings
+from skipintro.library.results import Interval, Result, Settings
 from skipintro.library.shelf import Chosen, Local, Shelf
 from skipintro.video.titles import Chapter
 
@@ -60,7 +60,7 @@ class Detection:
         self.n_decoded = 0  # videos that were decoded by it
         self.skipped: list[Path] = []  # that were requested, and that their shelf leaves out
 
-    def answers(self, groups: "Sequence[Series]") -> Iterator[list[Answer]]:
+    def results(self, groups: "Sequence[Series]") -> Iterator[list[Result]]:
         """Yield the results of each series, of all its videos; those from the cache come first.
 
         Raises InputError before anything is done where the settings of a shelf are wrong.
@@ -83,26 +83,26 @@ class Detection:
         for results in self._made(waiting) if waiting else ():
             yield self._combined(results)
 
-    def curve(self, answers: Sequence[Answer], answer: Answer) -> list[float]:
+    def curve(self, results: Sequence[Result], result: Result) -> list[float]:
         """Return the probability of intro by second of one of a series' results."""
-        curve = self._memory.get("curve", f"{self._group_key(answers)} {answer.sha256}")
+        curve = self._memory.get("curve", f"{self._group_key(results)} {result.sha256}")
         return [float(share) for share in curve or ()]
 
-    def shared(self, answers: Sequence[Answer], answer: Answer) -> "SharedEvidence | None":
+    def shared(self, results: Sequence[Result], result: Result) -> "SharedEvidence | None":
         """Return what siblings share with one of a series' results; None of a head."""
-        usable = [each for each in answers if not each.fault]
+        usable = [each for each in results if not each.fault]
         with self._model.opened() as folder:
-            return self._equipped(folder, usable).shared(usable, usable.index(answer))
+            return self._equipped(folder, usable).shared(usable, usable.index(result))
 
-    def explained(self, answers: Sequence[Answer]) -> dict[Path, str]:
+    def explained(self, results: Sequence[Result]) -> dict[Path, str]:
         """Return for each video of a series that was read why it has this interval, or none."""
-        usable = [each for each in answers if not each.fault]
+        usable = [each for each in results if not each.fault]
         with self._model.opened() as folder:
             worker = self._equipped(folder, usable)
             lines = worker.explained(usable) if usable else []
         return {each.video: line for each, line in zip(usable, lines, strict=True)}
 
-    def _equipped(self, folder: Path, usable: Sequence[Answer]) -> "Worker":
+    def _equipped(self, folder: Path, usable: Sequence[Result]) -> "Worker":
         """Return a worker that has all evidence; what was forgotten meanwhile is made again."""
         worker = _worker(folder, self._memory, self._settings)
         missing = [each for each in usable if not worker.has(each)]
@@ -114,27 +114,27 @@ class Detection:
                 worker.keep(each, made)
         return worker
 
-    def _combined(self, answers: Sequence[Answer]) -> list[Answer]:
+    def _combined(self, results: Sequence[Result]) -> list[Result]:
         """Return the results with what other sources than the detector say."""
         combined = []
-        for answer in answers:
-            share = partial(self._share_of_siblings, answers, answer)
-            with_chapters = replace(answer, chapters=self._chapters(answer))
+        for result in results:
+            share = partial(self._share_of_siblings, results, result)
+            with_chapters = replace(result, chapters=self._chapters(result))
             combined.append(by_hand(by_chapter(with_chapters, share)))
         return combined
 
-    def _chapters(self, answer: Answer) -> tuple[Chapter, ...]:
+    def _chapters(self, result: Result) -> tuple[Chapter, ...]:
         """Return the chapters of a video that has no fault."""
-        if answer.fault:
+        if result.fault:
             return ()
-        key = f"{answer.sha256} {self._chapters_key}"
+        key = f"{result.sha256} {self._chapters_key}"
         known = self._memory.get("chapters", key)
         if known is None:
             from skipintro.video.chapters import read_chapters  # noqa: PLC0415  loads FFmpeg
             from skipintro.video.container import VideoError  # noqa: PLC0415
 
             try:
-                known = [list(astuple(chapter)) for chapter in read_chapters(answer.video)]
+                known = [list(astuple(chapter)) for chapter in read_chapters(result.video)]
             except VideoError as error:
                 log.warning("%s: its chapters are passed over", error)
                 return ()
@@ -142,36 +142,36 @@ class Detection:
         return tuple(Chapter(*fields) for fields in known)
 
     def _share_of_siblings(
-        self, answers: Sequence[Answer], answer: Answer, interval: Interval
+        self, results: Sequence[Result], result: Result, interval: Interval
     ) -> float:
         """Return how much of an interval of one of a series' results some sibling has."""
-        key = f"{self._group_key(answers)} {answer.sha256} {interval}"
+        key = f"{self._group_key(results)} {result.sha256} {interval}"
         known = self._memory.get("share", key)
         if known is None:
-            shared = self.shared(answers, answer)
+            shared = self.shared(results, result)
             known = 0.0 if shared is None else shared.share_between(*interval)
             self._memory.put("share", key, known)
         return float(known)
 
-    def _identified(self, video: Path, series: str, local: Local) -> Answer:
+    def _identified(self, video: Path, series: str, local: Local) -> Result:
         if self._settings.search is not None:
             local = replace(local, search=self._settings.search)
         try:
             sha256 = content_of(video, self._memory)
         except OSError as error:
-            return Answer(video, series, fault=describe_os_error(error), local=local)
+            return Result(video, series, fault=describe_os_error(error), local=local)
         except MemoryUnusableError:
             raise
         except InputError as error:
-            return Answer(video, series, fault=str(error), local=local)
-        answer = Answer(video, series, sha256, local=local)
-        fault = self._memory.get("fault", self._fault_key(answer))
-        return replace(answer, fault=f"{video}: {fault}" if fault else "")
+            return Result(video, series, fault=str(error), local=local)
+        result = Result(video, series, sha256, local=local)
+        fault = self._memory.get("fault", self._fault_key(result))
+        return replace(result, fault=f"{video}: {fault}" if fault else "")
 
-    def _fault_key(self, answer: Answer) -> str:
-        return f"{answer.sha256} {answer.local.search} {self._faults}"
+    def _fault_key(self, result: Result) -> str:
+        return f"{result.sha256} {result.local.search} {self._faults}"
 
-    def _group_key(self, group: Sequence[Answer]) -> str:
+    def _group_key(self, group: Sequence[Result]) -> str:
         sound = [
             [each.sha256, each.local.search, *astuple(each.local.limits)]
             for each in group
@@ -186,42 +186,42 @@ class Detection:
             }
         )
 
-    def _cached(self, group: list[Answer]) -> list[Answer] | None:
-        if all(answer.fault for answer in group):
+    def _cached(self, group: list[Result]) -> list[Result] | None:
+        if all(result.fault for result in group):
             return group
         found = self._memory.get("series", self._group_key(group))
         return None if found is None else _filled(group, found)
 
-    def _made(self, groups: list[list[Answer]]) -> Iterator[list[Answer]]:
+    def _made(self, groups: list[list[Result]]) -> Iterator[list[Result]]:
         """Embed what is not embedded yet; each series is yielded as soon as it is complete."""
         log.info("model: %s", self._model.title)
         with self._model.opened() as folder:
             worker = _worker(folder, self._memory, self._settings)
-            todo: dict[_Look, Answer] = {}  # by content: a copy is decoded once
-            for answer in (answer for group in groups for answer in group):
-                if not answer.fault and not worker.has(answer):
-                    todo.setdefault(_look(answer), answer)
+            todo: dict[_Look, Result] = {}  # by content: a copy is decoded once
+            for result in (result for group in groups for result in group):
+                if not result.fault and not worker.has(result):
+                    todo.setdefault(_look(result), result)
             if todo:
                 worker.load()
             faults: dict[_Look, str] = {}
             with thread_map(self._settings.jobs) as mapped:
                 made = progress(mapped(worker.make, todo.values()), len(todo), Unit.VIDEOS)
                 for group in groups:
-                    for answer in group:
-                        if todo.get(_look(answer)) is answer:
-                            self._keep(worker, answer, next(made), faults)
-                            self.n_decoded += _look(answer) not in faults
+                    for result in group:
+                        if todo.get(_look(result)) is result:
+                            self._keep(worker, result, next(made), faults)
+                            self.n_decoded += _look(result) not in faults
                     sound = [a for a in group if not a.fault and _look(a) not in faults]
                     for more in worker.rounds(sound):
-                        for answer, further in zip(more, mapped(worker.make, more), strict=True):
-                            self._keep(worker, answer, further, faults)
+                        for result, further in zip(more, mapped(worker.make, more), strict=True):
+                            self._keep(worker, result, further, faults)
                     yield self._answered(worker, group, faults)
                 next(made, None)  # the last one counts as done
 
     def _keep(
         self,
         worker: "Worker",
-        answer: Answer,
+        result: Result,
         made: Any,
         faults: "dict[_Look, str]",
     ) -> None:
@@ -230,27 +230,27 @@ class Detection:
 
         if isinstance(made, InputError):
             check()  # a fault that an interrupt led to is none of the video
-            faults[_look(answer)] = fault = str(getattr(made, "fault", made))
+            faults[_look(result)] = fault = str(getattr(made, "fault", made))
             if not isinstance(made, PassingVideoError):
-                self._memory.put("fault", self._fault_key(answer), fault)
+                self._memory.put("fault", self._fault_key(result), fault)
             return
-        worker.keep(answer, made)
+        worker.keep(result, made)
 
     def _answered(
-        self, worker: "Worker", group: list[Answer], faults: "dict[_Look, str]"
-    ) -> list[Answer]:
+        self, worker: "Worker", group: list[Result], faults: "dict[_Look, str]"
+    ) -> list[Result]:
         group = [
             replace(a, fault=f"{a.video}: {faults[_look(a)]}") if _look(a) in faults else a
             for a in group
         ]
-        usable = [answer for answer in group if not answer.fault]
+        usable = [result for result in group if not result.fault]
         if not usable:
             return group
         key = self._group_key(group)
         predictions = worker.found(usable)
-        for answer, (_, prediction) in zip(usable, predictions, strict=True):
+        for result, (_, prediction) in zip(usable, predictions, strict=True):
             curve = [round(float(share), 4) for share in prediction.probabilities]
-            self._memory.put("curve", f"{key} {answer.sha256}", curve)
+            self._memory.put("curve", f"{key} {result.sha256}", curve)
         found = [
             [length_s, prediction.intervals, prediction.confidence]
             for length_s, prediction in predictions
@@ -263,8 +263,8 @@ class Detection:
 _Look = tuple[str, Any]  # a content, and how much of it is looked at
 
 
-def _look(answer: Answer) -> _Look:
-    return answer.sha256, answer.local.search
+def _look(result: Result) -> _Look:
+    return result.sha256, result.local.search
 
 
 class Worker(Protocol):
@@ -273,25 +273,25 @@ class Worker(Protocol):
     def load(self) -> None:
         """Load what making evidence takes."""
 
-    def has(self, answer: Answer) -> bool:
+    def has(self, result: Result) -> bool:
         """Return whether the evidence of a video is available."""
 
-    def make(self, answer: Answer) -> Any:
+    def make(self, result: Result) -> Any:
         """Return the evidence of a video, or the InputError that is its fault."""
 
-    def keep(self, answer: Answer, made: Any) -> None:
+    def keep(self, result: Result, made: Any) -> None:
         """Keep evidence for this run and later ones."""
 
-    def rounds(self, answers: Sequence[Answer]) -> Iterator[list[Answer]]:
+    def rounds(self, results: Sequence[Result]) -> Iterator[list[Result]]:
         """Yield the videos of a series of which more must be made and kept, until it is enough."""
 
-    def found(self, answers: Sequence[Answer]) -> "list[tuple[float, Prediction]]":
+    def found(self, results: Sequence[Result]) -> "list[tuple[float, Prediction]]":
         """Return the length in seconds and the prediction of each video of a series."""
 
-    def shared(self, answers: Sequence[Answer], position: int) -> "SharedEvidence | None":
+    def shared(self, results: Sequence[Result], position: int) -> "SharedEvidence | None":
         """Return what the others of a series share with one video, where the detector uses them."""
 
-    def explained(self, answers: Sequence[Answer]) -> list[str]:
+    def explained(self, results: Sequence[Result]) -> list[str]:
         """Return for each video of a series why it has this interval, or none."""
 
 
@@ -310,17 +310,17 @@ def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:
     return Embedder(folder, memory, settings)
 
 
-def _filled(group: Sequence[Answer], found: Sequence[list[Any]]) -> list[Answer]:
+def _filled(group: Sequence[Result], found: Sequence[list[Any]]) -> list[Result]:
     rows = iter(found)
     filled = []
-    for answer in group:
-        if not answer.fault:
+    for result in group:
+        if not result.fault:
             length_s, intervals, confidence = next(rows)
-            answer = replace(  # noqa: PLW2901
-                answer,
+            result = replace(  # noqa: PLW2901
+                result,
                 length_s=length_s,
                 intervals=tuple((start_s, end_s) for start_s, end_s in intervals),
                 confidence=confidence,
             )
-        filled.append(answer)
+        filled.append(result)
     return filled

@@ -10,7 +10,7 @@ from skipintro.library.discovery import Series, find_series
 from skipintro.library.models import Model
 from skipintro.library.output import Row
 from skipintro.library.postprocess import Rule
-from skipintro.library.results import Answer, Settings
+from skipintro.library.results import Result, Settings
 from skipintro.library.rows import asked_rows, row_of
 from skipintro.library.runner import Detection
 from skipintro.service.allowed_paths import Roots
@@ -98,5 +98,5 @@ def _sound(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _exactly(_answer: Answer, second: float) -> float:
+def _exactly(_answer: Result, second: float) -> float:
     return second
