@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from skipintro.detectors import SHIPPED
 from skipintro.detectors.openings import load_openings, matched
 from skipintro.evidence.track import Evidence, Rows, Track, unit_rows
-from skipintro.library.cache import Memory
-from skipintro.library.pairs import PairMemory
+from skipintro.library.cache import Cache
+from skipintro.library.pairs import PairCache
 from tables import print_table
 
 N_EPISODES, LENGTH_S, RATE, DIMENSION = 10, 42 * 60, 4, 64
@@ -63,7 +63,7 @@ def main() -> None:
     *season, more = (episode(seed) for seed in range(N_EPISODES + 1))
     rows: list[dict[str, float | str]] = []
     with tempfile.TemporaryDirectory() as folder:
-        pairs = PairMemory(Memory(Path(folder)), detector.config)
+        pairs = PairCache(Cache(Path(folder)), detector.config)
         contents = [str(seed) for seed in range(N_EPISODES + 1)]  # in the place of their hashes
         for what, episodes, recall, n_runs in (
             ("nothing cached", season, None, N_RUNS),

@@ -17,7 +17,7 @@ from typing import Any
 
 from library_cases import Place
 from server_cases import Answer, running, told_port
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
 from skipintro.service.allowed_paths import Roots
@@ -75,7 +75,7 @@ class Served:
 
 
 def plan_of(place: Place, max_hours: float = 1.0) -> Plan:
-    memory = Memory(place.cache)
+    memory = Cache(place.cache)
     model, _ = find_model(str(place.detector), None, memory)
     memory.close()
     settings = Settings("whole", "cpu")

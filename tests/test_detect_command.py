@@ -42,7 +42,7 @@ from skipintro.detectors.openings import load_openings, save_openings
 from skipintro.detectors.pyfunc_model import IntroDetector
 from skipintro.episodes.labels import read_labels
 from skipintro.evidence.recording import of_bytes, record_checked
-from skipintro.library.cache import Memory, content_of
+from skipintro.library.cache import Cache, content_of
 from skipintro.matching import siblings
 
 
@@ -503,7 +503,7 @@ def test_what_is_damaged_in_the_cache_is_made_anew(
 def test_a_memory_that_breaks_in_the_middle_is_told_once_and_is_no_fault_of_a_video(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    memory, video = Memory(place.cache), place.videos()[0]
+    memory, video = Cache(place.cache), place.videos()[0]
     for number in range(200):  # so that the page with the video's key holds nothing else
         memory.put("file", f"{video.parent}/{number:03}", [number])
         memory.put("file", f"{video.parent}/~{number:03}", [number])

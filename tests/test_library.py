@@ -24,7 +24,7 @@ from skipintro.detection.folder import HeadDetectorConfig
 from skipintro.detection.kinds import DETECTION_FILE
 from skipintro.episodes.embeddings import EmbedManifest
 from skipintro.episodes.naming import series_of_files
-from skipintro.library.cache import Memory, content_of
+from skipintro.library.cache import Cache, content_of
 from skipintro.library.discovery import find_series
 from skipintro.library.enums import Form, Kind, Source
 from skipintro.library.models import USUAL_NAME, find_model
@@ -207,7 +207,7 @@ def test_copies_with_chapters_are_no_episodes_but_a_lone_file_of_such_a_name_is(
 def test_a_file_is_read_again_only_when_its_size_or_time_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, path, read = Memory(tmp_path / "cache"), tmp_path / "x.mkv", []
+    memory, path, read = Cache(tmp_path / "cache"), tmp_path / "x.mkv", []
 
     def counted(file: Path) -> str:
         read.append(file)
@@ -216,7 +216,7 @@ def test_a_file_is_read_again_only_when_its_size_or_time_has_changed(
     monkeypatch.setattr("skipintro.library.cache.sha256_of_file", counted)
     path.write_bytes(b"one")
     first = content_of(path, memory)
-    assert content_of(path, Memory(tmp_path / "cache")) == first
+    assert content_of(path, Cache(tmp_path / "cache")) == first
     assert len(read) == 1
     path.write_bytes(b"two")  # of the same size
     os.utime(path, ns=(0, 1))
@@ -227,11 +227,11 @@ def test_a_file_is_read_again_only_when_its_size_or_time_has_changed(
 def test_a_broken_memory_is_told_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "results.sqlite").write_bytes(b"no database" * 1000)
     with pytest.raises(InputError, match=r"results\.sqlite: cannot be used .* delete it"):
-        Memory(tmp_path)
+        Cache(tmp_path)
 
 
 def test_an_answer_that_is_damaged_or_another_s_is_forgotten(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
+    memory = Cache(tmp_path)
     memory.put("series", "a", [[36.0, [4.0, 20.0], 0.9]])
     memory.put("series", "b", [[36.0, None, None]])
     change = "UPDATE results SET value = {} WHERE key = 'a'"
@@ -250,14 +250,14 @@ def test_an_answer_that_is_damaged_or_another_s_is_forgotten(tmp_path: Path) -> 
 
 
 def test_a_full_disk_under_the_memory_is_told_with_its_own_remedy(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
+    memory = Cache(tmp_path)
     memory._values.execute("PRAGMA max_page_count = 2")
     with pytest.raises(InputError, match=r"results\.sqlite: .*full\); free some space"):
         memory.put("x", "y", "long" * 10_000)
 
 
 def test_two_runs_may_share_a_memory(tmp_path: Path) -> None:
-    one, other = Memory(tmp_path), Memory(tmp_path)
+    one, other = Cache(tmp_path), Cache(tmp_path)
     for number in range(20):
         one.put("x", str(number), [number])
         other.put("y", str(number), {"ключ": None})
@@ -395,7 +395,7 @@ def write(
     place: Path, interval: tuple[float, float] | None, *, overwrite: bool = False
 ) -> tuple[Writer, Path]:
     video = place / "Show S01E01.mkv"
-    writer = Writer(Memory(place / "cache"), overwrite=overwrite, edl_action=3)
+    writer = Writer(Cache(place / "cache"), overwrite=overwrite, edl_action=3)
     writer.write(Finding(video, "show", 60.0, interval, 0.9), [Kind.EDL], mux=False)
     return writer, video.with_suffix(".edl")
 
@@ -423,7 +423,7 @@ def test_a_sidecar_of_someone_else_or_changed_by_hand_is_kept_unless_told(tmp_pa
 
 def test_of_two_videos_that_share_a_sidecar_s_name_the_first_one_s_stays(tmp_path: Path) -> None:
     for _ in range(2):
-        writer = Writer(Memory(tmp_path / "cache"), overwrite=False, edl_action=3)
+        writer = Writer(Cache(tmp_path / "cache"), overwrite=False, edl_action=3)
         for suffix, interval in ((".mkv", (1.0, 2.0)), (".mp4", (5.0, 6.0))):
             told = Finding(tmp_path / f"Show S01E01{suffix}", "show", 60.0, interval, 0.9)
             writer.write(told, [Kind.EDL], mux=False)
@@ -451,7 +451,7 @@ def detector(folder: Path, word: str = "x") -> Path:
 
 
 def test_a_folder_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     one, warning = find_model(str(detector(tmp_path / "one")), None, memory)
     same, _ = find_model(str(detector(tmp_path / "two")), None, memory)
     other, _ = find_model(str(detector(tmp_path / "three", "y")), None, memory)
@@ -460,7 +460,7 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> No
 
 
 def test_a_config_that_was_damaged_is_another_model_whatever_its_time_says(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     folder = detector(tmp_path / "model", "word")
     first, _ = find_model(str(folder), None, memory)
     flip_bit(folder / "detection.json", seed=1)
@@ -468,7 +468,7 @@ def test_a_config_that_was_damaged_is_another_model_whatever_its_time_says(tmp_p
 
 
 def test_a_folder_that_is_no_detector_and_a_name_that_is_nothing_are_told(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     with pytest.raises(InputError, match=r"detection\.json is missing"):
         find_model(str(tmp_path), None, memory)
     with pytest.raises(InputError, match="no such folder; give"):
@@ -486,7 +486,7 @@ def described(folder: Path, **changes: Any) -> Path:
 
 def test_a_folder_that_was_replaced_meanwhile_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
     one = described(detector(tmp_path / "one"))
-    model, _ = find_model(str(one), None, Memory(tmp_path / "cache"))
+    model, _ = find_model(str(one), None, Cache(tmp_path / "cache"))
     with model.opened() as folder:
         assert folder == one
     described(one, threshold=0.6)
@@ -495,7 +495,7 @@ def test_a_folder_that_was_replaced_meanwhile_is_not_taken_for_what_it_was(tmp_p
 
 
 def test_a_flipped_bit_that_size_and_time_do_not_tell_is_named(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     folder = described(detector(tmp_path / "one"))
     find_model(str(folder), None, memory)
     flip_bit(folder / "model.safetensors", 3)
@@ -534,7 +534,7 @@ def test_without_a_champion_the_detector_of_the_package_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    memory, checkout = Memory(tmp_path / "cache"), trained(tmp_path / "checkout")
+    memory, checkout = Cache(tmp_path / "cache"), trained(tmp_path / "checkout")
     for place in (checkout, None):
         model, warning = find_model(None, place, memory)
         assert (model.title, warning) == ("the detector that comes with skipintro", "")
@@ -550,7 +550,7 @@ def test_the_last_trained_model_serves_where_it_is_asked_for_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detector: str, folder: str
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    memory, checkout = Memory(tmp_path / "cache"), trained(tmp_path / "checkout", detector)
+    memory, checkout = Cache(tmp_path / "cache"), trained(tmp_path / "checkout", detector)
     model, warning = find_model("last-trained", checkout, memory)
     assert "which no gate has judged" in warning
     [weights] = (checkout / "models" / folder).glob("*.safetensors")
@@ -593,7 +593,7 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
             "flavors: {python_function: {artifacts: {detector: {path: artifacts/detector}}}}"
         )
         client.create_model_version("intro-detector", model.as_uri(), tags={MODEL_TAG: of(model)})
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     checkout = trained(tmp_path / "checkout")
     for place in (None, checkout, checkout):
         found, warning = find_model(None, place, memory)
@@ -630,7 +630,7 @@ def test_the_champion_is_asked_for_once_and_a_new_one_is_noticed(
 def test_an_address_is_told_without_its_secrets(
     wanted: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     for uri in (
         "http://user:hunter2@127.0.0.1:9",
         "postgresql://user:hunter2@127.0.0.1:9/db",  # with a driver and without
@@ -646,14 +646,14 @@ def test_a_name_that_is_no_text_is_told_and_remembered_nowhere(tmp_path: Path) -
     path = tmp_path / os.fsdecode(b"Show S01E01 \xff.mkv")
     touch(path)
     with pytest.raises(InputError, match=r"S01E01 \\udcff\.mkv: its name, or a folder's, is not"):
-        content_of(path, Memory(tmp_path / "cache"))
+        content_of(path, Cache(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("moment", ["before the file", "after the file"])
 def test_a_sidecar_of_a_run_that_was_killed_is_ours_and_its_draft_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    library, memory = tmp_path / "library", Memory(tmp_path / "cache")
+    library, memory = tmp_path / "library", Cache(tmp_path / "cache")
     touch(video := library / "a.mp4")
 
     def write(end_s: float) -> Writer:
@@ -663,9 +663,9 @@ def test_a_sidecar_of_a_run_that_was_killed_is_ours_and_its_draft_is_removed(
         return writer
 
     write(20)
-    put = Memory.put
+    put = Cache.put
 
-    def killed(self: Memory, kind: str, key: str, value: Any) -> None:
+    def killed(self: Cache, kind: str, key: str, value: Any) -> None:
         if kind == "written" and moment == "after the file":
             raise KeyboardInterrupt
         put(self, kind, key, value)
@@ -673,7 +673,7 @@ def test_a_sidecar_of_a_run_that_was_killed_is_ours_and_its_draft_is_removed(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Memory, "put", killed)
+        patch.setattr(Cache, "put", killed)
         with pytest.raises(KeyboardInterrupt):
             write(21)
     end = {"before the file": "20", "after the file": "21"}[moment]

@@ -9,8 +9,8 @@ import pytest
 from season_cases import CONFIG, season
 from skipintro.detectors.openings import matched
 from skipintro.evidence.track import Evidence
-from skipintro.library.cache import Memory
-from skipintro.library.pairs import PairMemory
+from skipintro.library.cache import Cache
+from skipintro.library.pairs import PairCache
 from skipintro.matching import siblings
 from skipintro.matching.siblings import Season
 
@@ -19,7 +19,7 @@ class Remembering:
     """Matches episodes by a memory, and counts the pairs that it matches."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self._memory = Memory(folder)
+        self._memory = Cache(folder)
         self._n_matched = 0
         for name in ("match", "match_itself"):
             patch.setattr(siblings, name, self._counted(name))
@@ -37,7 +37,7 @@ class Remembering:
         self, episodes: Sequence[Evidence], contents: str, config: object = CONFIG
     ) -> tuple[Season, int]:
         self._n_matched = 0
-        recall = PairMemory(self._memory, config).of_season(contents)  # type: ignore[arg-type]
+        recall = PairCache(self._memory, config).of_season(contents)  # type: ignore[arg-type]
         return matched(episodes, CONFIG, recall), self._n_matched
 
 

@@ -16,7 +16,7 @@ from library_cases import packets, read_chapters, read_edl
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, sha256_of_file
 from skipintro.episodes.labels import read_labels
-from skipintro.library.cache import Memory, MemoryUnusableError
+from skipintro.library.cache import Cache, CacheUnusableError
 from skipintro.library.enums import Kind
 from skipintro.library.sidecar_writer import Writer
 from skipintro.sidecars import chapters, edl, labels, segments
@@ -224,7 +224,7 @@ def test_what_is_no_file_is_never_taken_for_nothing_nor_replaced(
     tmp_path: Path, video: Path
 ) -> None:
     place = edl.path_for(video)
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     puts: tuple[Callable[[], None], ...] = (
         lambda: place.symlink_to(tmp_path / "gone"),
         lambda: place.symlink_to(place),
@@ -244,14 +244,14 @@ def test_what_is_no_file_is_never_taken_for_nothing_nor_replaced(
 def test_a_memory_that_cannot_be_used_is_no_fault_of_one_sidecar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
 
     def fail(*_: object) -> None:
-        raise MemoryUnusableError("no room")
+        raise CacheUnusableError("no room")
 
     monkeypatch.setattr(memory, "put", fail)
     writer = Writer(memory, overwrite=False, edl_action=3)
-    with pytest.raises(MemoryUnusableError):
+    with pytest.raises(CacheUnusableError):
         writer.write(finding(tmp_path / "video.mp4"), [Kind.EDL], mux=False)
     assert writer.written.faults == []
     memory.close()

@@ -14,7 +14,7 @@ from skipintro.detectors.openings import load_openings
 from skipintro.evidence.pictures import picture_track, scattered_track
 from skipintro.evidence.recording import record, record_around, record_sound, to_bytes
 from skipintro.library import sound_first
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.discovery import find_series
 from skipintro.library.models import find_model
 from skipintro.library.proposals import Policy
@@ -92,7 +92,7 @@ def policy(monkeypatch: pytest.MonkeyPatch) -> None:
 def detected(
     paths: list[Path], cache: Path, *, is_sound_first: bool
 ) -> tuple[Detection, list[Result]]:
-    memory = Memory(cache)
+    memory = Cache(cache)
     model, _ = find_model(str(SHIPPED), None, memory)
     detection = Detection(model, memory, Settings(sound_first=is_sound_first))
     [results] = detection.results(find_series(paths, 0))

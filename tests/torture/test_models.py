@@ -37,7 +37,7 @@ from skipintro.detection.kinds import (
     kind_of,
 )
 from skipintro.detectors.openings import load_openings
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.models import find_model
 from skipintro.library.results import Settings
 from skipintro.service.allowed_paths import Roots
@@ -319,7 +319,7 @@ def test_tampered_models_at_work(
             [error] = [line for line in told.err.splitlines() if line.startswith("error: ")]
             assert str(folder / name) in error
             assert "Traceback" not in told.err
-            memory = Memory(made.cache)
+            memory = Cache(made.cache)
             model, _ = find_model(str(folder), None, memory)
             memory.close()
             plan = Plan(model, made.cache, Settings("whole"), Roots([made.library]), 4, 6.0)
@@ -367,7 +367,7 @@ def test_registered_models_of_another_hash(
     client.create_registered_model("intro-detector")
     client.create_model_version("intro-detector", model.as_uri(), tags={MODEL_TAG: sha256})
     client.set_registered_model_alias("intro-detector", "champion", "1")
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     assert find_model(None, None, memory)[0].identity == sha256
     for number in attack.cases(wide=15, full=100):
         names = FILES[kind_of(made.detector)]

@@ -12,7 +12,7 @@ from skipintro.core.files import write_json
 from skipintro.episodes.annotations import CorrectionRule, annotate, unify_series
 from skipintro.episodes.labels import Label, check_episode_id
 from skipintro.episodes.naming import series_of_file
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.discovery import find_series
 from skipintro.library.enums import Kind
 from skipintro.library.sidecar_writer import Writer
@@ -98,7 +98,7 @@ def test_ingest_with_odd_ids(
 def test_sidecars_of_odd_names(attack: Attack, tmp_path: Path) -> None:
     library, outside = tmp_path / "library", tmp_path / "outside.txt"
     outside.write_text("not ours")
-    memory = Memory(tmp_path / "cache")
+    memory = Cache(tmp_path / "cache")
     for number in attack.cases(quick=30, wide=150, full=1_500):
         name = f"{odd_name(attack.rng)}{attack.rng.choice(('.mkv', '.MP4', '.tar.mkv'))}"
         if "/" in name or "\0" in name or not _is_text(name):

@@ -15,7 +15,7 @@ from library_cases import Place, use_cheap_encoder
 from skipintro.core.errors import InputError
 from skipintro.core.files import describe_os_error, output_folder, write_json
 from skipintro.episodes.embeddings import write_vectors
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.discovery import Series, find_series
 from skipintro.library.enums import Kind
 from skipintro.library.sidecar_writer import Writer
@@ -162,7 +162,7 @@ def write_sidecars(toy: Path, place: Path, folder: Path, *, overwrite: bool) -> 
     video = folder / VIDEO
     video.write_bytes(toy.read_bytes())
     kinds = [kind for kind in Kind if place.name.endswith(PLACES[kind](video).name)]
-    memory = Memory(folder.parent / "cache")
+    memory = Cache(folder.parent / "cache")
     writer = Writer(memory, overwrite=overwrite, edl_action=3)
     writer.write(Finding(video, "show", 10.0, (1.0, 9.0), 0.9), kinds, mux=not kinds)
     memory.close()
@@ -217,7 +217,7 @@ def test_links_in_the_place_of_what_is_written(attack: Attack, tmp_path: Path) -
                         assert not place.is_symlink()
                         assert set(file.read()) == {"toy", "x"}
                     elif what == "cache":
-                        memory = Memory(place)  # which is what it leads to
+                        memory = Cache(place)  # which is what it leads to
                         memory.put("kind", "key", 1)
                         memory.close()
                         assert kind == "a folder"

@@ -36,7 +36,7 @@ from skipintro.library.enums import Form, Kind
 
 if TYPE_CHECKING:
     from skipintro.episodes.search import Search
-    from skipintro.library.cache import Memory
+    from skipintro.library.cache import Cache
     from skipintro.library.discovery import Series
     from skipintro.library.models import Model
     from skipintro.library.output import Row
@@ -88,7 +88,7 @@ def detect(
 
     Example: skipintro detect /media/shows --write edl
     """
-    from skipintro.library.cache import Memory, default_folder
+    from skipintro.library.cache import Cache, default_folder
     from skipintro.library.discovery import find_series
     from skipintro.library.output import print_rows
     from skipintro.library.postprocess import Rule
@@ -113,7 +113,7 @@ def detect(
         edl_action=edl_action,
     )
     with ending_with(_INTERRUPTED, lambda: "interrupted; the same command goes on from here"):
-        job = order.job(Memory(cache or default_folder()))
+        job = order.job(Cache(cache or default_folder()))
         rows = job.run(groups, explain=explain)
         check()
         print_rows(rows, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
@@ -135,15 +135,15 @@ class Order:
     overwrite: bool
     edl_action: int
 
-    def job(self, memory: "Memory") -> "Job":
+    def job(self, cache: "Cache") -> "Job":
         """Return one run, with the model of this moment."""
         from skipintro.library.runner import Detection
         from skipintro.library.sidecar_writer import Writer
 
-        model = model_of(self.model, memory)
-        detection = Detection(model, memory, self.settings, self.given)
-        writer = Writer(memory, overwrite=self.overwrite, edl_action=self.edl_action)
-        return Job(detection, memory, self.rule, writer, self.kinds, self.mux)
+        model = model_of(self.model, cache)
+        detection = Detection(model, cache, self.settings, self.given)
+        writer = Writer(cache, overwrite=self.overwrite, edl_action=self.edl_action)
+        return Job(detection, cache, self.rule, writer, self.kinds, self.mux)
 
 
 @dataclass
@@ -151,7 +151,7 @@ class Job:
     """One run over a library: each series is refined and written as soon as its results exist."""
 
     detection: "Detection"
-    memory: "Memory"
+    cache: "Cache"
     rule: "Rule"
     writer: "Writer"
     kinds: list[Kind]
@@ -177,12 +177,12 @@ class Job:
     def _snapped(self, result: "Result", second: float) -> float:
         """Return the nearest cut, computed once for each video and time."""
         key = f"{result.sha256} {second} {self._cutting}"
-        known = self.memory.get("snap", key)
+        known = self.cache.get("snap", key)
         if known is None:
             from skipintro.library.shot_boundaries import snapped
 
             known = snapped(result.video, second)
-            self.memory.put("snap", key, known)
+            self.cache.put("snap", key, known)
         return float(known)
 
     @cached_property
@@ -257,7 +257,7 @@ def usage(fault: str) -> typer.Exit:
     return typer.Exit(_USAGE)
 
 
-def model_of(requested: str | None, memory: "Memory") -> "Model":
+def model_of(requested: str | None, cache: "Cache") -> "Model":
     """Return the model; a word of warning where it is not the one that was to be expected."""
     from skipintro.library.models import find_model
 
@@ -265,7 +265,7 @@ def model_of(requested: str | None, memory: "Memory") -> "Model":
         checkout = find_checkout()
     except InputError:
         checkout = None
-    model, warning = find_model(requested, checkout, memory)
+    model, warning = find_model(requested, checkout, cache)
     if warning:
         typer.echo(f"warning: {warning}", err=True)
     return model

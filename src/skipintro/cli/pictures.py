@@ -74,7 +74,7 @@ def show(
     from skipintro.core.files import atomic_write
     from skipintro.episodes.annotations import format_interval
     from skipintro.evaluation.plots import finding
-    from skipintro.library.cache import Memory, default_folder
+    from skipintro.library.cache import Cache, default_folder
     from skipintro.library.discovery import find_series
     from skipintro.library.results import Settings
     from skipintro.library.runner import Detection
@@ -88,9 +88,9 @@ def show(
     if not video.is_file():
         raise InputError(f"{video}: no such file; correct the path")
     groups = find_series([video], beside)
-    memory = Memory(cache or default_folder())
+    kept = Cache(cache or default_folder())
     settings = Settings(looked_at, device, encoder_weights)
-    detection = Detection(model_of(model, memory), memory, settings)
+    detection = Detection(model_of(model, kept), kept, settings)
     results = next(detection.results(groups), [])
     result = next((result for result in results if result.video == video), None)
     if result is None:

@@ -117,28 +117,28 @@ def _fault_of(model: str, version: str) -> str:
     """Return why this version of the package cannot use a registered one, nothing where it can."""
     from skipintro.core.cache_dir import code_hash
     from skipintro.core.store_address import tracking_uri
-    from skipintro.library.cache import Memory, MemoryUnusableError, default_folder
+    from skipintro.library.cache import Cache, CacheUnusableError, default_folder
     from skipintro.library.models import of_registry
     from skipintro.tracking.registry import UnusableVersionError, fetch
 
-    memory = Memory(default_folder())
+    cache = Cache(default_folder())
     try:
-        fetched = fetch(f"models:/{model}/{version}", tracking_uri(), memory.folder / "models")
+        fetched = fetch(f"models:/{model}/{version}", tracking_uri(), cache.folder / "models")
     except UnusableVersionError as error:  # any other fault is not the version's
         return str(error)
     try:
-        found = of_registry(*fetched, memory)
+        found = of_registry(*fetched, cache)
         tried = f"{found.identity} {code_hash('skipintro.detectors.videos')}"
         with found.opened() as folder:  # which reads every byte, whatever is cached
-            if memory.get("usable", tried) is None:
+            if cache.get("usable", tried) is None:
                 _load(folder)
-                memory.put("usable", tried, value=True)
-    except MemoryUnusableError:
+                cache.put("usable", tried, value=True)
+    except CacheUnusableError:
         raise
     except InputError as error:
         return str(error)
     finally:
-        memory.close()
+        cache.close()
     return ""
 
 

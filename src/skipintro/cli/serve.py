@@ -63,7 +63,7 @@ def serve(
     """
     import tempfile
 
-    from skipintro.library.cache import Memory, default_folder
+    from skipintro.library.cache import Cache, default_folder
     from skipintro.library.results import Settings
     from skipintro.service.allowed_paths import Roots
     from skipintro.service.predictor import Plan
@@ -76,16 +76,16 @@ def serve(
         raise usage(f"--host {host}: every machine that reaches it has access; add --token-file")
     token = None if token_file is None else _token_of(token_file)
     folder = cache or default_folder()
-    memory = Memory(folder)
+    kept = Cache(folder)
     plan = Plan(
-        model_of(model, memory),
+        model_of(model, kept),
         folder,
         Settings(looked_at, device, encoder_weights, jobs),
         Roots(root or []),
         beside,
         max_hours,
     )
-    memory.close()
+    kept.close()
     with (
         ending_with(0, lambda: "ended"),  # uvicorn passes the signal on when all is closed
         tempfile.TemporaryDirectory(prefix="skipintro-") as uploads,

@@ -31,7 +31,7 @@ from skipintro.core.interruption import check, ending_with
 from skipintro.library.enums import Form
 
 if TYPE_CHECKING:
-    from skipintro.library.cache import Memory
+    from skipintro.library.cache import Cache
     from skipintro.library.output import Row
     from skipintro.library.watching import Turn
 
@@ -72,7 +72,7 @@ def watch(
     Example: skipintro watch /media/shows --write edl
     """
     from skipintro.library.alone import alone
-    from skipintro.library.cache import Memory, default_folder
+    from skipintro.library.cache import Cache, default_folder
     from skipintro.library.postprocess import Rule
     from skipintro.library.results import Settings
     from skipintro.library.watching import turns
@@ -94,7 +94,7 @@ def watch(
     places = [Path(os.path.abspath(folder)) for folder in folders]  # noqa: PTH100  links stay
     where = cache or default_folder()
     with ending_with(0, lambda: "ended; the same command goes on from here"), alone(where, "watch"):
-        watcher = _Watcher(order, places, Memory(where))
+        watcher = _Watcher(order, places, Cache(where))
         for turn in turns(places, settle_s=settle, poll=poll):
             watcher.take(turn)
 
@@ -102,23 +102,23 @@ def watch(
 class _Watcher:
     """Runs `detect` on what has changed, and prints new results."""
 
-    def __init__(self, order: Order, places: list[Path], memory: "Memory") -> None:
-        self._order, self._places, self._memory = order, places, memory
+    def __init__(self, order: Order, places: list[Path], cache: "Cache") -> None:
+        self._order, self._places, self._cache = order, places, cache
         self._printed: dict[Path, dict[str, Any]] = {}
         self._failed: Turn | None = None  # that came to nothing
 
     def take(self, turn: "Turn") -> None:
         """Work on one turn; a fault is printed, and the next turn repeats its videos."""
-        from skipintro.library.cache import MemoryUnusableError
+        from skipintro.library.cache import CacheUnusableError
         from skipintro.library.discovery import find_series
 
         turn, self._failed = turn.after(self._failed), None
         try:
             groups = turn.affected(find_series(self._places, 0))
-            job = self._order.job(self._memory)
+            job = self._order.job(self._cache)
             # What was deleted meanwhile is no fault.
             rows = [row for row in job.run(groups) if not row.fault or row.finding.video.exists()]
-        except MemoryUnusableError:
+        except CacheUnusableError:
             raise
         except InputError as error:
             check()

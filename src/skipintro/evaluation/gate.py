@@ -277,7 +277,7 @@ def requested_version(
 
 
 def tell_of_newest(verdict: Verdict, last: Candidate, gate: GateParams) -> None:
-    """Tell why the newest version was not judged: it is the champion, or its data were changed."""
+    """Log why the newest version was not judged: it is the champion, or its data were changed."""
     champion = verdict.champion
     if champion is None or last == verdict.challenger:
         return

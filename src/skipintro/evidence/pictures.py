@@ -61,11 +61,11 @@ def scattered_track(
     Where a level or a change is not known, known ones stand in turn, so that medians and ranks are
     about those of the whole.
     """
-    told = picture_track(thumbnails, settings)
+    known = picture_track(thumbnails, settings)
     follows = np.diff(at, prepend=-1) == 1
-    rows = np.zeros((n, told.rows.shape[1]), np.float32)
-    level, change = np.resize(told.level, n), np.resize(told.change[follows], n)
-    rows[at], level[at], change[at[follows]] = told.rows, told.level, told.change[follows]
+    rows = np.zeros((n, known.rows.shape[1]), np.float32)
+    level, change = np.resize(known.level, n), np.resize(known.change[follows], n)
+    rows[at], level[at], change[at[follows]] = known.rows, known.level, known.change[follows]
     return Track(settings.rate, rows, level, change)
 
 

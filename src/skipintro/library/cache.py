@@ -26,14 +26,14 @@ def default_folder() -> Path:
     return Path(platformdirs.user_cache_dir("skipintro", appauthor=False))
 
 
-class MemoryUnusableError(InputError):
-    """The file of the memory is broken, or has no room: no fault of any video."""
+class CacheUnusableError(InputError):
+    """The file of the cache is broken, or has no room: no fault of any video."""
 
 
-class Memory:
+class Cache:
     """Values by kind and key. Each is stored at once, so that a run that is cut short loses none.
 
-    Everything raises MemoryUnusableError.
+    Everything raises CacheUnusableError.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,7 +77,7 @@ class Memory:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
             remedy = "free some space" if code == sqlite3.SQLITE_FULL else "delete it"
-            raise MemoryUnusableError(
+            raise CacheUnusableError(
                 f"{self._path}: cannot be used ({error}); {remedy}, or choose another --cache"
             ) from error
 
@@ -86,7 +86,7 @@ def _sum(kind: str, key: str, text: str) -> str:
     return hashlib.sha256(f"{kind} {key} {text}".encode()).hexdigest()
 
 
-def content_of(path: Path, memory: Memory) -> str:
+def content_of(path: Path, cache: Cache) -> str:
     """Return a file's sha256; it is read again only where its size or time has changed.
 
     Raises OSError where it cannot be read, InputError where it is being written or has a name
@@ -96,13 +96,13 @@ def content_of(path: Path, memory: Memory) -> str:
     if not _is_text(f"{path.absolute()}{key}"):
         raise InputError(f"{path}: its name, or a folder's, is not UTF-8; rename it")
     before = stamp_of(path)
-    known = memory.get("file", key)
+    known = cache.get("file", key)
     if known is not None and known[:2] == before:
         return str(known[2])
     sha256 = sha256_of_file(path)
     if stamp_of(path) != before:
         raise InputError(f"{path}: changes while it is read; run again when it is whole")
-    memory.put("file", key, [*before, sha256])
+    cache.put("file", key, [*before, sha256])
     return sha256
 
 

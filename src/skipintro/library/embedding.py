@@ -19,7 +19,7 @@ from skipintro.episodes.embeddings import (
     stored_vectors,
 )
 from skipintro.episodes.search import seconds_to_decode
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.kept import is_kept, promised_length_s
 from skipintro.library.results import Result, Settings
 from skipintro.video.container import VideoError
@@ -31,14 +31,14 @@ class Embedder:
     def __init__(
         self,
         place: Path,
-        memory: Memory,
+        cache: Cache,
         settings: Settings,
     ) -> None:
         self._device = device = choose_device(settings.device)
         self._detector = detector = HeadDetector(place, device)
         self._place = place
         self._config = detector.config.embedding
-        self._memory, self._settings = memory, settings
+        self._cache, self._settings = cache, settings
         self._encoder: Encoder | None = None
         self._lengths: dict[str, float | None] = {}  # by sha256
         key = code_hash(
@@ -47,7 +47,7 @@ class Embedder:
             embedding=self._config.model_dump(include={"precision", "batch_size"}),
             device=device.type,  # which the precision goes by, too
         )
-        self._folder = memory.folder / "vectors" / key
+        self._folder = cache.folder / "vectors" / key
         remove_stale(self._folder)
 
     def load(self) -> None:

@@ -14,9 +14,9 @@ from skipintro.episodes.search import seconds_to_decode
 from skipintro.evidence.recording import of_bytes, record_checked, to_bytes
 from skipintro.evidence.spec import FingerprintSpec
 from skipintro.evidence.track import Evidence
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.kept import is_kept, promised_length_s
-from skipintro.library.pairs import PairMemory
+from skipintro.library.pairs import PairCache
 from skipintro.library.results import Result
 from skipintro.matching.shared import SharedEvidence
 from skipintro.matching.siblings import Season
@@ -26,12 +26,12 @@ from skipintro.video.container import VideoError
 class Fingerprinter:
     """An opening detector at work on videos; earlier results come from the cache."""
 
-    def __init__(self, folder: Path, memory: Memory) -> None:
+    def __init__(self, folder: Path, cache: Cache) -> None:
         self._detector = load_openings(folder)
-        self._pairs = PairMemory(memory, self._detector.config)
+        self._pairs = PairCache(cache, self._detector.config)
         self._lengths: dict[str, float | None] = {}  # by sha256
         origin = FingerprintSpec(self._detector.config.fingerprint).origin()
-        self._folder = memory.folder / "fingerprints" / origin.key
+        self._folder = cache.folder / "fingerprints" / origin.key
         self._folder.mkdir(parents=True, exist_ok=True)
         remove_stale(self._folder)
 

@@ -26,7 +26,7 @@ from skipintro.core.store_address import (
 )
 from skipintro.detection.kinds import DETECTION_FILE, FILES, identity_of, kind_of
 from skipintro.detectors import SHIPPED
-from skipintro.library.cache import Memory, content_of, stamp_of
+from skipintro.library.cache import Cache, content_of, stamp_of
 
 if TYPE_CHECKING:
     from skipintro.episodes.embeddings import EmbeddingConfig
@@ -45,7 +45,7 @@ class Model:
     opened: Callable[[], AbstractContextManager[Path]]
 
 
-def find_model(requested: str | None, checkout: Path | None, memory: Memory) -> tuple[Model, str]:
+def find_model(requested: str | None, checkout: Path | None, cache: Cache) -> tuple[Model, str]:
     """Return the model, and a word of warning or an empty one.
 
     `requested` is a folder, `models:/name@alias`, `models:/name/version`, or `last-trained` for
@@ -54,9 +54,9 @@ def find_model(requested: str | None, checkout: Path | None, memory: Memory) -> 
     not result is a fault: another model in its place would go unseen.
     """
     if requested == LAST_TRAINED:
-        return _last_trained(checkout, memory)
+        return _last_trained(checkout, cache)
     if requested is not None and Path(requested).is_dir():
-        return _in_folder(Path(requested), str(requested), memory), ""
+        return _in_folder(Path(requested), str(requested), cache), ""
     uri = _store(checkout)
     if requested is not None and not requested.startswith("models:/"):
         raise InputError(
@@ -75,12 +75,12 @@ def find_model(requested: str | None, checkout: Path | None, memory: Memory) -> 
             f"MLFLOW_TRACKING_URI to the right one, {_OR_ELSE}"
         )
     try:
-        folder, title, registered = _registered(name, uri, memory)
+        folder, title, registered = _registered(name, uri, cache)
     except NotRegisteredError:
         if requested is not None:
             raise
         return shipped(), ""
-    return of_registry(folder, title, registered, memory), ""
+    return of_registry(folder, title, registered, cache), ""
 
 
 def _champion(checkout: Path | None) -> str:
@@ -93,12 +93,12 @@ def _champion(checkout: Path | None) -> str:
     return f"models:/{name}@champion"
 
 
-def of_registry(folder: Path, title: str, sha256: str, memory: Memory) -> Model:
+def of_registry(folder: Path, title: str, sha256: str, cache: Cache) -> Model:
     """Return what `fetch` has found. Raises InputError where its files are not the registered ones.
 
     An empty hash is that of a model that was registered without one.
     """
-    model = _in_folder(folder, title, memory)
+    model = _in_folder(folder, title, cache)
     if sha256 and sha256 != model.identity:
         raise InputError(
             f"{folder}: its files are not those that were registered as {title} (sha256 "
@@ -115,9 +115,9 @@ def shipped() -> Model:
     return Model(title, identity, lambda: _unchanged(SHIPPED, identity))
 
 
-def _in_folder(folder: Path, title: str, memory: Memory) -> Model:
+def _in_folder(folder: Path, title: str, cache: Cache) -> Model:
     def known_hash(path: Path) -> str:  # the weights are held against it when they are loaded
-        return sha256_of_file(path) if path.suffix == ".json" else content_of(path, memory)
+        return sha256_of_file(path) if path.suffix == ".json" else content_of(path, cache)
 
     identity = identity_of(folder, known_hash)
     return Model(title, identity, lambda: _unchanged(folder, identity))
@@ -141,13 +141,13 @@ def _store(checkout: Path | None) -> str | None:
     return None if checkout is None else default_uri(checkout)
 
 
-def _registered(requested: str, uri: str, memory: Memory) -> tuple[Path, str, str]:
+def _registered(requested: str, uri: str, cache: Cache) -> tuple[Path, str, str]:
     """Return folder, title and hash from the registry.
 
     The response of a store in a file holds while that file is the same.
     """
     stamp = _stamp_of_store(uri)
-    known = memory.get("registered", f"{uri} {requested}")
+    known = cache.get("registered", f"{uri} {requested}")
     if stamp and known is not None and known[0] == stamp:
         if known[1] is None:
             raise NotRegisteredError(known[2])
@@ -156,13 +156,13 @@ def _registered(requested: str, uri: str, memory: Memory) -> tuple[Path, str, st
     from skipintro.tracking.registry import fetch  # noqa: PLC0415  mlflow takes seconds
 
     try:
-        folder, title, sha256 = fetch(requested, uri, memory.folder / "models")
+        folder, title, sha256 = fetch(requested, uri, cache.folder / "models")
     except NotRegisteredError as error:
         if stamp:
-            memory.put("registered", f"{uri} {requested}", [stamp, None, str(error), ""])
+            cache.put("registered", f"{uri} {requested}", [stamp, None, str(error), ""])
         raise
     if stamp:  # else the address may hold a password, and nothing would show a change
-        memory.put("registered", f"{uri} {requested}", [stamp, str(folder), title, sha256])
+        cache.put("registered", f"{uri} {requested}", [stamp, str(folder), title, sha256])
     return folder, title, sha256
 
 
@@ -173,7 +173,7 @@ def _stamp_of_store(uri: str) -> list[list[int]]:
     return [stamp_of(path) for path in (file, Path(f"{file}-wal")) if path.exists()]
 
 
-def _last_trained(checkout: Path | None, memory: Memory) -> tuple[Model, str]:
+def _last_trained(checkout: Path | None, cache: Cache) -> tuple[Model, str]:
     if checkout is None:
         raise InputError(_none_trained())
     title = f"last trained in {checkout}"
@@ -181,13 +181,13 @@ def _last_trained(checkout: Path | None, memory: Memory) -> tuple[Model, str]:
     if read_params_file(checkout / "params.yaml")["evaluate"]["detector"] == "openings":
         if not _is_detector(checkout / FITTED):
             raise InputError(_none_trained())
-        return _in_folder(checkout / FITTED, title, memory), warning
+        return _in_folder(checkout / FITTED, title, cache), warning
     parts = [checkout / TRAINED / name for name in FILES["head"] if name != DETECTION_FILE]
     if not all(part.is_file() for part in parts):
         raise InputError(_none_trained())
-    hashes = {part.name: content_of(part, memory) for part in parts}
+    hashes = {part.name: content_of(part, cache) for part in parts}
     identity = _identity_of_trained(checkout, hashes)
-    return Model(title, identity, lambda: _assembled(checkout, identity, memory.folder)), warning
+    return Model(title, identity, lambda: _assembled(checkout, identity, cache.folder)), warning
 
 
 def _none_trained() -> str:

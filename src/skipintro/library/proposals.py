@@ -70,7 +70,7 @@ def is_settled(
     seen: Sequence[Spans | None],
     policy: Policy,
 ) -> bool:
-    """Tell whether the series' episodes are told surely enough by the pictures that were seen.
+    """Return whether the pictures that were seen settle the intervals of a series.
 
     `seen` are the moments of each episode; None: all.
     """
@@ -91,7 +91,7 @@ def is_settled(
 
 
 def covers(known: Spans, wanted: Spans) -> bool:
-    """Tell whether known moments hold all that are wanted."""
+    """Return whether known moments hold all that are wanted."""
     return all(any(a <= first and stop <= b for a, b in known) for first, stop in wanted)
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from skipintro.core.errors import InputError
-from skipintro.library.cache import MemoryUnusableError
+from skipintro.library.cache import CacheUnusableError
 from skipintro.library.discovery import Series, series_in
 from skipintro.library.enums import Source
 from skipintro.library.output import Row
@@ -59,7 +59,7 @@ def row_of(result: Result, rule: Rule, snapped: Callable[[Result, float], float]
     if not fault:
         try:
             return Row(refine(result, rule, snapped))
-        except MemoryUnusableError:
+        except CacheUnusableError:
             raise
         except InputError as error:
             fault = str(error)

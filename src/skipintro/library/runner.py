@@ -21,7 +21,7 @@ from skipintro.core.isolation import thread_map
 from skipintro.core.progress import Unit, progress
 from skipintro.core.versions import versions
 from skipintro.detection.kinds import kind_of
-from skipintro.library.cache import Memory, MemoryUnusableError, content_of
+from skipintro.library.cache import Cache, CacheUnusableError, content_of
 from skipintro.library.combining import by_chapter, by_hand
 from skipintro.library.results import Interval, Result, Settings
 from skipintro.library.shelf import Chosen, Local, Shelf
@@ -43,9 +43,9 @@ class Detection:
     """
 
     def __init__(
-        self, model: "Model", memory: Memory, settings: Settings, given: Chosen | None = None
+        self, model: "Model", cache: Cache, settings: Settings, given: Chosen | None = None
     ) -> None:
-        self._model, self._memory, self._settings = model, memory, settings
+        self._model, self._cache, self._settings = model, cache, settings
         self._given = given
         self._key = {"model": model.identity}
         self._code = code_hash(__name__)
@@ -85,7 +85,7 @@ class Detection:
 
     def curve(self, results: Sequence[Result], result: Result) -> list[float]:
         """Return the probability of intro by second of one of a series' results."""
-        curve = self._memory.get("curve", f"{self._group_key(results)} {result.sha256}")
+        curve = self._cache.get("curve", f"{self._group_key(results)} {result.sha256}")
         return [float(share) for share in curve or ()]
 
     def shared(self, results: Sequence[Result], result: Result) -> "SharedEvidence | None":
@@ -104,7 +104,7 @@ class Detection:
 
     def _equipped(self, folder: Path, usable: Sequence[Result]) -> "Worker":
         """Return a worker that has all evidence; what was forgotten meanwhile is made again."""
-        worker = _worker(folder, self._memory, self._settings)
+        worker = _worker(folder, self._cache, self._settings)
         missing = [each for each in usable if not worker.has(each)]
         for group in chain([missing], worker.rounds(usable)):
             for each in group:
@@ -128,7 +128,7 @@ class Detection:
         if result.fault:
             return ()
         key = f"{result.sha256} {self._chapters_key}"
-        known = self._memory.get("chapters", key)
+        known = self._cache.get("chapters", key)
         if known is None:
             from skipintro.video.chapters import read_chapters  # noqa: PLC0415  loads FFmpeg
             from skipintro.video.container import VideoError  # noqa: PLC0415
@@ -138,7 +138,7 @@ class Detection:
             except VideoError as error:
                 log.warning("%s: its chapters are passed over", error)
                 return ()
-            self._memory.put("chapters", key, known)
+            self._cache.put("chapters", key, known)
         return tuple(Chapter(*fields) for fields in known)
 
     def _share_of_siblings(
@@ -146,26 +146,26 @@ class Detection:
     ) -> float:
         """Return how much of an interval of one of a series' results some sibling has."""
         key = f"{self._group_key(results)} {result.sha256} {interval}"
-        known = self._memory.get("share", key)
+        known = self._cache.get("share", key)
         if known is None:
             shared = self.shared(results, result)
             known = 0.0 if shared is None else shared.share_between(*interval)
-            self._memory.put("share", key, known)
+            self._cache.put("share", key, known)
         return float(known)
 
     def _identified(self, video: Path, series: str, local: Local) -> Result:
         if self._settings.search is not None:
             local = replace(local, search=self._settings.search)
         try:
-            sha256 = content_of(video, self._memory)
+            sha256 = content_of(video, self._cache)
         except OSError as error:
             return Result(video, series, fault=describe_os_error(error), local=local)
-        except MemoryUnusableError:
+        except CacheUnusableError:
             raise
         except InputError as error:
             return Result(video, series, fault=str(error), local=local)
         result = Result(video, series, sha256, local=local)
-        fault = self._memory.get("fault", self._fault_key(result))
+        fault = self._cache.get("fault", self._fault_key(result))
         return replace(result, fault=f"{video}: {fault}" if fault else "")
 
     def _fault_key(self, result: Result) -> str:
@@ -189,14 +189,14 @@ class Detection:
     def _cached(self, group: list[Result]) -> list[Result] | None:
         if all(result.fault for result in group):
             return group
-        found = self._memory.get("series", self._group_key(group))
+        found = self._cache.get("series", self._group_key(group))
         return None if found is None else _filled(group, found)
 
     def _made(self, groups: list[list[Result]]) -> Iterator[list[Result]]:
         """Embed what is not embedded yet; each series is yielded as soon as it is complete."""
         log.info("model: %s", self._model.title)
         with self._model.opened() as folder:
-            worker = _worker(folder, self._memory, self._settings)
+            worker = _worker(folder, self._cache, self._settings)
             todo: dict[_Look, Result] = {}  # by content: a copy is decoded once
             for result in (result for group in groups for result in group):
                 if not result.fault and not worker.has(result):
@@ -232,7 +232,7 @@ class Detection:
             check()  # a fault that an interrupt led to is none of the video
             faults[_look(result)] = fault = str(getattr(made, "fault", made))
             if not isinstance(made, PassingVideoError):
-                self._memory.put("fault", self._fault_key(result), fault)
+                self._cache.put("fault", self._fault_key(result), fault)
             return
         worker.keep(result, made)
 
@@ -250,12 +250,12 @@ class Detection:
         predictions = worker.found(usable)
         for result, (_, prediction) in zip(usable, predictions, strict=True):
             curve = [round(float(share), 4) for share in prediction.probabilities]
-            self._memory.put("curve", f"{key} {result.sha256}", curve)
+            self._cache.put("curve", f"{key} {result.sha256}", curve)
         found = [
             [length_s, prediction.intervals, prediction.confidence]
             for length_s, prediction in predictions
         ]
-        self._memory.put("series", key, found)
+        self._cache.put("series", key, found)
         self.n_made += len(usable)
         return _filled(group, found)
 
@@ -295,19 +295,19 @@ class Worker(Protocol):
         """Return for each video of a series why it has this interval, or none."""
 
 
-def _worker(folder: Path, memory: Memory, settings: Settings) -> Worker:
+def _worker(folder: Path, cache: Cache, settings: Settings) -> Worker:
     """Return the worker for the kind of detector in a folder."""
     if kind_of(folder) == "openings":
         if settings.sound_first:
             from skipintro.library.sound_first import SoundFirst  # noqa: PLC0415  scipy
 
-            return SoundFirst(folder, memory)
+            return SoundFirst(folder, cache)
         from skipintro.library.fingerprinting import Fingerprinter  # noqa: PLC0415  scipy
 
-        return Fingerprinter(folder, memory)
+        return Fingerprinter(folder, cache)
     from skipintro.library.embedding import Embedder  # noqa: PLC0415  torch takes seconds
 
-    return Embedder(folder, memory, settings)
+    return Embedder(folder, cache, settings)
 
 
 def _filled(group: Sequence[Result], found: Sequence[list[Any]]) -> list[Result]:

@@ -54,7 +54,7 @@ def _intervals(value: Any) -> Any:
 
 
 def _is_ends(value: list[Any]) -> bool:
-    """Tell whether a list is one interval: two times, neither of them a list."""
+    """Return whether a list is one interval: two times, neither of them a list."""
     return not any(isinstance(each, list) for each in value)
 
 
@@ -95,7 +95,7 @@ class Chosen(BaseModel):
 
 
 @dataclass(frozen=True)
-class Told:
+class ByHandEntry:
     """Intervals by hand, () for no intro, and the line that holds them."""
 
     intervals: tuple[Interval, ...]
@@ -109,7 +109,7 @@ class Local:
     skip: bool = False
     search: Search | None = None  # None: as the model was trained
     limits: Limits = field(default_factory=Limits)
-    by_hand: Told | None = None
+    by_hand: ByHandEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Shelf:
             min_length_s=nearest("min_length", 0.0),
             max_length_s=nearest("max_length", float("inf")),
         )
-        by_hand = next(self._told(path, files), None)
+        by_hand = next(self._entries(path, files), None)
         return Local(nearest("skip", default=False), nearest("search"), limits, by_hand)
 
     def warn_of_unknown(self) -> None:
@@ -173,13 +173,13 @@ class Shelf:
                 line = _line_of(file.text, ("intervals", name))
                 log.warning("%s:%d: no file %s below; correct its name", file.path, line, name)
 
-    def _told(self, video: Path, files: Iterable[_File]) -> Iterator[Told]:
+    def _entries(self, video: Path, files: Iterable[_File]) -> Iterator[ByHandEntry]:
         for file in files:
             if found := file.by_hand(video):
                 name, intervals = found
                 self._used.add((file.path, name))
                 line = _line_of(file.text, ("intervals", name))
-                yield Told(intervals, f"{file.path}:{line}: intervals: {name}")
+                yield ByHandEntry(intervals, f"{file.path}:{line}: intervals: {name}")
 
     def _file(self, folder: Path) -> _File | None:
         if folder not in self._files:

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from skipintro.core.errors import InputError
 from skipintro.core.files import atomic_write, describe_os_error, remove_stale, sha256_of_file
-from skipintro.library.cache import Memory, MemoryUnusableError, stamp_of
+from skipintro.library.cache import Cache, CacheUnusableError, stamp_of
 from skipintro.library.enums import Kind
 from skipintro.sidecars import chapters, edl, labels, segments
 from skipintro.sidecars.result import Finding
@@ -42,11 +42,11 @@ class Written:
 class Writer:
     """Writes sidecars. A file that is there stays, unless it is as an earlier run wrote it."""
 
-    def __init__(self, memory: Memory, *, overwrite: bool, edl_action: int) -> None:
-        self._memory, self._overwrite, self._edl_action = memory, overwrite, edl_action
+    def __init__(self, cache: Cache, *, overwrite: bool, edl_action: int) -> None:
+        self._cache, self._overwrite, self._edl_action = cache, overwrite, edl_action
         self._claimed: set[Path] = set()
         self._swept: set[Path] = set()
-        self._lock = FileLock(memory.folder / "sidecars.lock")  # two runs over one library
+        self._lock = FileLock(cache.folder / "sidecars.lock")  # two runs over one library
         self.written = Written()
 
     def write(self, finding: Finding, kinds: list[Kind], *, mux: bool) -> None:
@@ -86,7 +86,7 @@ class Writer:
             with self._lock:
                 _check_place(place)
                 write()
-        except MemoryUnusableError:
+        except CacheUnusableError:
             raise
         except InputError as error:
             self.written.faults.append(str(error))
@@ -150,7 +150,7 @@ class Writer:
 
     def _ours(self, place: Path) -> list[Any]:
         """Return what the last runs have written there, or were to write when they were killed."""
-        known = (self._memory.get(kind, str(place.absolute())) for kind in ("written", "writing"))
+        known = (self._cache.get(kind, str(place.absolute())) for kind in ("written", "writing"))
         return [one for one in known if one is not None]
 
     @contextmanager
@@ -159,8 +159,8 @@ class Writer:
         with atomic_write(place) as draft:
             yield draft
             ours = known_by(draft)
-            self._memory.put("writing", str(place.absolute()), ours)
-        self._memory.put("written", str(place.absolute()), ours)
+            self._cache.put("writing", str(place.absolute()), ours)
+        self._cache.put("written", str(place.absolute()), ours)
 
 
 def _check_place(place: Path) -> None:

@@ -17,7 +17,7 @@ from skipintro.evidence.recording import (
     to_bytes,
 )
 from skipintro.evidence.track import Evidence, Spans
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.fingerprinting import Fingerprinter
 from skipintro.library.kept import is_kept
 from skipintro.library.proposals import (
@@ -37,18 +37,18 @@ _KIND = "seen"  # of what is remembered: the moments whose pictures a part holds
 class SoundFirst(Fingerprinter):
     """An opening detector that looks at no more pictures than it takes to be sure.
 
-    Where a length is not told, only a first part is searched, or `chroma` is asked for, all of a
+    Where a file names no length, only a first part is searched, or `chroma` is asked for, all of a
     video is looked at.
     """
 
-    def __init__(self, folder: Path, memory: Memory) -> None:
-        super().__init__(folder, memory)
-        self._memory = memory
+    def __init__(self, folder: Path, cache: Cache) -> None:
+        super().__init__(folder, cache)
+        self._cache = cache
         # By file, what is looked at next: nothing, which is sound alone, some moments, None: all.
         self._looks: dict[Path, Spans | None] = {}
 
     def has(self, result: Result) -> bool:
-        """Tell whether the sound is at hand, or more."""
+        """Return whether there is evidence of the sound, or more."""
         return self._seen(result) != [] or is_kept(self._beside(result, "sound"))
 
     def make(self, result: Result) -> Any:
@@ -75,7 +75,7 @@ class SoundFirst(Fingerprinter):
         if isinstance(made, tuple):
             part, seen = made
             write_checked(self._beside(result, "part"), to_bytes(part))
-            self._memory.put(_KIND, self._key(result), seen)
+            self._cache.put(_KIND, self._key(result), seen)
         elif "pictures" in made.tracks:
             super().keep(result, made)
         else:
@@ -105,20 +105,20 @@ class SoundFirst(Fingerprinter):
                 yield rest
 
     def _lacks(self, result: Result, wanted: Look | None) -> bool:
-        """Tell whether less was seen of a video than is enough."""
+        """Return whether less was seen of a video than is enough."""
         seen = self._seen(result)
         return seen is not None and (wanted is None or not covers(seen, wanted.least))
 
     def _seen(self, result: Result) -> Spans | None:
-        """Return the moments whose pictures are at hand; None: all."""
+        """Return the moments whose pictures are known; None: all."""
         if super().has(result):
             return None
         if not is_kept(self._beside(result, "part")):
             return []
-        return [(a, b) for a, b in self._memory.get(_KIND, self._key(result)) or []]
+        return [(a, b) for a, b in self._cache.get(_KIND, self._key(result)) or []]
 
     def _heard(self, result: Result) -> Evidence:
-        """Return the sound of a video, from where it is at hand; may run in any thread."""
+        """Return the evidence of a video's sound, as stored; may run in any thread."""
         file = self._file(result)
         for place in (self._beside(result, "sound"), self._beside(result, "part"), file):
             if (content := read_checked(place)) is not None:
@@ -134,4 +134,4 @@ class SoundFirst(Fingerprinter):
         return self._file(result).with_suffix(f".{what}.npz")
 
     def _key(self, result: Result) -> str:
-        return str(self._file(result).relative_to(self._memory.folder))
+        return str(self._file(result).relative_to(self._cache.folder))

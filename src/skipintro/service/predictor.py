@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skipintro.library.cache import Memory
+from skipintro.library.cache import Cache
 from skipintro.library.discovery import Series, find_series
 from skipintro.library.models import Model
 from skipintro.library.output import Row
@@ -36,8 +36,8 @@ class Finder:
     """A detector with its cache; it stays in one thread, as SQLite requires."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan, self._memory = plan, Memory(plan.cache)
-        self._detection = Detection(plan.model, self._memory, plan.settings)
+        self._plan, self._cache = plan, Cache(plan.cache)
+        self._detection = Detection(plan.model, self._cache, plan.settings)
 
     def of_library(self, paths: Sequence[Path]) -> list[Row]:
         """Return the rows of files and folders below the roots."""
@@ -54,8 +54,8 @@ class Finder:
         return _sound([replace(row, finding=finding, fault=fault)])
 
     def close(self) -> None:
-        """End the use of the memory."""
-        self._memory.close()
+        """End the use of the cache."""
+        self._cache.close()
 
     def _rows(self, groups: list[Series]) -> list[Row]:
         """Return the rows; a video that is too long is a fault of its own, and helps no other."""

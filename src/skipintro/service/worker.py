@@ -18,7 +18,7 @@ Task = Callable[[Finder], list[Row]]
 
 
 class Worker:
-    """Runs tasks one after the other. Raises InputError where the memory cannot be used."""
+    """Runs tasks one after the other. Raises InputError where the cache cannot be used."""
 
     def __init__(
         self, plan: Plan, measures: Measures, *, n_waiting: int, time_limit_s: float

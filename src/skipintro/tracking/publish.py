@@ -64,7 +64,7 @@ def _unfinished(store: Store, experiment: FinishedExperiment) -> list[Run]:
 
 
 def _fits(live: Run, experiment: FinishedExperiment) -> bool:
-    """Tell whether an unfinished run can become the experiment's.
+    """Return whether an unfinished run can become the experiment's.
 
     Its params are those (a threshold may be new since), and no other one's figures stand in it.
     """

@@ -107,7 +107,7 @@ def _experiment_id(client: MlflowClient, uri: str, experiment: str) -> str:
 def translate_errors(
     what: str = "failed", then: str = "and run again, nothing is lost"
 ) -> Iterator[None]:
-    """Tell a store's fault in one line; its own words may hold credentials. Raises InputError."""
+    """Report a store's fault in one line; its own words may hold credentials. Raises InputError."""
     try:
         yield
     except (*FAULTS, ImportError) as error:
