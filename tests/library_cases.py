@@ -126,6 +126,11 @@ def names(paths: Sequence[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
+def whole_evidence(cache: Path, kind: str) -> list[Path]:
+    """Return the files of a cache that hold the evidence of whole videos."""
+    return [path for path in cache.glob(f"{kind}/*/*.np*") if len(path.suffixes) == 1]
+
+
 class CheapEncoder:
     """Return the colours of a picture's parts: enough for toys, and made in no time."""
 

@@ -29,6 +29,7 @@ from library_cases import (
     read_edl,
     shared_place,
     use_cheap_encoder,
+    whole_evidence,
     write_head_detector,
 )
 from server_cases import wait_until
@@ -485,7 +486,7 @@ def test_what_is_damaged_in_the_cache_is_made_anew(
     shutil.rmtree(place.cache)
     assert main(place.words(video, "--beside", "0"), monkeypatch) == 0
     told = capsys.readouterr().out
-    [vectors] = place.cache.glob(f"{kind}/*/*.np*")
+    [vectors] = whole_evidence(place.cache, kind)
     before = vectors.read_bytes()
     flip_bit(vectors, seed=1)
     (place.cache / "results.sqlite").unlink()
@@ -564,7 +565,8 @@ def test_an_interruption_leaves_whole_files_and_the_next_run_goes_on(
     when_it_comes: str,
 ) -> None:
     shutil.rmtree(place.cache)
-    words = place.words(str(place.library), "--write", "edl", "--write", "json", "--jobs", jobs)
+    sidecars = ("--write", "edl", "--write", "json")
+    words = place.words(str(place.library), *sidecars, "--thorough", "--jobs", jobs)
     prelude = INTERRUPTED.format(when_it_comes=when_it_comes)
     job = forked.Job(["skipintro", *words], str(place.library), prelude=prelude, streams="apart")
     with forked.forks().started(job) as process:

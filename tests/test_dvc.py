@@ -10,6 +10,7 @@ import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize._yaml import _dump, parse_yaml_for_update
+from dvc_data.hashfile.hash import file_md5
 
 from conftest import Checkout, copy_tracked
 from dependency_cases import imported_packages
@@ -198,3 +199,16 @@ def test_the_committed_lock_files_know_the_same_dependencies_as_the_pipeline() -
     for name, stage in STAGES.items():
         known = {dep["path"] for dep in locked[name]["deps"]}
         assert known == {values.get(dep, dep) for dep in stage["deps"]}, name
+
+
+def test_the_committed_lock_files_are_of_the_code_as_it_is() -> None:
+    """Update them with `dvc repro`."""
+    locked = stages("data/dvc.lock") | stages("dvc.lock")
+    code = {
+        dep["path"]: dep["md5"]
+        for stage in locked.values()
+        for dep in stage["deps"]
+        if is_code(dep["path"]) and not dep["md5"].endswith(".dir")
+    }
+    assert code
+    assert [path for path, md5 in code.items() if file_md5(str(ROOT / path)) != md5] == []

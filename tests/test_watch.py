@@ -15,7 +15,7 @@ import pytest
 
 import forked
 from conftest import run_command, write_toy_video
-from library_cases import INTERVALS, Place, read_edl, shared_place
+from library_cases import INTERVALS, Place, read_edl, shared_place, whole_evidence
 from skipintro.core.errors import InputError
 from skipintro.library.alone import alone
 from skipintro.library.discovery import Series
@@ -247,7 +247,7 @@ def test_one_that_is_killed_lets_the_next_go_on_and_two_do_not_work_at_once(
     before = intervals(place)
     assert 0 < len(before) < len(INTERVALS)
     assert before.items() <= INTERVALS.items()
-    kept = len(list(place.cache.glob("fingerprints/*/*.npz")))
+    kept = len(whole_evidence(place.cache, "fingerprints"))
     with watching(place) as watch:
         watch.until(lambda: "watching " in watch.errors())
         assert watch.n_decoded() == len(INTERVALS) - kept

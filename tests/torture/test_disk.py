@@ -187,8 +187,8 @@ def test_detect_on_a_full_disk(attack: Attack, place_on_disk: Place, forks: Fork
 
 
 @pytest.mark.promise(
-    "A folder that cannot be written, of the outputs, the library or the cache, is told in one "
-    "line; what stood there stays."
+    "A folder that cannot be written, of the outputs, the library or the cache, is reported in one "
+    "line; existing files stay."
 )
 def test_folders_that_cannot_be_written(
     attack: Attack, on_disk: Worked, place_on_disk: Place, forks: Forked, tmp_path: Path
@@ -296,7 +296,7 @@ LiveRun.name_weights = broken
 
 
 @pytest.mark.promise(
-    "A bit that flips in what the stages remember (`.skipintro/`) is told, and the work is done "
+    "A bit that flips in what the stages cache (`.skipintro/`) is reported, and the work is done "
     "anew, to the same bytes."
 )
 def test_bits_that_flip_in_what_is_remembered(
@@ -373,8 +373,8 @@ def forget_answers(whole: Path, database: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A bit that flips in DVC's cache, which DVC checks out as it is, is told by the stage that "
-    "reads it; the remedy that it tells gives the bytes of before."
+    "A bit that flips in DVC's cache, which DVC checks out as it is, is reported by the stage that "
+    "reads it; the remedy that it names gives the bytes of before."
 )
 @pytest.mark.only_from(
     "wide",
@@ -411,8 +411,8 @@ def test_bits_that_flip_in_the_cache_of_dvc(
 
 
 @pytest.mark.promise(
-    "A video that vanishes, is cut or is swapped for another between ingest and embed is told by "
-    "name, copied or referenced; put back, it gives the same bytes."
+    "A video that vanishes, is cut or is swapped for another between ingest and embed is reported "
+    "by name, copied or referenced; put back, it gives the same bytes."
 )
 def test_videos_that_change_between_ingest_and_embed(
     attack: Attack, disk: Path, toy_series: Path, embedded: Worked, forks: Forked

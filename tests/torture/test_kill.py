@@ -166,7 +166,7 @@ class Chain:
 
 
 @pytest.mark.promise(
-    "`dvc repro` may be killed, told to end or interrupted at any moment, the stage, DVC or both, "
+    "`dvc repro` may be killed, terminated or interrupted at any moment, the stage, DVC or both, "
     "and be started again at once: it ends with the same bytes, one finished run and one version."
 )
 @pytest.mark.only_from(
@@ -254,8 +254,8 @@ def has_ended(pid: int) -> bool:
 
 
 @pytest.mark.promise(
-    "`skipintro detect` may be killed, told to end or interrupted at any moment: every file is "
-    "whole, and the same command finishes with the same files and answers, and leaves no drafts."
+    "`skipintro detect` may be killed, terminated or interrupted at any moment: every file is "
+    "whole, and the same command finishes with the same files and results, and leaves no drafts."
 )
 @pytest.mark.only_from(
     "wide",

@@ -486,7 +486,7 @@ def near(rng: random.Random, token: str) -> str:
 
 
 @pytest.mark.promise(
-    "With a token, nothing but /health is told to whoever sends another, however near; each is "
+    "With a token, nothing but /health is returned to whoever sends another, however near; each is "
     "compared in constant time."
 )
 def test_tokens_that_are_nearly_right(
@@ -574,7 +574,7 @@ def test_listening_elsewhere(
 
 @pytest.mark.promise(
     "Whatever an upload is called, and whatever path is asked for, nothing is written outside of "
-    "the uploads, and nothing told of what lies outside of the roots."
+    "the uploads, and nothing revealed of what lies outside of the roots."
 )
 def test_names_that_mean_to_lead_elsewhere(
     attack: Attack, apart: Apart, place: Place, tmp_path: Path

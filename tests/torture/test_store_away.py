@@ -223,8 +223,8 @@ time.sleep(float(sys.argv[2]))
 
 
 @pytest.mark.promise(
-    "A store that another process has locked is waited for, up to half a minute, then told; the "
-    "next run delivers."
+    "A store that another process has locked is waited for, up to half a minute, then reported; "
+    "the next run delivers."
 )
 def test_a_locked_store(attack: Attack, delivered: Path, tmp_path: Path) -> None:
     shutil.copy(delivered / "mlflow.db", tmp_path)
@@ -274,7 +274,7 @@ def damaged(content: bytes, attack: Attack) -> bytes:
 
 
 @pytest.mark.promise(
-    "A damaged `mlflow.db` is told in one line that names it and the remedy, or works."
+    "A damaged `mlflow.db` is reported in one line that names it and the remedy, or works."
 )
 def test_a_damaged_store(attack: Attack, delivered: Path, tmp_path: Path) -> None:
     content = (delivered / "mlflow.db").read_bytes()

@@ -93,8 +93,8 @@ def test_four_experiments(attack: Attack, reproduced: Checkout, tmp_path: Path) 
 
 
 @pytest.mark.promise(
-    "Two `skipintro detect` at once over one library give the same answers and the same whole "
-    "files, and their memory stays sound."
+    "Two `skipintro detect` at once over one library give the same results and the same whole "
+    "files, and their cache stays valid."
 )
 def test_two_detect(attack: Attack, forks: Forked, place: Place, tmp_path: Path) -> None:
     library = Library(place, tmp_path)

@@ -423,8 +423,8 @@ def test_videos_made_to_cost(attack: Attack, clips: dict[str, bytes], tmp_path: 
 
 
 @pytest.mark.promise(
-    "A decoder that crashes, is killed, loops for ever or wants all memory, in any of several "
-    "threads, costs its own video alone: every other one is decoded."
+    "A decoder that crashes, is killed, loops for ever or tries to use all memory, in any of "
+    "several threads, costs its own video alone: every other one is decoded."
 )
 def test_decoders_that_are_lost(attack: Attack, clips: dict[str, bytes], tmp_path: Path) -> None:
     path = wrote(tmp_path, "sound.mp4", clips["sound.mp4"])

@@ -75,7 +75,7 @@ def detect(
     ] = False,
     model: ModelOption = None,
     search: SearchOption = None,
-    sound_first: SoundFirstOption = False,
+    sound_first: SoundFirstOption = True,
     beside: BesideOption = 4,
     jobs: JobsOption = 1,
     device: DeviceOption = "auto",

@@ -1,4 +1,4 @@
-"""`skipintro doctor`: what this machine is, and whether it reckons as others do."""
+"""`skipintro doctor`: what this machine is, and whether it computes what others do."""
 
 from typing import Annotated
 

@@ -46,8 +46,8 @@ SoundFirstOption = Annotated[
     bool,
     typer.Option(
         "--sound-first/--thorough",
-        help="Look at pictures only around what the sound proposes, where that is sure: several "
-        "times as fast, and some intervals differ.",
+        help="Look at pictures only around what the sound proposes, where that is sure, which is "
+        "several times as fast; or at all of them.",
     ),
 ]
 

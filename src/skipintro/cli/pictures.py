@@ -89,7 +89,7 @@ def show(
         raise InputError(f"{video}: no such file; correct the path")
     groups = find_series([video], beside)
     kept = Cache(cache or default_folder())
-    settings = Settings(looked_at, device, encoder_weights)
+    settings = Settings(looked_at, device, encoder_weights, sound_first=False)
     detection = Detection(model_of(model, kept), kept, settings)
     results = next(detection.results(groups), [])
     result = next((result for result in results if result.video == video), None)

@@ -32,7 +32,7 @@ def choose_precision(name: Literal["auto", "fp32", "bf16"], *, is_good: bool) ->
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Whether a device reckons in bf16 without going through fp32, and may."""
+    """Whether a device computes in bf16 without going through fp32, and may."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return in_use() == "fast" and bool(torch.cpu._is_avx512_bf16_supported())

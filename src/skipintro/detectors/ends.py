@@ -15,7 +15,7 @@ class EndsSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    within_s: float = Field(default=3.0, ge=0)  # of either end of the best
+    within_s: float = Field(default=1.5, ge=0)  # of either end of the best
     score_range: float = Field(default=0.06, gt=0)  # below its score, where a weight becomes 0
 
 

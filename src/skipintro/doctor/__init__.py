@@ -1,1 +1,1 @@
-"""Whether this machine reckons as others do."""
+"""Whether this machine computes what others do."""

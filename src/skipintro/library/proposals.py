@@ -16,12 +16,14 @@ class Policy:
     """When sound is believed, and how much is looked at around what it proposes."""
 
     n_proposals: int = 3  # of an episode, the best of different stretches
-    around_s: float = 30.0  # beyond either end of a proposal
+    min_proposed: float = 0.1  # confidence of those after the best
+    around_s: float = 15.0  # beyond either end of a proposal
     usual_s: float = 2.0  # of pictures that tell what is usual in an episode
-    usual_every_s: float = 120.0
+    usual_every_s: float = 300.0
+    max_looked_at: float = 0.5  # of an episode's pictures; where it takes more, all of it is
     min_heard: float = 0.75  # confidence of an episode's best proposal; else all of it is looked at
     min_share: float = 0.75  # of a series' episodes that are so sure; else all of all is looked at
-    min_seen: float = 0.75  # confidence with pictures; else, too
+    min_seen: float = 0.8  # confidence with pictures; else, too
     inside_s: float = 5.0  # of pictures that are known around the best one's ends; else, too
 
 
@@ -54,11 +56,8 @@ def spans_to_see(
     sure = [each >= policy.min_heard for each in confidence]
     if not sure or np.mean(sure) < policy.min_share:
         return [None] * len(episodes)
-    factor = detector.config.fingerprint.pictures.rate / detector.config.matching.rate
     return [
-        _look(found, scores, detector.config.fingerprint.pictures.rate, factor, policy)
-        if is_sure
-        else None
+        _look(detector, found, scores, policy) if is_sure else None
         for (found, scores), is_sure in zip(ranked, sure, strict=True)
     ]
 
@@ -106,8 +105,15 @@ def _confidence(detector: OpeningDetector, scores: Floats) -> float:
     return detector.config.confidence(float(scores.max())) if len(scores) else 0.0
 
 
-def _look(found: Candidates, scores: Floats, rate: int, factor: float, policy: Policy) -> Look:
-    """Return the moments around the best candidates of different groups, and some all over."""
+def _look(
+    detector: OpeningDetector, found: Candidates, scores: Floats, policy: Policy
+) -> Look | None:
+    """Return the moments around the best candidates of different groups, and some all over.
+
+    None: all of the episode, since it takes most of it anyway.
+    """
+    rate = detector.config.fingerprint.pictures.rate
+    factor = rate / detector.config.matching.rate
     n = round(found.n * factor)
     is_seen = np.zeros(n, bool)
     every, width = round(policy.usual_every_s * rate), round(policy.usual_s * rate)
@@ -121,9 +127,15 @@ def _look(found: Candidates, scores: Floats, rate: int, factor: float, policy: P
 
     order = np.argsort(-scores, kind="stable")
     _, firsts = np.unique(found.group[order], return_index=True)
-    for row in order[np.sort(firsts)[: policy.n_proposals]]:
+    best, *others = order[np.sort(firsts)[: policy.n_proposals]].tolist()
+    likely = [
+        row for row in others if detector.config.confidence(scores[row]) >= policy.min_proposed
+    ]
+    for row in (best, *likely):
         is_seen[slice(*around(row, policy.around_s))] = True
-    return Look(spans_of(is_seen), [around(order[0], 2 * policy.inside_s)])
+    if is_seen.mean() > policy.max_looked_at:
+        return None
+    return Look(spans_of(is_seen), [around(best, 2 * policy.inside_s)])
 
 
 def _is_within(end: float, spans: Spans, inside: float, n: int) -> bool:

@@ -38,4 +38,4 @@ class Settings:
     device: str = "auto"
     encoder_weights: str | None = None
     jobs: int = 1
-    sound_first: bool = False  # pictures only where sound, which is fast, leaves a question
+    sound_first: bool = True  # pictures only where sound, which is fast, leaves a question

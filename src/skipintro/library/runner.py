@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_Look = tuple[str, Any]  # a content, and how much of it is looked at
+
 
 class Detection:
     """The results for many series: from the cache where it can, made now where not.
@@ -57,8 +59,13 @@ class Detection:
         )
         self._chapters_key = code_hash("skipintro.video.chapters", versions=versions("av"))
         self.n_made = 0  # results that were made by this run
-        self.n_decoded = 0  # videos that were decoded by it
+        self._decoded: set[_Look] = set()  # by it, some or all of each
         self.skipped: list[Path] = []  # that were requested, and that their shelf leaves out
+
+    @property
+    def n_decoded(self) -> int:
+        """Videos that were decoded by this run."""
+        return len(self._decoded)
 
     def results(self, groups: "Sequence[Series]") -> Iterator[list[Result]]:
         """Yield the results of each series, of all its videos; those from the cache come first.
@@ -210,10 +217,10 @@ class Detection:
                     for result in group:
                         if todo.get(_look(result)) is result:
                             self._keep(worker, result, next(made), faults)
-                            self.n_decoded += _look(result) not in faults
                     sound = [a for a in group if not a.fault and _look(a) not in faults]
                     for more in worker.rounds(sound):
-                        for result, further in zip(more, mapped(worker.make, more), strict=True):
+                        again = progress(mapped(worker.make, more), len(more), Unit.VIDEOS)
+                        for result, further in zip(more, again, strict=True):
                             self._keep(worker, result, further, faults)
                     yield self._answered(worker, group, faults)
                 next(made, None)  # the last one counts as done
@@ -235,6 +242,7 @@ class Detection:
                 self._cache.put("fault", self._fault_key(result), fault)
             return
         worker.keep(result, made)
+        self._decoded.add(_look(result))
 
     def _answered(
         self, worker: "Worker", group: list[Result], faults: "dict[_Look, str]"
@@ -258,9 +266,6 @@ class Detection:
         self._cache.put("series", key, found)
         self.n_made += len(usable)
         return _filled(group, found)
-
-
-_Look = tuple[str, Any]  # a content, and how much of it is looked at
 
 
 def _look(result: Result) -> _Look:
