@@ -20,6 +20,7 @@ env: .venv/.complete  ## the environment in .venv, from requirements.lock
 
 repro: env  ## the main job: demo episodes, then `dvc repro`, up to the registered model
 	dvc repro
+	@echo 'figures: reports/evaluate/comparison.md; every episode: make report; next: skipintro promote'
 
 test: env lint  ## lint, types and all tests
 	$(PYTEST)

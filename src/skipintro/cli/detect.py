@@ -11,6 +11,7 @@ import typer
 
 from skipintro.cli.checkout import find_checkout
 from skipintro.cli.options import (
+    DEFAULT_JOBS,
     BesideOption,
     CacheOption,
     DeviceOption,
@@ -77,7 +78,7 @@ def detect(
     search: SearchOption = None,
     sound_first: SoundFirstOption = True,
     beside: BesideOption = 4,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = DEFAULT_JOBS,
     device: DeviceOption = "auto",
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,

@@ -1,5 +1,6 @@
 """Options that several commands have, with one word of help for all."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,7 @@ BesideOption = Annotated[
     int, typer.Option(min=0, help="Episodes next to a single file that are looked at, too.")
 ]
 JobsOption = Annotated[int, typer.Option(min=1, help="Videos that are read at once.")]
+DEFAULT_JOBS = min(4, os.cpu_count() or 1)  # a decoder alone seldom keeps two cores busy
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 SoundFirstOption = Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from skipintro.cli.detect import Order, begin, given_of, search_of, usage
 from skipintro.cli.options import (
+    DEFAULT_JOBS,
     CacheOption,
     DeviceOption,
     EdlActionOption,
@@ -60,7 +61,7 @@ def watch(
     pad_end: PadEndOption = 0.0,
     model: ModelOption = None,
     search: SearchOption = None,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = DEFAULT_JOBS,
     device: DeviceOption = "auto",
     encoder_weights: WeightsOption = None,
     cache: CacheOption = None,
