@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import run_command
-from library_cases import INTERVALS, Place, shared_place
+from library_cases import INTERVALS, Place, shared_place, whole_evidence
 from skipintro.core.errors import InputError
 from skipintro.detection.limits import Limits
 from skipintro.library.shelf import Chosen, Shelf
@@ -263,7 +263,7 @@ def test_how_much_is_looked_at_is_of_each_show(detect: Detect) -> None:
     settings(detect.place.library / "Toy", "search = 9")
     detect()
     assert "5 detected now" in detect.errors
-    files = list(detect.place.cache.glob("fingerprints/*/*.npz"))
+    files = whole_evidence(detect.place.cache, "fingerprints")
     assert sorted(path.stem.partition("-")[2] for path in files) == ["", "", *["first-9"] * 3]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Checkout, make_checkout, write_toy_video
-from library_cases import Place
+from library_cases import Place, whole_evidence
 from torture.conftest import BY_A_SMALL_ONE, Attack
 from torture.measured import Measured, measured
 
@@ -135,7 +135,7 @@ def test_detecting_in_large_libraries(
         forms = ([library], [library], videos)
         pieces = [[str(tmp_path), "detect", *map(str, paths), *fixed] for paths in forms]
         costs.append(cost(attack, Checkout(tmp_path), pieces))
-        n_known = len(list(cache.rglob("*.npz")))
+        n_known = len(whole_evidence(cache, "fingerprints"))
         with attack.case((n_episodes, n_known)):
             assert n_known == n_episodes
     compare_memory(attack, *costs)
