@@ -269,7 +269,7 @@ def test_kill_detect(attack: Attack, forks: Forked, place: Place, tmp_path: Path
     began = time.monotonic()
     told, took = library.answers(forks).said, time.monotonic() - began
     expected = library.files()
-    assert len(expected) == len(TOYS) * (1 + 4 + 1)  # video, sidecars and copy, fingerprints
+    assert len(expected) == len(TOYS) * (1 + 4 + 2)  # video, sidecars and copy, both evidences
     for number in attack.cases(wide=2, full=24):
         library.renew()
         moments = [attack.rng.uniform(0, took) for _ in range(attack.rng.choice((1, 1, 2, 3)))]
