@@ -32,14 +32,14 @@ def best(work: Callable[[], object]) -> float:
 def measured_here() -> dict[str, float]:
     """Return the seconds of each piece of work in this process."""
     import numpy as np  # noqa: PLC0415  not before the arithmetic is settled
-    import torch  # noqa: PLC0415
+    import torch  # noqa: PLC0415  nor before it
 
-    from skipintro.core.device import choose_precision, has_native_bf16  # noqa: PLC0415
-    from skipintro.encoder import load_encoder  # noqa: PLC0415
-    from skipintro.encoder.embedding import encoded  # noqa: PLC0415
-    from skipintro.model.config import HeadConfig  # noqa: PLC0415
-    from skipintro.model.head import IntroHead  # noqa: PLC0415
-    from skipintro.model.training import Learner  # noqa: PLC0415
+    from skipintro.core.device import choose_precision, has_native_bf16  # noqa: PLC0415  nor before it
+    from skipintro.encoder import load_encoder  # noqa: PLC0415  nor before it
+    from skipintro.encoder.embedding import encoded  # noqa: PLC0415  nor before it
+    from skipintro.model.config import HeadConfig  # noqa: PLC0415  nor before it
+    from skipintro.model.head import IntroHead  # noqa: PLC0415  nor before it
+    from skipintro.model.training import Learner  # noqa: PLC0415  nor before it
 
     cpu = torch.device("cpu")
     encoder = load_encoder("efficientnet-lite0", "openai", device=cpu)

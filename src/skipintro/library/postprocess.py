@@ -28,7 +28,7 @@ def refine(result: Result, rule: Rule, snapped: Callable[[Result, float], float]
         intervals = []
         for start_s, end_s in result.intervals:
             if rule.snap:
-                start_s, end_s = snapped(result, start_s), snapped(result, end_s)  # noqa: PLW2901
+                start_s, end_s = snapped(result, start_s), snapped(result, end_s)  # noqa: PLW2901  moved
             since = round(max(0.0, start_s - rule.pad_start_s), 3)
             until = round(min(result.length_s, end_s + rule.pad_end_s), 3)
             if intervals and since < intervals[-1][1]:  # padded into each other

@@ -321,7 +321,7 @@ def _filled(group: Sequence[Result], found: Sequence[list[Any]]) -> list[Result]
     for result in group:
         if not result.fault:
             length_s, intervals, confidence = next(rows)
-            result = replace(  # noqa: PLW2901
+            result = replace(  # noqa: PLW2901  as it was stored
                 result,
                 length_s=length_s,
                 intervals=tuple((start_s, end_s) for start_s, end_s in intervals),
